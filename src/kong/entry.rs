@@ -1,0 +1,204 @@
+//! An audit entry as Kong returns it, read without losing a byte.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+/// One of Kong's two audit streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Stream {
+    /// `/audit/requests`: every Admin API call.
+    Requests,
+    /// `/audit/objects`: every row written.
+    Objects,
+}
+
+impl Stream {
+    /// Both, in the order in which a run ships them.
+    pub const ALL: [Self; 2] = [Self::Requests, Self::Objects];
+
+    /// The name in variables, reports, store keys and Kong's paths.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Objects => "objects",
+        }
+    }
+
+    /// The field that holds an entry's own id.
+    pub const fn id_field(self) -> &'static str {
+        match self {
+            Self::Requests => "request_id",
+            Self::Objects => "id",
+        }
+    }
+}
+
+/// An entry: its fields in Kong's order, each value as the bytes that Kong sent.
+#[derive(Clone, Debug)]
+pub struct Entry<'a> {
+    /// The stream it came from.
+    pub stream: Stream,
+    /// Name and value of each field.
+    pub fields: Vec<(Cow<'a, str>, &'a RawValue)>,
+}
+
+impl<'a> Entry<'a> {
+    /// Reads one element of a page's `data`; an error when it is no JSON object.
+    pub fn parse(stream: Stream, raw: &'a RawValue) -> Result<Self, serde_json::Error> {
+        let Fields(fields) = serde_json::from_str(raw.get())?;
+        Ok(Self { stream, fields })
+    }
+
+    /// The value of a field, `null` included; the last one, should a name be repeated.
+    pub fn get(&self, name: &str) -> Option<&'a RawValue> {
+        self.fields.iter().rev().find(|(field, _)| field == name).map(|(_, value)| *value)
+    }
+
+    /// The value of a field that is a string.
+    pub fn text(&self, name: &str) -> Option<Cow<'a, str>> {
+        text(self.get(name)?)
+    }
+
+    /// The entry's own id: `request_id` or `id`, when it is a string that is not empty.
+    pub fn id(&self) -> Option<Cow<'a, str>> {
+        self.text(self.stream.id_field()).filter(|id| !id.is_empty())
+    }
+
+    /// `request_timestamp` in Unix seconds, also when it is a fraction or a number in text.
+    pub fn request_timestamp(&self) -> Option<i64> {
+        number(self.get("request_timestamp")?)
+    }
+
+    /// `expire`, which Kong gives in milliseconds, in Unix seconds.
+    pub fn expire(&self) -> Option<i64> {
+        number(self.get("expire")?).map(|milliseconds| milliseconds.div_euclid(1000))
+    }
+
+    /// The time by which the ledger files the entry, in Unix seconds. It comes from the entry's
+    /// own bytes alone, so that it never moves: `request_timestamp`, else `expire`, else 0.
+    pub fn ledger_time(&self) -> i64 {
+        self.request_timestamp().or_else(|| self.expire()).unwrap_or(0)
+    }
+
+    /// The entry as JSON with its keys sorted at every depth, without `ttl` (which falls as time
+    /// passes) and without fields that are null (which come and go with Kong's version).
+    pub fn canonical(&self) -> String {
+        let kept: BTreeMap<&str, &RawValue> = self
+            .fields
+            .iter()
+            .filter(|(name, value)| name != "ttl" && value.get() != "null")
+            .map(|(name, value)| (name.as_ref(), *value))
+            .collect();
+        let mut out = String::new();
+        write_object(&mut out, kept, 0);
+        out
+    }
+}
+
+/// The string that a JSON value is, if it is one.
+pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
+    #[derive(serde::Deserialize)]
+    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+    value
+        .get()
+        .starts_with('"')
+        .then(|| serde_json::from_str::<Text<'_>>(value.get()).ok())?
+        .map(|Text(text)| text)
+}
+
+/// Whole seconds or milliseconds out of a JSON number, or a number in text.
+fn number(value: &RawValue) -> Option<i64> {
+    let text = text(value).unwrap_or(Cow::Borrowed(value.get()));
+    let text = text.trim();
+    if let Ok(whole) = text.parse() {
+        return Some(whole);
+    }
+    let fraction: f64 = text.parse().ok()?;
+    // Beyond 2^53 a float no longer names one second; no clock gets there.
+    #[allow(clippy::cast_possible_truncation)]
+    (fraction.abs() < 9e15).then(|| fraction.floor() as i64)
+}
+
+/// Top-level members of a JSON object, in order.
+pub struct Fields<'a>(pub Vec<(Cow<'a, str>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Fields<'de>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                #[derive(serde::Deserialize)]
+                struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+                let mut fields = Vec::with_capacity(map.size_hint().unwrap_or(16));
+                while let Some((Name(name), value)) =
+                    map.next_entry::<Name<'de>, &'de RawValue>()?
+                {
+                    fields.push((name, value));
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
+/// Values nested deeper than this stand in the canonical entry as Kong sent them: the walk must
+/// not exhaust the stack.
+const CANONICAL_DEPTH: u32 = 64;
+
+fn write_object(out: &mut String, members: BTreeMap<&str, &RawValue>, depth: u32) {
+    out.push('{');
+    for (index, (name, value)) in members.into_iter().enumerate() {
+        if index > 0 {
+            out.push(',');
+        }
+        write_string(out, name);
+        out.push(':');
+        write_canonical(out, value, depth + 1);
+    }
+    out.push('}');
+}
+
+fn write_canonical(out: &mut String, value: &RawValue, depth: u32) {
+    match value.get().as_bytes().first() {
+        _ if depth > CANONICAL_DEPTH => out.push_str(value.get()),
+        Some(b'{') => {
+            if let Ok(Fields(members)) = serde_json::from_str(value.get()) {
+                write_object(
+                    out,
+                    members.iter().map(|(name, value)| (name.as_ref(), *value)).collect(),
+                    depth,
+                );
+            }
+        }
+        Some(b'[') => {
+            if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(value.get()) {
+                out.push('[');
+                for (index, item) in items.into_iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    write_canonical(out, item, depth + 1);
+                }
+                out.push(']');
+            }
+        }
+        Some(b'"') => match text(value) {
+            Some(text) => write_string(out, &text),
+            None => out.push_str(value.get()),
+        },
+        _ => out.push_str(value.get()),
+    }
+}
+
+fn write_string(out: &mut String, text: &str) {
+    out.push_str(&serde_json::Value::from(text).to_string());
+}

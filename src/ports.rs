@@ -1,0 +1,111 @@
+//! What a run needs of the world: five ports, implemented by `component.rs` for Spin and by the
+//! tests for a world of their own (design invariant 6: the core does no I/O of its own).
+
+use std::time::Duration;
+
+/// An HTTP request with its whole body, as every call here is.
+pub type HttpRequest = http::Request<Vec<u8>>;
+/// An HTTP response with its whole body.
+pub type HttpResponse = http::Response<Vec<u8>>;
+
+/// The bounds of one HTTP exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HttpLimits {
+    /// Longest time to reach the server (TCP alone).
+    pub connect: Duration,
+    /// Longest time until the first byte of the answer, connecting and upload included.
+    pub first_byte: Duration,
+    /// Longest silence within the answer's body.
+    pub between_bytes: Duration,
+    /// Largest answer, in bytes; a longer one is [`HttpError::TooLarge`].
+    pub max_body: usize,
+}
+
+/// Why an HTTP exchange gave no whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HttpError {
+    /// The host's allow list refuses the address: nothing was sent.
+    Denied,
+    /// The request itself cannot be sent (a bad URL or header): trying again cannot help.
+    Invalid(String),
+    /// The server was not reached, or the answer broke off. Whether the server acted is unknown.
+    Connection(String),
+    /// One of the time-outs of [`HttpLimits`] passed. Whether the server acted is unknown.
+    Timeout(String),
+    /// The answer is larger than [`HttpLimits::max_body`].
+    TooLarge,
+}
+
+impl std::fmt::Display for HttpError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Denied => write!(
+                f,
+                "the address is not in allowed_outbound_hosts of spin.toml, or another entry there is malformed"
+            ),
+            Self::Invalid(why) => write!(f, "the request cannot be sent: {why}"),
+            Self::Connection(why) => write!(f, "connection failed: {why}"),
+            Self::Timeout(why) => write!(f, "timed out: {why}"),
+            Self::TooLarge => write!(f, "the answer is larger than the limit"),
+        }
+    }
+}
+
+/// Outbound HTTP. Several exchanges may be under way at once.
+pub trait Http {
+    /// Sends `request` and reads the whole answer within `limits`.
+    fn send(
+        &self,
+        request: HttpRequest,
+        limits: HttpLimits,
+    ) -> impl Future<Output = Result<HttpResponse, HttpError>>;
+}
+
+/// Why the key-value store did not answer as asked, in the host's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyValueError(pub String);
+
+impl std::fmt::Display for KeyValueError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The key-value store. Its calls block: WASI 0.2 key-value has no other form.
+pub trait KeyValue {
+    /// The value at `key`.
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError>;
+    /// Writes all pairs: together on Redis and SQLite.
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError>;
+    /// Deletes all keys; an absent one is no error.
+    fn delete_many(&self, keys: &[String]) -> Result<(), KeyValueError>;
+    /// Writes `new` at `key` if the value there is `expected` now. Whether it was written the
+    /// caller learns by reading back: Spin 4.0.2 on Redis says "failed" each time.
+    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError>;
+}
+
+/// Time, and waiting for it.
+pub trait Clock {
+    /// Milliseconds since the Unix epoch, by this host's wall clock.
+    fn now_ms(&self) -> i64;
+    /// Time since an arbitrary origin; never goes back.
+    fn elapsed(&self) -> Duration;
+    /// Resolves after `duration`.
+    fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
+}
+
+/// Randomness for jitter and for names that must be unique.
+pub trait Random {
+    /// 64 random bits.
+    fn u64(&self) -> u64;
+}
+
+/// Standard output, a line at a time.
+pub trait Log {
+    /// Prints `line`, which holds no line break.
+    fn line(&self, line: &str);
+}
+
+/// All five.
+pub trait Ports: Http + KeyValue + Clock + Random + Log {}
+impl<T: Http + KeyValue + Clock + Random + Log> Ports for T {}
