@@ -1,2 +1,37 @@
-//! To come.
-fn main() {}
+//! The project's chores, one file a verb.
+//!
+//! `cargo xtask demo` goes from a fresh checkout to a shipped audit trail, `cargo xtask test` runs
+//! every check there is. This crate is compiled before anything can be shown, so it stays light:
+//! what needs wasmtime or a web server runs as a child process.
+
+mod build;
+mod progress;
+mod shell;
+mod tool;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "The chores of kong-cloudtrail")]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Never install system packages; say what is missing instead.
+    #[arg(long, global = true)]
+    no_install: bool,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Build the WebAssembly component, fetching the wasm32-wasip2 target where needed.
+    Build,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    shell::end_children_on_signals()?;
+    let installs = tool::Installs::new(cli.no_install);
+    match cli.verb {
+        Verb::Build => build::run(installs),
+    }
+}

@@ -1,0 +1,151 @@
+//! `cargo xtask build`: the component, and the wasm32-wasip2 target that it needs.
+//!
+//! The target is looked for where it costs least: installed; from rustup; from Debian's own
+//! archive, which has a Rust with the library's source where rustup can download nothing.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::tool::{self, Installs};
+use crate::{shell, tool::answer};
+
+const TARGET: &str = "wasm32-wasip2";
+/// Where the manifests look for the component (DESIGN's contract), from the checkout's root.
+const CONTRACT_PATH: &str = "target/wasm32-wasip2/release/kong_cloudtrail.wasm";
+const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
+/// Longest time for rustup to fetch the target: some 20 MB.
+const FETCH: Duration = Duration::from_mins(3);
+
+/// Variables that would send Debian's cargo to another toolchain, or replace the flags it needs.
+const OTHER_TOOLCHAINS: [&str; 10] = [
+    "CARGO_BUILD_RUSTC",
+    "CARGO_BUILD_RUSTFLAGS",
+    "CARGO_BUILD_TARGET",
+    "CARGO_ENCODED_RUSTFLAGS",
+    "LD_LIBRARY_PATH",
+    "RUSTC_WRAPPER",
+    "RUSTC_WORKSPACE_WRAPPER",
+    "RUSTDOC",
+    "RUSTFLAGS",
+    "RUSTUP_TOOLCHAIN",
+];
+
+/// Builds the component and says where it is.
+pub fn run(installs: Installs) -> Result<()> {
+    let component = component(installs)?;
+    let bytes = component.metadata()?.len();
+    println!("{} ({} KiB)", component.display(), bytes.div_ceil(1024));
+    Ok(())
+}
+
+/// Builds the component; its path.
+pub fn component(installs: Installs) -> Result<PathBuf> {
+    let mut command = toolchain(installs)?;
+    command.args(["--package", "kong-cloudtrail", "--target", TARGET, "--release"]);
+    command.args(["--message-format", "json-render-diagnostics"]);
+    let finished = shell::run("Building the component", &mut command)?.or_show("cargo build")?;
+    let built = tool::artifacts(&finished.stdout, "kong_cloudtrail")
+        .into_iter()
+        .find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
+        .context("cargo reports no kong_cloudtrail.wasm")?;
+    let wanted = tool::root()?.join(CONTRACT_PATH);
+    if built != wanted {
+        // CARGO_TARGET_DIR points elsewhere; the manifests do not follow it.
+        std::fs::create_dir_all(wanted.parent().context("the path has a parent")?)?;
+        std::fs::copy(&built, &wanted).context("copying the component to where Spin looks")?;
+    }
+    Ok(wanted)
+}
+
+/// A `cargo build` that can compile for the target.
+fn toolchain(installs: Installs) -> Result<Command> {
+    if std_installed() {
+        eprintln!("  the {TARGET} target is installed");
+        return cargo_build();
+    }
+    let rustup = match from_rustup() {
+        Ok(()) => {
+            eprintln!("  the {TARGET} target came through rustup");
+            return cargo_build();
+        }
+        Err(why) => why,
+    };
+    eprintln!("  rustup: {rustup:#}");
+    let debian = match from_debian(installs) {
+        Ok(command) => {
+            eprintln!("  building with Debian's Rust and its library source");
+            return Ok(command);
+        }
+        Err(why) => why,
+    };
+    bail!(
+        "no way to compile for {TARGET}:\n\
+         - rustup: {rustup:#}. Where rustup can download: rustup target add {TARGET}\n\
+         - Debian 12: {debian:#}. As root: apt-get install -y --no-install-recommends {}\n\
+         - elsewhere: install the standard library for {TARGET} that belongs to your rustc",
+        DEBIAN_PACKAGES.join(" ")
+    )
+}
+
+fn cargo_build() -> Result<Command> {
+    let mut command = tool::cargo()?;
+    command.arg("build");
+    Ok(command)
+}
+
+fn std_installed() -> bool {
+    answer("rustc", &["--print", "target-libdir", "--target", TARGET])
+        .is_some_and(|dir| Path::new(&dir).is_dir())
+}
+
+fn from_rustup() -> Result<()> {
+    ensure!(tool::found("rustup"), "not on PATH");
+    let mut command = Command::new("rustup");
+    command.args(["target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "1");
+    let finished = shell::run_within("Fetching the target with rustup", &mut command, FETCH)?;
+    if !finished.status.success() {
+        let why = finished.stderr.lines().find(|line| line.starts_with("error"));
+        bail!("{}", why.unwrap_or("it failed without a word"));
+    }
+    ensure!(std_installed(), "it added the target to another toolchain than rustc's");
+    Ok(())
+}
+
+/// Debian's Rust has no binary library for the target: it is built from source (`-Zbuild-std`),
+/// against Debian's wasi-libc, and linked by the two linkers that rustup's toolchain brings along.
+fn from_debian(installs: Installs) -> Result<Command> {
+    let linkers = linkers()?;
+    installs.ensure(&DEBIAN_PACKAGES)?;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(linkers.into_iter().chain(std::env::split_paths(&path)))?;
+
+    let mut command = tool::nested("/usr/bin/cargo")?;
+    for other_toolchains in OTHER_TOOLCHAINS {
+        command.env_remove(other_toolchains);
+    }
+    command
+        .env("PATH", path)
+        .env("RUSTC", "/usr/bin/rustc")
+        .env("RUSTC_BOOTSTRAP", "1")
+        .env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "-L native=/usr/lib/wasm32-wasi")
+        .args(["build", "-Zbuild-std=std,panic_abort"]);
+    Ok(command)
+}
+
+/// The folders of `wasm-component-ld` and `wasm-ld` in the active toolchain.
+fn linkers() -> Result<[PathBuf; 2]> {
+    let libdir = answer("rustc", &["--print", "target-libdir"]).context("no rustc on PATH")?;
+    let bin = Path::new(&libdir).with_file_name("bin");
+    let folders = [bin.clone(), bin.join("gcc-ld")];
+    for (folder, linker) in folders.iter().zip(["wasm-component-ld", "wasm-ld"]) {
+        ensure!(
+            folder.join(linker).is_file(),
+            "{linker} is not in {}: it comes with a rustup toolchain",
+            folder.display()
+        );
+    }
+    Ok(folders)
+}

@@ -1,0 +1,125 @@
+//! The tools that a checkout needs from the machine: cargo, and system packages.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::shell;
+
+/// Whether this process may install system packages, and how it gets the rights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Installs {
+    AsRoot,
+    WithSudo,
+    /// The text says why, and completes "cannot be installed: ".
+    Never(&'static str),
+}
+
+impl Installs {
+    /// What this machine allows, unless the user forbids it.
+    pub fn new(forbidden: bool) -> Self {
+        if forbidden {
+            Self::Never("--no-install is set")
+        } else if !Path::new("/etc/debian_version").exists() || !found("apt-get") {
+            Self::Never("this is no Debian or Ubuntu")
+        } else if answer("id", &["-u"]).is_some_and(|uid| uid == "0") {
+            Self::AsRoot
+        } else if answer("sudo", &["-n", "true"]).is_some() {
+            Self::WithSudo
+        } else {
+            Self::Never("neither root nor passwordless sudo")
+        }
+    }
+
+    /// Installs those of the Debian `packages` that are absent.
+    pub fn ensure(self, packages: &[&str]) -> Result<()> {
+        let absent: Vec<&str> = packages.iter().copied().filter(|name| !installed(name)).collect();
+        if absent.is_empty() {
+            return Ok(());
+        }
+        let names = absent.join(" ");
+        if let Self::Never(why) = self {
+            bail!("the Debian packages {names} are absent and cannot be installed: {why}");
+        }
+        let title = format!("Installing {names}");
+        if self.apt_get(&title, &["install", "-y", "--no-install-recommends"], &absent).is_err() {
+            self.apt_get("Refreshing the package lists", &["update"], &[])?;
+            self.apt_get(&title, &["install", "-y", "--no-install-recommends"], &absent)?;
+        }
+        Ok(())
+    }
+
+    fn apt_get(self, title: &str, verb: &[&str], packages: &[&str]) -> Result<()> {
+        let mut command = Command::new(if self == Self::WithSudo { "sudo" } else { "env" });
+        if self == Self::WithSudo {
+            command.arg("-n").arg("env");
+        }
+        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
+        command.args(["-o", "DPkg::Lock::Timeout=120"]).args(verb).args(packages);
+        let finished = shell::run(title, &mut command)?;
+        if !finished.status.success() {
+            bail!("apt-get {}: {}", verb[0], finished.stderr.trim());
+        }
+        Ok(())
+    }
+}
+
+fn installed(package: &str) -> bool {
+    answer("dpkg-query", &["-W", "-f", "${Status}", package])
+        .is_some_and(|status| status == "install ok installed")
+}
+
+/// Whether `program` is on PATH.
+pub fn found(program: &str) -> bool {
+    std::env::var_os("PATH")
+        .is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(program).is_file()))
+}
+
+/// What a quick `program` prints, trimmed; nothing where it is absent or fails.
+pub fn answer(program: &str, args: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(args).output().ok()?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// The checkout that this runs in.
+pub fn root() -> Result<PathBuf> {
+    let own = std::env::var_os("CARGO_MANIFEST_DIR").context("run this as `cargo xtask`")?;
+    Ok(Path::new(&own).parent().context("xtask lies in the workspace")?.to_owned())
+}
+
+/// The cargo that runs this, for another call in the checkout.
+pub fn cargo() -> Result<Command> {
+    nested(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A cargo in the checkout, free of what the outer one set for this crate alone: packages that
+/// rebuild when such a variable changes would do so at every turn.
+pub fn nested(cargo: impl AsRef<OsStr>) -> Result<Command> {
+    let mut command = Command::new(cargo);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
+            command.env_remove(&name);
+        }
+    }
+    command.env_remove("CARGO").current_dir(root()?);
+    Ok(command)
+}
+
+/// The files that a `cargo build --message-format json-render-diagnostics` says it made for the
+/// package or binary `target`.
+pub fn artifacts(cargo_stdout: &str, target: &str) -> Vec<PathBuf> {
+    let made = |message: &Value| {
+        message["reason"] == "compiler-artifact" && message["target"]["name"] == target
+    };
+    cargo_stdout
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+        .filter(made)
+        .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
+        .filter_map(|file| file.as_str().map(PathBuf::from))
+        .collect()
+}
