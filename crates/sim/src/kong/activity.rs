@@ -1,0 +1,294 @@
+//! Believable admin activity, as a pure function of a seed: call `i` of a burst and the rows that it
+//! wrote can be told again at any time, so nothing of them is held.
+//!
+//! A burst is a span of time with a number of requests and of objects. In every ten calls four
+//! write; the burst's objects are shared out evenly over the writing calls, so that each object
+//! entry names the request that caused it. A writing call to which no object fell has failed. The
+//! others read, log in to Kong Manager or out of it, or probe `/status` without a user.
+
+use std::borrow::Cow;
+
+use uuid::Uuid;
+
+use super::change::{Change, Row};
+use super::version::Version;
+use crate::random::{generator, mix, uuid};
+
+/// Which four of ten calls write. The first always does, so that a burst of one call can write.
+const WRITES: [[u32; 4]; 4] = [[0, 2, 5, 7], [0, 3, 4, 8], [0, 1, 6, 9], [0, 4, 5, 6]];
+
+const USERS: [&str; 12] = [
+    "platform-ci",
+    "doc_lord",
+    "doc_knight",
+    "alice.meyer",
+    "bogdan.ilic",
+    "chen.li",
+    "deck-sync",
+    "terraform",
+    "esther.okafor",
+    "kong_admin",
+    "release-bot",
+    "sre-oncall",
+];
+
+/// An Admin API call, as far as the audit log tells of it.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) at: i64,
+    pub(crate) request_id: String,
+    pub(crate) user: Option<(Uuid, &'static str)>,
+    pub(crate) from_manager: bool,
+    pub(crate) client_ip: String,
+    pub(crate) workspace: Uuid,
+    pub(crate) method: Cow<'static, str>,
+    pub(crate) path: String,
+    pub(crate) status: u16,
+    pub(crate) payload: Option<String>,
+    pub(crate) removed_from_payload: Option<&'static str>,
+}
+
+/// A row that an Admin API call wrote.
+#[derive(Debug)]
+pub(crate) struct Write {
+    pub(crate) call: Call,
+    pub(crate) id: Uuid,
+    pub(crate) row: Row,
+}
+
+/// A number of calls and of objects written, spread over a span of time.
+#[derive(Debug)]
+pub(crate) struct Burst {
+    salt: u64,
+    users: u64,
+    calls: u64,
+    objects: u64,
+    first_at: i64,
+    span: i64,
+    payload_bytes: usize,
+}
+
+impl Burst {
+    /// `requests` calls and `objects` rows between `first_at` and `first_at + span`. Users and
+    /// workspaces come from `seed` alone, so that they are the same in every burst of a trail.
+    pub(crate) fn new(
+        seed: u64,
+        number: u64,
+        (requests, objects): (u32, u32),
+        (first_at, span): (i64, i64),
+        payload_bytes: usize,
+    ) -> Self {
+        // Objects without requests were written by calls that are not in the trail.
+        let calls = if requests == 0 { u64::from(objects) * 5 / 2 + 1 } else { requests.into() };
+        let salt = mix(seed, number);
+        Self { salt, users: seed, calls, objects: objects.into(), first_at, span, payload_bytes }
+    }
+
+    /// When call `index` was made: rising with the index.
+    pub(crate) fn at(&self, index: u32) -> i64 {
+        let jitter = i128::from(mix(self.salt, u64::from(index) ^ (1 << 40)) % 1000);
+        let offset = (i128::from(index) * 1000 + jitter) * i128::from(self.span)
+            / (i128::from(self.calls) * 1000);
+        self.first_at + i64::try_from(offset).unwrap_or(self.span)
+    }
+
+    /// When object `index` was written: with its call.
+    pub(crate) fn object_at(&self, index: u32) -> i64 {
+        self.at(self.call_of(self.writing(index).0))
+    }
+
+    fn writes_in(&self, tens: u64) -> &'static [u32; 4] {
+        &WRITES[usize::try_from(mix(self.salt, tens ^ (1 << 41)) % 4).unwrap_or(0)]
+    }
+
+    /// How many of the calls write.
+    fn writes(&self) -> u64 {
+        let (tens, rest) = (self.calls / 10, self.calls % 10);
+        let last = self.writes_in(tens).iter().filter(|&&place| u64::from(place) < rest).count();
+        tens * 4 + last as u64
+    }
+
+    /// The call that is the `write`th to write.
+    fn call_of(&self, write: u64) -> u32 {
+        let place = self.writes_in(write / 4)[usize::try_from(write % 4).unwrap_or(0)];
+        u32::try_from(write / 4 * 10 + u64::from(place)).unwrap_or(u32::MAX)
+    }
+
+    /// As the how-manieth writing call a call writes.
+    fn write_of(&self, call: u32) -> Option<u64> {
+        let (tens, place) = (u64::from(call / 10), call % 10);
+        let position = self.writes_in(tens).iter().position(|&write| write == place)?;
+        Some(tens * 4 + position as u64)
+    }
+
+    /// The objects from which on the `write`th writing call wrote.
+    fn first_object(&self, write: u64) -> u64 {
+        (write * self.objects).div_ceil(self.writes())
+    }
+
+    /// By the how-manieth writing call object `index` was written, and as which of its rows.
+    fn writing(&self, index: u32) -> (u64, u64) {
+        let write = u64::from(index) * self.writes() / self.objects;
+        (write, u64::from(index) - self.first_object(write))
+    }
+
+    /// The id of call `index`.
+    pub(crate) fn request_id(&self, index: u32, version: &Version) -> String {
+        request_id(&mut generator(self.salt, u64::from(index) * 2), version)
+    }
+
+    /// The id of object `index`.
+    pub(crate) fn object_id(&self, index: u32) -> Uuid {
+        uuid(&mut generator(self.salt, u64::from(index) * 2 + 1))
+    }
+
+    /// Call `index`, as a Kong of this version tells of it.
+    pub(crate) fn call(&self, index: u32, version: &Version) -> Call {
+        self.call_and_change(index, version).0
+    }
+
+    /// Object `index`, with the call that wrote it.
+    pub(crate) fn write(&self, index: u32, version: &Version) -> Write {
+        let (write, nth) = self.writing(index);
+        let (call, change) = self.call_and_change(self.call_of(write), version);
+        let id = self.object_id(index);
+        let mut row = match change {
+            Some(change) if nth == 0 => change.row,
+            _ => Row::beside(&mut generator(self.salt, mix(u64::from(index), 3)), call.workspace),
+        };
+        pad(&mut row.entity, self.payload_bytes);
+        Write { call, id, row }
+    }
+
+    fn call_and_change(&self, index: u32, version: &Version) -> (Call, Option<Change>) {
+        let mut random = generator(self.salt, u64::from(index) * 2);
+        let request_id = request_id(&mut random, version);
+        let user = random.usize(..USERS.len());
+        let workspace = uuid(&mut generator(self.users, 1000 + random.u64(..3)));
+        let mut call = Call {
+            at: self.at(index),
+            request_id,
+            user: Some((uuid(&mut generator(self.users, user as u64)), USERS[user])),
+            from_manager: random.u8(..4) == 0,
+            client_ip: format!("10.0.{}.{}", user % 4, 10 + user * 7 + random.usize(..3)),
+            workspace,
+            method: "GET".into(),
+            path: String::new(),
+            status: 200,
+            payload: None,
+            removed_from_payload: None,
+        };
+        let change = self.write_of(index).map(|write| {
+            let failed = self.first_object(write) == self.first_object(write + 1);
+            let change = Change::drawn(&mut random, call.at, version);
+            call.method = change.method.into();
+            call.path.clone_from(&change.path);
+            call.payload.clone_from(&change.payload);
+            call.removed_from_payload = change.removed_from_payload;
+            call.status =
+                if failed { [400, 403, 404, 409][random.usize(..4)] } else { change.status };
+            change
+        });
+        if change.is_none() {
+            call.read(&mut random);
+        }
+        if self.payload_bytes > 0 {
+            pad(call.payload.get_or_insert_with(|| "{}".to_owned()), self.payload_bytes);
+        }
+        (call, change)
+    }
+}
+
+impl Call {
+    /// Makes this a call that writes nothing.
+    fn read(&mut self, random: &mut fastrand::Rng) {
+        let number = random.u32(..400);
+        match random.u8(..20) {
+            0 => self.log_in(200),
+            1 => self.log_in(401),
+            2 => {
+                self.log_in(200);
+                self.method = "DELETE".into();
+                "/auth?session_logout=true".clone_into(&mut self.path);
+            }
+            3..=6 => {
+                self.user = None;
+                self.from_manager = false;
+                "127.0.0.1".clone_into(&mut self.client_ip);
+                "/status".clone_into(&mut self.path);
+            }
+            7 => (self.path, self.status) = (format!("/consumers/customer-{number}"), 404),
+            8 => (self.path, self.status) = ("/rbac/users".to_owned(), 403),
+            9 | 10 => self.path = format!("/services/svc-{number}"),
+            11 | 12 => self.path = format!("/services/svc-{number}/plugins"),
+            13 => self.path = format!("/plugins/{}", uuid(random)),
+            14 => "/event-hooks/?size=100".clone_into(&mut self.path),
+            15 => self.path = format!("/workspaces/{}/meta", self.workspace),
+            16 => self.path = format!("/consumers?size=100&offset={number}"),
+            17 => "/routes?tags=team-payments,prod&size=1000".clone_into(&mut self.path),
+            _ => "/services?size=100".clone_into(&mut self.path),
+        }
+    }
+
+    /// Source: Kong's audit log documentation, "Kong Manager authentication".
+    fn log_in(&mut self, status: u16) {
+        self.from_manager = true;
+        "/auth".clone_into(&mut self.path);
+        self.status = status;
+        if status == 401 {
+            self.user = None;
+        }
+    }
+}
+
+/// 32 letters and digits. Before 3.4 a few are empty ("Fixed an issue where you could receive an
+/// empty `request_id` when generating audit data").
+fn request_id(random: &mut fastrand::Rng, version: &Version) -> String {
+    let id: String = std::iter::repeat_with(|| random.alphanumeric()).take(32).collect();
+    if random.u16(..400) == 0 && version.leaves_request_ids_empty() { String::new() } else { id }
+}
+
+/// Fills a JSON object up to `bytes` with a member of prose.
+fn pad(object: &mut String, bytes: usize) {
+    const PROSE: &str =
+        "Owned by the payments platform team; see the runbook before you change it. ";
+    const MEMBER: usize = r#","description":"""#.len();
+    let missing = bytes.saturating_sub(object.len() + MEMBER);
+    if missing == 0 || object.pop() != Some('}') {
+        return;
+    }
+    if object.len() > 1 {
+        object.push(',');
+    }
+    object.push_str(r#""description":""#);
+    for _ in 0..missing / PROSE.len() {
+        object.push_str(PROSE);
+    }
+    object.push_str(&PROSE[..missing % PROSE.len()]);
+    object.push_str("\"}");
+}
+
+/// The call by which a reader reads, when such calls are audited.
+pub(crate) fn reader_call(
+    seed: u64,
+    number: u64,
+    at: i64,
+    (method, path): (String, String),
+    status: u16,
+    authenticated: bool,
+) -> Call {
+    let mut random = generator(mix(seed, 1 << 42), number);
+    Call {
+        at,
+        request_id: std::iter::repeat_with(|| random.alphanumeric()).take(32).collect(),
+        user: authenticated.then(|| (uuid(&mut generator(seed, 999)), "audit-reader")),
+        from_manager: false,
+        client_ip: "127.0.0.1".to_owned(),
+        workspace: uuid(&mut generator(seed, 1000)),
+        method: method.into(),
+        path,
+        status,
+        payload: None,
+        removed_from_payload: None,
+    }
+}
