@@ -4,7 +4,7 @@
 //! archive, which has a Rust with the library's source where rustup can download nothing.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -34,11 +34,11 @@ const OTHER_TOOLCHAINS: [&str; 10] = [
 ];
 
 /// Builds the component and says where it is.
-pub fn run(installs: Installs) -> Result<()> {
+pub fn run(installs: Installs) -> Result<ExitCode> {
     let component = component(installs)?;
     let bytes = component.metadata()?.len();
     println!("{} ({} KiB)", component.display(), bytes.div_ceil(1024));
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Builds the component; its path.

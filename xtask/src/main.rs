@@ -5,9 +5,15 @@
 //! what needs wasmtime or a web server runs as a child process.
 
 mod build;
+mod ci;
 mod progress;
+mod redis;
+mod round;
 mod shell;
+mod test;
 mod tool;
+
+use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
@@ -25,13 +31,19 @@ struct Cli {
 enum Verb {
     /// Build the WebAssembly component, fetching the wasm32-wasip2 target where needed.
     Build,
+    /// Run everything: formatting, lints, unit, doc and integration tests on SQLite and Redis.
+    Test,
+    /// As `test`, and check the dependencies' licences, sources and advisories.
+    Ci,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> anyhow::Result<ExitCode> {
     let cli = Cli::parse();
     shell::end_children_on_signals()?;
     let installs = tool::Installs::new(cli.no_install);
     match cli.verb {
         Verb::Build => build::run(installs),
+        Verb::Test => test::run(installs),
+        Verb::Ci => ci::run(installs),
     }
 }

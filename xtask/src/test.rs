@@ -1,0 +1,81 @@
+//! `cargo xtask test`: every check there is, the cheap ones first.
+
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::redis::Redis;
+use crate::round::{Outcome, Round};
+use crate::tool::{self, Installs};
+use crate::{build, shell};
+
+/// Where the tests find their Redis. A test that needs one has `redis` in its name, so that it can
+/// be left out, and counted as skipped, where there is none.
+const REDIS_URL: &str = "KONG_CLOUDTRAIL_TEST_REDIS_URL";
+
+/// Runs everything; the exit status is a failure when anything failed.
+pub fn run(installs: Installs) -> Result<ExitCode> {
+    let mut round = Round::default();
+    all(&mut round, installs)?;
+    Ok(round.close())
+}
+
+/// Runs everything as steps of `round`.
+pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
+    if toolchain_has(round, "rustfmt", "formatting") {
+        round.command("formatting", tool::cargo()?.args(["fmt", "--all", "--check"]))?;
+    }
+    if toolchain_has(round, "clippy", "lints") {
+        let mut clippy = tool::cargo()?;
+        clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+        round.command("lints", &mut clippy)?;
+    }
+    let component = round.attempt("component", || {
+        let path = build::component(installs)?;
+        let kib = path.metadata()?.len().div_ceil(1024);
+        Ok(((), format!("{kib} KiB")))
+    });
+    if component.is_none() {
+        let why = "the component did not build".to_owned();
+        round.note("tests", Outcome::Skipped(why), Duration::ZERO);
+        return Ok(());
+    }
+    let redis = redis(round, installs);
+    let mut tests = tool::cargo()?;
+    tests.args(["test", "--workspace", "--no-fail-fast"]);
+    match &redis {
+        Some(redis) => tests.env(REDIS_URL, redis.url()),
+        None => tests.env_remove(REDIS_URL).args(["--", "--skip", "redis"]),
+    };
+    let finished = shell::run("unit, doc and integration tests", &mut tests)?;
+    round.tests("tests", finished);
+    Ok(())
+}
+
+/// Whether the Rust toolchain has `part`; notes `step` as skipped where not.
+fn toolchain_has(round: &mut Round, part: &str, step: &str) -> bool {
+    let command = if part == "rustfmt" { "fmt" } else { part };
+    let there = tool::answer("cargo", &[command, "--version"]).is_some();
+    if !there {
+        let why = format!("no {part}: rustup component add {part}");
+        round.note(step, Outcome::Skipped(why), Duration::ZERO);
+    }
+    there
+}
+
+/// A Redis for the tests. That it cannot be had skips them; that it does not start is a failure.
+fn redis(round: &mut Round, installs: Installs) -> Option<Redis> {
+    let started = Instant::now();
+    if let Err(why) = Redis::find(installs) {
+        let why = format!("{why:#}; the tests that need it are left out");
+        round.note("redis", Outcome::Skipped(why), started.elapsed());
+        return None;
+    }
+    round.attempt("redis", || {
+        Redis::start().map(|redis| {
+            let url = redis.url();
+            (redis, url)
+        })
+    })
+}
