@@ -1,0 +1,309 @@
+//! An application: loaded and compiled once, called as often as wanted.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, anyhow, bail};
+use tempfile::TempDir;
+use wasmtime::component::{Component, InstancePre, ResourceTable};
+use wasmtime::{Cache, CacheConfig, Config, Engine, Store};
+use wasmtime_wasi::p2::bindings::Command;
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx};
+use wasmtime_wasi_http::WasiHttpCtx;
+
+use crate::allowed_hosts;
+use crate::files;
+use crate::http::Outbound;
+use crate::instance::{ComponentVariables, Instance, Memory, linker};
+use crate::key_value::handles::{KeyValue, Managers};
+use crate::lines::Lines;
+use crate::manifest::{Manifest, Trigger};
+use crate::runtime_config::RuntimeConfig;
+use crate::variables::{Sources, Variables};
+
+/// What to load, and from where.
+#[derive(Default)]
+pub struct Options {
+    /// The manifest, or the folder that holds `spin.toml`.
+    pub manifest: PathBuf,
+    /// The runtime config, if there is one.
+    pub runtime_config: Option<PathBuf>,
+    /// Where the values of variables come from. The process's own environment is not looked at.
+    pub variables: Sources,
+    /// Where the embedded store's file lies: `.spin` beside the manifest unless set here or in the
+    /// runtime config. Set and empty: nowhere, and that store is in memory.
+    pub state_dir: Option<PathBuf>,
+    /// Where compiled components are kept between processes; wasmtime's own cache folder, as with
+    /// Spin, unless set.
+    pub cache_dir: Option<PathBuf>,
+    /// Stores by label that replace those of the runtime config: a test's own.
+    pub stores: Managers,
+}
+
+/// What of the component is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// `handle-timer-request`, as Spin's timer trigger calls it.
+    Timer,
+    /// `wasi:cli/run`, as Spin's command trigger calls it.
+    Command,
+}
+
+/// A line that the component printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// On its stdout.
+    Stdout(&'a str),
+    /// On its stderr.
+    Stderr(&'a str),
+}
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// It returned; `wasi:cli/run` returned ok.
+    Returned,
+    /// `wasi:cli/run` returned an error, or the component exited with a status other than 0.
+    Failed,
+    /// It trapped, with wasmtime's message.
+    Trapped(String),
+}
+
+/// What a call did.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// How it ended.
+    pub ending: Ending,
+    /// The last stdout line that is a report: a JSON object with `"event":"run"`.
+    pub report: Option<serde_json::Value>,
+    /// All stdout lines.
+    pub stdout: Vec<String>,
+    /// All stderr lines.
+    pub stderr: Vec<String>,
+    /// The most linear memory that the component held, in bytes.
+    pub peak_memory: usize,
+    /// How long it took, instantiation included.
+    pub elapsed: Duration,
+}
+
+impl Outcome {
+    /// The report's `outcome`; empty without a report.
+    pub fn outcome(&self) -> &str {
+        self.report.as_ref().and_then(|report| report["outcome"].as_str()).unwrap_or_default()
+    }
+}
+
+/// The report in `line`, if it is one.
+pub fn report(line: &str) -> Option<serde_json::Value> {
+    let value: serde_json::Value = serde_json::from_str(line).ok()?;
+    (value["event"] == "run").then_some(value)
+}
+
+/// A loaded application.
+pub struct App {
+    manifest: Manifest,
+    component: InstancePre<Instance>,
+    exports_timer: bool,
+    variables: Arc<Variables>,
+    stores: Arc<Managers>,
+    allowed_hosts: Arc<[String]>,
+    files: Option<TempDir>,
+    max_memory: Option<usize>,
+}
+
+impl App {
+    /// Reads the manifest and all that it names, checks what Spin checks at load, and compiles the
+    /// component: seconds the first time, milliseconds when the cache holds it.
+    pub fn load(options: Options) -> Result<Self> {
+        // Both TLS stacks of a larger program may be built in; this one is meant.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+
+        let path = if options.manifest.is_dir() {
+            options.manifest.join("spin.toml")
+        } else {
+            options.manifest
+        };
+        let manifest = Manifest::read(&path)?;
+        let root = std::fs::canonicalize(&path)?
+            .parent()
+            .context("a manifest lies in a folder")?
+            .to_owned();
+
+        let runtime_config = match &options.runtime_config {
+            Some(path) => RuntimeConfig::read(path)?,
+            None => RuntimeConfig::default(),
+        };
+        let state_dir = match options.state_dir.or(runtime_config.state_dir.as_ref().map(Into::into)) {
+            Some(folder) if folder.as_os_str().is_empty() => None,
+            Some(folder) => Some(std::path::absolute(folder)?),
+            None => Some(root.join(".spin")),
+        };
+        let mut stores = runtime_config.stores(state_dir.as_deref())?;
+        stores.extend(options.stores);
+        for label in &manifest.component.key_value_stores {
+            if !stores.contains_key(label) {
+                bail!(
+                    "unknown key_value_stores label {label:?} for component {:?}: \
+                     add [key_value_store.{label}] to the runtime config",
+                    manifest.component_id
+                );
+            }
+        }
+
+        let variables = Variables::new(
+            &manifest.component_id,
+            &manifest.variables,
+            &manifest.component.variables,
+            &options.variables,
+        )?;
+        allowed_hosts::check(&manifest.component.allowed_outbound_hosts, &variables)?;
+        let files = files::copy(&manifest.component, &root)?;
+        let (component, exports_timer) =
+            compile(&root.join(manifest.component.source()), options.cache_dir)?;
+        Ok(Self {
+            allowed_hosts: manifest.component.allowed_outbound_hosts.clone().into(),
+            component,
+            exports_timer,
+            variables: Arc::new(variables),
+            stores: Arc::new(stores),
+            files,
+            max_memory: runtime_config.max_instance_memory,
+            manifest,
+        })
+    }
+
+    /// The manifest.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What the manifest's trigger calls.
+    pub fn entry(&self) -> Entry {
+        match self.manifest.trigger {
+            Trigger::Timer { .. } => Entry::Timer,
+            Trigger::Command => Entry::Command,
+        }
+    }
+
+    /// One call of what the manifest's trigger calls, on a fresh instance.
+    pub async fn tick(&self) -> Result<Outcome> {
+        self.call(self.entry(), |_| {}).await
+    }
+
+    /// One call of `entry` on a fresh instance; `on_line` is told of each line as it is printed.
+    ///
+    /// A trap is an outcome; an error means that the component could not be called.
+    pub async fn call(
+        &self,
+        entry: Entry,
+        on_line: impl FnMut(Line<'_>) + Send + 'static,
+    ) -> Result<Outcome> {
+        let started = Instant::now();
+        let on_line = Arc::new(Mutex::new(on_line));
+        let told = on_line.clone();
+        let stdout = Lines::new(Box::new(move |line| {
+            told.lock().unwrap_or_else(PoisonError::into_inner)(Line::Stdout(line));
+        }));
+        let stderr = Lines::new(Box::new(move |line| {
+            on_line.lock().unwrap_or_else(PoisonError::into_inner)(Line::Stderr(line));
+        }));
+        let mut store = self.store(&stdout, &stderr)?;
+
+        let instance = self.component.instantiate_async(&mut store).await.map_err(engine_error)?;
+        let result = match entry {
+            Entry::Timer => {
+                if !self.exports_timer {
+                    bail!("the component exports no handle-timer-request: func()");
+                }
+                let handler =
+                    instance.get_typed_func::<(), ()>(&mut store, "handle-timer-request")
+                    .map_err(engine_error)?;
+                handler.call_async(&mut store, ()).await.map(Ok)
+            }
+            Entry::Command => {
+                let command = Command::new(&mut store, &instance)
+                    .map_err(|_| anyhow!("the component exports no wasi:cli/run@0.2"))?;
+                command.wasi_cli_run().call_run(&mut store).await
+            }
+        };
+        let ending = match result {
+            Ok(Ok(())) => Ending::Returned,
+            Ok(Err(())) => Ending::Failed,
+            Err(error) => match error.downcast_ref::<I32Exit>() {
+                Some(I32Exit(0)) => Ending::Returned,
+                Some(I32Exit(_)) => Ending::Failed,
+                None => Ending::Trapped(format!("{error:#}")),
+            },
+        };
+        let stdout = stdout.take();
+        Ok(Outcome {
+            ending,
+            report: stdout.iter().rev().find_map(|line| report(line)),
+            stdout,
+            stderr: stderr.take(),
+            peak_memory: store.data().memory.peak,
+            elapsed: started.elapsed(),
+        })
+    }
+
+    fn store(&self, stdout: &Lines, stderr: &Lines) -> Result<Store<Instance>> {
+        let mut wasi = WasiCtx::builder();
+        wasi.stdout(stdout.clone()).stderr(stderr.clone());
+        for (name, value) in &self.manifest.component.environment {
+            wasi.env(name, value);
+        }
+        if let Some(files) = &self.files {
+            wasi.preopened_dir(files.path(), "/", FsPerms::ReadOnly).map_err(engine_error)?;
+        }
+        let instance = Instance {
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            outbound: Outbound::new(
+                self.manifest.component_id.clone(),
+                self.allowed_hosts.clone(),
+                self.variables.clone(),
+            ),
+            table: ResourceTable::new(),
+            key_value: KeyValue::new(
+                self.manifest.component.key_value_stores.clone(),
+                self.stores.clone(),
+            ),
+            variables: ComponentVariables(self.variables.clone()),
+            memory: Memory::new(self.max_memory),
+        };
+        let mut store = Store::new(self.component.engine(), instance);
+        store.limiter(|instance| &mut instance.memory);
+        Ok(store)
+    }
+}
+
+/// Compiles the component at `path`, or takes it from the cache; says whether it has the timer's
+/// export.
+fn compile(path: &Path, cache_dir: Option<PathBuf>) -> Result<(InstancePre<Instance>, bool)> {
+    let mut config = Config::new();
+    let mut cache = CacheConfig::new();
+    if let Some(folder) = cache_dir {
+        cache.with_directory(std::path::absolute(folder)?);
+    }
+    match Cache::new(cache) {
+        Ok(cache) => _ = config.cache(Some(cache)),
+        Err(error) => tracing::warn!("compiled components are not kept: {error:#}"),
+    }
+    let engine = Engine::new(&config).map_err(engine_error)?;
+    let bytes = std::fs::read(path).with_context(|| {
+        format!("cannot read the component {}: build it first", path.display())
+    })?;
+    let component = Component::new(&engine, bytes)
+        .map_err(|error| anyhow!("{} is no component: {error:#}", path.display()))?;
+    let exports_timer = component.get_export_index(None, "handle-timer-request").is_some();
+    let component = linker(&engine).map_err(engine_error)?.instantiate_pre(&component).map_err(|error| {
+        anyhow!("{} imports what this host does not offer: {error:#}", path.display())
+    })?;
+    Ok((component, exports_timer))
+}
+
+/// wasmtime's errors are of a type of their own.
+fn engine_error(error: wasmtime::Error) -> anyhow::Error {
+    anyhow!("{error:#}")
+}

@@ -1,0 +1,90 @@
+//! `files` of a component: copied at load into a folder of its own, which the component sees,
+//! read-only, as `/`. As with Spin, later changes to the originals do not reach it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+use tempfile::TempDir;
+
+use crate::manifest::{Component, FileMount};
+
+/// Copies what `component` names below `root`, the manifest's folder; none when it names nothing.
+pub fn copy(component: &Component, root: &Path) -> Result<Option<TempDir>> {
+    if component.files.is_empty() {
+        return Ok(None);
+    }
+    let folder = tempfile::Builder::new().prefix("kong-cloudtrail-host-").tempdir()?;
+    let excluded = component
+        .exclude_files
+        .iter()
+        .map(|text| glob::Pattern::new(text).with_context(|| format!("exclude_files: {text:?}")))
+        .collect::<Result<Vec<_>>>()?;
+    let copy = Copy { root, excluded };
+    for mount in &component.files {
+        match mount {
+            FileMount::Pattern(pattern) => copy.pattern(pattern, folder.path()),
+            FileMount::Placement(placement) => {
+                let source = root.join(&placement.source);
+                let target = folder.path().join(placement.destination.trim_start_matches('/'));
+                if source.is_dir() {
+                    copy.glob(&source.join("**/*"), &source, &target)
+                } else {
+                    copy.file(&source, &target)
+                }
+            }
+        }
+        .with_context(|| format!("files: {mount:?}"))?;
+    }
+    Ok(Some(folder))
+}
+
+struct Copy<'a> {
+    root: &'a Path,
+    excluded: Vec<glob::Pattern>,
+}
+
+impl Copy<'_> {
+    fn pattern(&self, pattern: &str, target: &Path) -> Result<()> {
+        ensure!(
+            !matches!(pattern.rsplit('/').next(), Some("." | "..")),
+            "a pattern may not end in . or ..; use a source and a destination"
+        );
+        let path = self.root.join(pattern);
+        if path.is_dir() {
+            self.glob(&path.join("**/*"), self.root, target)
+        } else if path.exists() {
+            self.file(&path, &target.join(pattern))
+        } else if glob::Pattern::escape(pattern) == pattern {
+            bail!("there is no such file or folder beside the manifest")
+        } else {
+            self.glob(&path, self.root, target)
+        }
+    }
+
+    fn glob(&self, pattern: &Path, below: &Path, target: &Path) -> Result<()> {
+        for path in glob::glob(pattern.to_str().context("the path must be UTF-8")?)? {
+            let path = path?;
+            if path.is_file() {
+                self.file(&path, &target.join(path.strip_prefix(below)?))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self, source: &Path, target: &Path) -> Result<()> {
+        let source = fs::canonicalize(source)
+            .with_context(|| format!("cannot read {}", source.display()))?;
+        let relative = source
+            .strip_prefix(self.root)
+            .with_context(|| format!("{} is outside the manifest's folder", source.display()))?;
+        if self.excluded.iter().any(|pattern| pattern.matches_path(relative)) {
+            return Ok(());
+        }
+        if let Some(folder) = target.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::copy(&source, target).with_context(|| format!("cannot copy {}", source.display()))?;
+        Ok(())
+    }
+}

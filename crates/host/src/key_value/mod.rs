@@ -1,0 +1,97 @@
+//! Key-value stores: one trait, three backends, and what the component sees of them.
+//!
+//! The SQLite and Redis stores answer as Spin 4.0.2's do, wrong answers included, since that is
+//! what the component must live with in production; [`memory`] is this host's own and answers as
+//! the interface promises. `tests/conformance.rs` runs the same statements on all three and says
+//! where they differ.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+pub(crate) mod handles;
+pub mod memory;
+pub mod redis;
+pub mod sqlite;
+
+/// A value, as bytes.
+pub type Value = Vec<u8>;
+
+/// Why a store did not answer as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// No store has that label.
+    #[error("no such store")]
+    NoSuchStore,
+    /// The component's `key_value_stores` does not name the store.
+    #[error("access denied")]
+    AccessDenied,
+    /// Too many stores are open at once.
+    #[error("store table full")]
+    TableFull,
+    /// The backend's own message.
+    #[error("{0}")]
+    Other(String),
+    /// Spin itself panics here; this host traps the component instead.
+    #[error("{0}")]
+    Panic(String),
+}
+
+impl StoreError {
+    /// Spin hands the backend's error to the component in its debug form.
+    pub(crate) fn other(error: impl std::fmt::Debug) -> Self {
+        let message = format!("{error:?}");
+        tracing::warn!("key-value error: {message}");
+        Self::Other(message)
+    }
+}
+
+/// Why a swap did not report success.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SwapError {
+    /// The store says that the value has changed. Redis says so each time.
+    Failed,
+    /// The backend's own message.
+    Other(String),
+}
+
+/// Where stores come from: one backend, opened by label.
+#[async_trait]
+pub trait StoreManager: Send + Sync {
+    /// Opens the store `label`. The backend is reached at the first call.
+    async fn open(&self, label: &str) -> Result<Arc<dyn Store>, StoreError>;
+}
+
+/// An open store.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// The value at `key`.
+    async fn get(&self, key: &str) -> Result<Option<Value>, StoreError>;
+    /// Writes `value` at `key`.
+    async fn set(&self, key: &str, value: Value) -> Result<(), StoreError>;
+    /// Deletes `key`; an absent one is no error.
+    async fn delete(&self, key: &str) -> Result<(), StoreError>;
+    /// Whether `key` is there.
+    async fn exists(&self, key: &str) -> Result<bool, StoreError>;
+    /// All keys, in no order.
+    async fn keys(&self) -> Result<Vec<String>, StoreError>;
+    /// The values at `keys`.
+    async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Value>)>, StoreError>;
+    /// Writes all pairs, together.
+    async fn set_many(&self, pairs: Vec<(String, Value)>) -> Result<(), StoreError>;
+    /// Deletes all keys, together.
+    async fn delete_many(&self, keys: Vec<String>) -> Result<(), StoreError>;
+    /// Adds `delta` to the counter at `key`, which begins at 0; returns the sum.
+    async fn increment(&self, key: &str, delta: i64) -> Result<i64, StoreError>;
+    /// Prepares a compare-and-swap at `key`.
+    async fn compare_and_swap(&self, key: &str) -> Result<Arc<dyn CompareAndSwap>, StoreError>;
+}
+
+/// A compare-and-swap under way.
+#[async_trait]
+pub trait CompareAndSwap: Send + Sync {
+    /// The value now, which the swap will compare with.
+    async fn current(&self) -> Result<Option<Value>, StoreError>;
+    /// Writes `value` if nothing has changed since [`Self::current`].
+    async fn swap(&self, value: Value) -> Result<(), SwapError>;
+}

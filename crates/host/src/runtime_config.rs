@@ -1,0 +1,197 @@
+//! The runtime config: what Spin reads from `--runtime-config-file`.
+//!
+//! Sections that would change what the component can do and that this host lacks are refused;
+//! sections for interfaces that it does not offer at all are accepted without effect; other keys
+//! are refused, as Spin refuses them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde::Deserialize;
+
+use crate::key_value::handles::Managers;
+use crate::key_value::memory::MemoryStores;
+use crate::key_value::redis::RedisStores;
+use crate::key_value::sqlite::SqliteStores;
+
+/// Sections that this host lacks, each with what to do about it.
+const LACKING: [(&str, &str); 4] = [
+    ("client_tls", "TLS here trusts the public web's roots alone"),
+    ("outbound_networking", "no network is blocked here"),
+    ("variables_provider", "set SPIN_VARIABLE_*, .env or --variable"),
+    ("config_provider", "set SPIN_VARIABLE_*, .env or --variable"),
+];
+
+/// Sections of interfaces that this host does not offer.
+const WITHOUT_EFFECT: [&str; 7] = [
+    "log_dir",
+    "llm_compute",
+    "outbound_mqtt",
+    "outbound_mysql",
+    "outbound_pg",
+    "outbound_redis",
+    "sqlite_database",
+];
+
+/// A runtime config, read.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RuntimeConfig {
+    /// `state_dir`; empty means none.
+    pub state_dir: Option<String>,
+    /// `max_instance_memory`, in bytes.
+    pub max_instance_memory: Option<usize>,
+    #[serde(default)]
+    key_value_store: BTreeMap<String, StoreConfig>,
+    outbound_http: Option<OutboundHttp>,
+    #[serde(skip)]
+    folder: PathBuf,
+}
+
+#[derive(Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum StoreConfig {
+    Memory,
+    Redis { url: String },
+    Spin { path: Option<PathBuf> },
+}
+
+// The URL may hold a password.
+impl std::fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Memory => "memory",
+            Self::Redis { .. } => "redis",
+            Self::Spin { .. } => "spin",
+        })
+    }
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OutboundHttp {
+    #[serde(default)]
+    connection_pooling: bool,
+    max_connections: Option<u64>,
+    max_concurrent_requests: Option<u64>,
+}
+
+impl RuntimeConfig {
+    /// Reads the file at `path`.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path)
+            .with_context(|| format!("cannot read the runtime config {}", path.display()))?;
+        let folder = path.parent().unwrap_or(Path::new("")).to_owned();
+        Self::parse(&text, folder)
+            .with_context(|| format!("the runtime config {} is refused", path.display()))
+    }
+
+    /// Parses `text`, whose relative paths are below `folder`.
+    pub fn parse(text: &str, folder: PathBuf) -> Result<Self> {
+        let mut table: toml::Table = toml::from_str(text).map_err(|error| {
+            // The parser's whole message quotes the line, and with it a password in a URL.
+            let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+            anyhow!("line {line}: {}", error.message())
+        })?;
+        for (section, remedy) in LACKING {
+            if table.contains_key(section) {
+                bail!("[{section}] is not supported by this host ({remedy}); with Spin it is");
+            }
+        }
+        for section in WITHOUT_EFFECT {
+            if table.remove(section).is_some() {
+                tracing::warn!("runtime config: {section} has no effect on this host");
+            }
+        }
+        let mut config: Self = toml::Value::Table(table)
+            .try_into()
+            .map_err(|error: toml::de::Error| anyhow!("{}", error.message()))?;
+        config.folder = folder;
+        if let Some(http) = &config.outbound_http {
+            if http.connection_pooling
+                || http.max_connections.or(http.max_concurrent_requests).is_some()
+            {
+                tracing::warn!(
+                    "runtime config: [outbound_http] has no effect on this host: each request has \
+                     a connection of its own, and their number is not limited"
+                );
+            }
+        }
+        Ok(config)
+    }
+
+    /// The stores by label, with the embedded default when `default` is not configured: SQLite in
+    /// `state_dir`, or in memory without one.
+    pub fn stores(&self, state_dir: Option<&Path>) -> Result<Managers> {
+        let mut stores = Managers::new();
+        let embedded = state_dir.map(|folder| folder.join("sqlite_key_value.db"));
+        stores.insert("default".to_owned(), Arc::new(SqliteStores::new(embedded)));
+        for (label, config) in &self.key_value_store {
+            stores.insert(
+                label.clone(),
+                match config {
+                    StoreConfig::Memory => Arc::new(MemoryStores::default()),
+                    StoreConfig::Redis { url } => Arc::new(
+                        RedisStores::new(url).with_context(|| format!("[key_value_store.{label}]"))?,
+                    ),
+                    StoreConfig::Spin { path } => {
+                        let path = path.as_ref().map(|path| self.folder.join(path));
+                        Arc::new(SqliteStores::new(path))
+                    }
+                },
+            );
+        }
+        Ok(stores)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn refusal(text: &str) -> String {
+        format!("{:#}", RuntimeConfig::parse(text, PathBuf::new()).unwrap_err())
+    }
+
+    #[test]
+    fn what_would_change_the_components_reach_is_refused_by_name() {
+        assert!(refusal("[[client_tls]]\nhosts = ['a']").contains("[client_tls]"));
+        assert!(refusal("[outbound_networking]\nblock_networks = ['private']").contains("blocked"));
+        assert!(refusal("[[variables_provider]]\ntype = 'vault'").contains("SPIN_VARIABLE"));
+    }
+
+    #[test]
+    fn an_unknown_key_or_kind_of_store_is_refused() {
+        assert!(refusal("stat_dir = 'x'").contains("stat_dir"));
+        assert!(refusal("[key_value_store.default]\ntype = 'azure_cosmos'").contains("azure_cosmos"));
+    }
+
+    #[test]
+    fn no_refusal_repeats_a_password() {
+        for text in [
+            "[key_value_store.default]\ntype = 'redis'\nurl = redis://:hunter2@host",
+            "[key_value_store.default]\ntype = 'redis'\nurl = ['redis://:hunter2@host']",
+        ] {
+            assert!(!refusal(text).contains("hunter2"), "{}", refusal(text));
+        }
+        let config = RuntimeConfig::parse(
+            "[key_value_store.default]\ntype = 'redis'\nurl = 'redis://:hunter2@host:port'",
+            PathBuf::new(),
+        )
+        .unwrap();
+        let message = format!("{:#}", config.stores(None).err().unwrap());
+        assert!(message.contains("[key_value_store.default]"), "{message}");
+        assert!(!message.contains("hunter2"), "{message}");
+    }
+
+    #[test]
+    fn the_default_store_is_there_unasked_and_others_when_configured() {
+        let config = RuntimeConfig::parse("[key_value_store.other]\ntype = 'memory'", PathBuf::new());
+        let stores = config.unwrap().stores(None).unwrap();
+        assert_eq!(stores.keys().collect::<Vec<_>>(), ["default", "other"]);
+    }
+}
