@@ -77,8 +77,8 @@ pub trait KeyValue {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError>;
     /// Writes all pairs: together on Redis and SQLite.
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError>;
-    /// Deletes all keys; an absent one is no error.
-    fn delete_many(&self, keys: &[String]) -> Result<(), KeyValueError>;
+    /// Deletes `key`; an absent one is no error.
+    fn delete(&self, key: &str) -> Result<(), KeyValueError>;
     /// Writes `new` at `key` if the value there is `expected` now. Whether it was written the
     /// caller learns by reading back: Spin 4.0.2 on Redis says "failed" each time.
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError>;

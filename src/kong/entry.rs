@@ -48,8 +48,8 @@ pub struct Entry<'a> {
 
 impl<'a> Entry<'a> {
     /// Reads one element of a page's `data`; an error when it is no JSON object.
-    pub fn parse(stream: Stream, raw: &'a RawValue) -> Result<Self, serde_json::Error> {
-        let Fields(fields) = serde_json::from_str(raw.get())?;
+    pub fn parse(stream: Stream, json: &'a str) -> Result<Self, serde_json::Error> {
+        let Fields(fields) = serde_json::from_str(json)?;
         Ok(Self { stream, fields })
     }
 
@@ -71,6 +71,12 @@ impl<'a> Entry<'a> {
     /// `request_timestamp` in Unix seconds, also when it is a fraction or a number in text.
     pub fn request_timestamp(&self) -> Option<i64> {
         number(self.get("request_timestamp")?)
+    }
+
+    /// `request_timestamp` in Unix seconds where it is a whole number, as Kong sends it: the time
+    /// by which Kong's own filters go.
+    pub fn exact_timestamp(&self) -> Option<i64> {
+        self.get("request_timestamp")?.get().parse().ok()
     }
 
     /// `expire`, which Kong gives in milliseconds, in Unix seconds.

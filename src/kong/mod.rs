@@ -1,5 +1,13 @@
-//! Kong's Admin API: what it answers and what an audit entry is.
+//! Kong's Admin API: what it answers, what an audit entry is, which span of time to ask for.
 
+mod client;
 pub mod entry;
+mod error;
+mod version;
+mod window;
 
-pub use entry::{Entry, Stream};
+pub use client::{About, Kong, Page};
+pub use entry::{Entry, Fields, Stream, text};
+pub use error::KongError;
+pub use version::Version;
+pub use window::{Mode, Plan, Window, plan};

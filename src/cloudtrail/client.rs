@@ -1,0 +1,223 @@
+//! Sends batches: signs, paces, tries again, and says what became of each event.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::batch::{Batch, Item};
+use super::outcome::{Answer, EventOutcome, Stop, Undelivered};
+use crate::aws;
+use crate::config::Config;
+use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random};
+use crate::retry::Retry;
+use crate::wire::query_value;
+
+const SERVICE: &str = "cloudtrail-data";
+const TRIES: u32 = 8;
+const LIMITS: HttpLimits = HttpLimits {
+    connect: Duration::from_secs(10),
+    first_byte: Duration::from_mins(1),
+    between_bytes: Duration::from_secs(30),
+    max_body: 4 * 1024 * 1024,
+};
+
+/// The channel's endpoint, as one run talks to it.
+pub struct CloudTrail<'a, P> {
+    port: &'a P,
+    config: &'a Config,
+    deadline: Duration,
+    url: String,
+    /// Earliest time of the next call, on the clock that never goes back.
+    next_call: Cell<Duration>,
+    concurrency: Cell<usize>,
+    clock_ahead_ms: Cell<i64>,
+    calls: Cell<u64>,
+    retries: Cell<u64>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Events that CloudTrail has.
+    pub accepted: Vec<Item>,
+    /// The others, each with the reason.
+    pub undelivered: Vec<(Item, Undelivered)>,
+    /// Why nothing else is to be sent.
+    pub stop: Option<Stop>,
+}
+
+impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
+    /// A client whose tries end at `deadline` on the clock that never goes back.
+    pub fn new(port: &'a P, config: &'a Config, deadline: Duration) -> Self {
+        let mut url = format!(
+            "{}/PutAuditEvents?channelArn={}",
+            config.cloudtrail_endpoint,
+            query_value(&config.channel.arn)
+        );
+        if let Some(external_id) = &config.external_id {
+            url = format!("{url}&externalId={}", query_value(external_id));
+        }
+        Self {
+            port,
+            config,
+            deadline,
+            url,
+            next_call: Cell::default(),
+            concurrency: Cell::new(config.max_in_flight),
+            clock_ahead_ms: Cell::new(0),
+            calls: Cell::new(0),
+            retries: Cell::new(0),
+        }
+    }
+
+    /// Calls made so far, tries included.
+    pub fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    /// Those of them that repeated a failed one.
+    pub fn retries(&self) -> u64 {
+        self.retries.get()
+    }
+
+    /// How many batches may be under way now: throttling halves it, success raises it by one.
+    pub fn concurrency(&self) -> usize {
+        self.concurrency.get()
+    }
+
+    /// Sends a batch until each of its events is accepted, refused, or out of tries.
+    pub async fn send(&self, batch: Batch) -> Sent {
+        let mut sent = Sent::default();
+        let mut batches = vec![batch];
+        while let Some(batch) = batches.pop() {
+            if let Some(stop) = &sent.stop {
+                let why = Undelivered::Pending(stop.to_string());
+                sent.undelivered.extend(batch.items.into_iter().map(|item| (item, why.clone())));
+                continue;
+            }
+            batches.extend(self.send_one(batch, &mut sent).await.into_iter().flatten());
+        }
+        sent
+    }
+
+    /// Sends one batch; gives its two halves when it is to be split.
+    async fn send_one(&self, mut batch: Batch, sent: &mut Sent) -> Option<[Batch; 2]> {
+        let mut retry = Retry::new(TRIES, self.deadline);
+        loop {
+            self.pace().await;
+            let ahead_ms_signed = self.clock_ahead_ms.get();
+            let answer = match self.request(&batch) {
+                Ok(request) => Answer::of(self.call(request).await, self.port.now_ms()),
+                Err(stop) => Answer::Stop(stop),
+            };
+            let (asked, why, unreachable) = match answer {
+                Answer::PerEvent(outcomes) => {
+                    self.concurrency
+                        .set((self.concurrency.get() + 1).min(self.config.max_in_flight));
+                    let why = take_outcomes(&mut batch, outcomes, sent);
+                    if batch.items.is_empty() || sent.stop.is_some() {
+                        give_up(batch, &why, sent);
+                        return None;
+                    }
+                    (None, why, None)
+                }
+                Answer::Again { throttled, asked, why, error } => {
+                    if throttled {
+                        self.concurrency.set((self.concurrency.get() / 2).max(1));
+                    }
+                    (asked, why, error)
+                }
+                Answer::Split(_) if batch.items.len() > 1 => {
+                    let second = batch.items.split_off(batch.items.len() / 2);
+                    return Some([Batch { items: second }, batch]);
+                }
+                Answer::Split(why) => {
+                    let refused = Undelivered::Refused(why);
+                    sent.undelivered
+                        .extend(batch.items.into_iter().map(|item| (item, refused.clone())));
+                    return None;
+                }
+                Answer::ClockOff { ahead_ms, .. } if ahead_ms_signed == 0 => {
+                    self.clock_ahead_ms.set(ahead_ms);
+                    self.retries.set(self.retries.get() + 1);
+                    continue;
+                }
+                Answer::ClockOff { stop, .. } | Answer::Stop(stop) => {
+                    give_up(batch, &stop.to_string(), sent);
+                    sent.stop = Some(stop);
+                    return None;
+                }
+            };
+            if !retry.again(self.port, asked).await {
+                give_up(batch, &why, sent);
+                sent.stop = unreachable.map(Stop::Unreachable);
+                return None;
+            }
+            self.retries.set(self.retries.get() + 1);
+        }
+    }
+
+    /// Waits for this call's turn: at most `max_calls_per_sec`.
+    async fn pace(&self) {
+        let now = self.port.elapsed();
+        let turn = self.next_call.get().max(now);
+        self.next_call.set(turn + Duration::from_secs(1) / self.config.max_calls_per_sec);
+        let wait = turn.saturating_sub(now);
+        if !wait.is_zero() {
+            self.port.sleep(wait).await;
+        }
+    }
+
+    fn request(&self, batch: &Batch) -> Result<HttpRequest, Stop> {
+        let unsendable = |why: &dyn std::fmt::Display| Stop::Unsendable(why.to_string());
+        let host = self.config.cloudtrail_endpoint.split("://").last().unwrap_or_default();
+        let mut request = http::Request::post(&self.url)
+            .header("host", host)
+            .header("content-type", "application/json")
+            .body(batch.body())
+            .map_err(|error| unsendable(&error))?;
+        let (region, now_ms) =
+            (&self.config.channel.region, self.port.now_ms() + self.clock_ahead_ms.get());
+        aws::sign(&mut request, &self.config.credentials, region, SERVICE, now_ms)
+            .map_err(|error| unsendable(&error))?;
+        Ok(request)
+    }
+
+    async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
+        self.calls.set(self.calls.get() + 1);
+        self.port.send(request, LIMITS).await
+    }
+}
+
+/// Moves the decided events of `batch` to `sent`; those to be sent again stay, and so does the
+/// last reason for it.
+fn take_outcomes(
+    batch: &mut Batch,
+    mut outcomes: std::collections::HashMap<String, EventOutcome>,
+    sent: &mut Sent,
+) -> String {
+    let mut last_reason = "CloudTrail's answer does not mention the event".to_owned();
+    for item in std::mem::take(&mut batch.items) {
+        match outcomes.remove(&item.id) {
+            Some(EventOutcome::Accepted) => sent.accepted.push(item),
+            Some(EventOutcome::Refused(why)) => {
+                sent.undelivered.push((item, Undelivered::Refused(why)));
+            }
+            Some(EventOutcome::Stop(stop)) => {
+                last_reason = stop.to_string();
+                sent.stop.get_or_insert(stop);
+                batch.items.push(item);
+            }
+            Some(EventOutcome::Again(why)) => {
+                last_reason = why;
+                batch.items.push(item);
+            }
+            None => batch.items.push(item),
+        }
+    }
+    last_reason
+}
+
+fn give_up(batch: Batch, why: &str, sent: &mut Sent) {
+    let pending = Undelivered::Pending(why.to_owned());
+    sent.undelivered.extend(batch.items.into_iter().map(|item| (item, pending.clone())));
+}

@@ -1,0 +1,253 @@
+//! What CloudTrail's answers mean for a batch and for each event (design section 9).
+
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::ports::{HttpError, HttpResponse};
+use crate::wire::{date, retry_after};
+
+/// Why the whole run stops: nothing else would fare better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// CloudTrail refuses what is configured.
+    Refused {
+        /// AWS's error code, or the status where there was none.
+        code: String,
+        /// AWS's words.
+        message: String,
+    },
+    /// No answer, in spite of all tries.
+    Unreachable(HttpError),
+    /// The request could not be made.
+    Unsendable(String),
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { code, message } => {
+                write!(f, "CloudTrail answered {code}")?;
+                if !message.is_empty() {
+                    write!(f, " ({message})")?;
+                }
+                write!(f, ": {}", remedy(code))
+            }
+            Self::Unreachable(error) => write!(
+                f,
+                "CloudTrail cannot be reached: {error}; check the network path to the CloudTrail Data endpoint (a NAT \
+                 gateway, or an interface endpoint named in cloudtrail_endpoint and allow_outbound)"
+            ),
+            Self::Unsendable(why) => f.write_str(why),
+        }
+    }
+}
+
+fn remedy(code: &str) -> &'static str {
+    match code {
+        "InvalidSignatureException" => {
+            "check aws_secret_access_key (and aws_session_token): they do not belong to aws_access_key_id"
+        }
+        "UnrecognizedClientException" | "InvalidClientTokenId" => {
+            "check aws_access_key_id and aws_session_token: AWS does not know these credentials"
+        }
+        "ExpiredTokenException" => "renew aws_session_token and the keys that belong to it",
+        "AccessDeniedException" => {
+            "allow the principal cloudtrail-data:PutAuditEvents on the channel, in its policy"
+        }
+        "ChannelNotFound" | "InvalidChannelARN" => {
+            "check channel_arn: no such channel in that account and region"
+        }
+        "ChannelInsufficientPermission" => {
+            "check the channel's resource policy: it must allow the principal cloudtrail-data:PutAuditEvents, and external_id \
+             must be what it asks for"
+        }
+        "ChannelUnsupportedSchema" => "use a channel made for custom integrations (source Custom)",
+        "InvalidRecipient" => "check channel_arn: its account must own the channel",
+        "InvalidEventSource" => "check event_source: the channel does not take it",
+        "AccountNotSubscribed" => {
+            "associate the channel with an event data store that collects events from integrations"
+        }
+        "UnsupportedOperationException" => {
+            "CloudTrail does not take this operation in that account and region: check channel_arn, and that the account uses \
+             CloudTrail Lake"
+        }
+        _ => {
+            "check cloudtrail_endpoint, channel_arn and the credentials; a proxy on the way may answer instead of AWS"
+        }
+    }
+}
+
+/// What became of an event that CloudTrail did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// For now: another run tries again.
+    Pending(String),
+    /// For good, as it stands.
+    Refused(String),
+}
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending(why) | Self::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+/// What one call came to.
+pub(super) enum Answer {
+    /// CloudTrail answered for the events.
+    PerEvent(HashMap<String, EventOutcome>),
+    /// The same call may succeed later.
+    Again { throttled: bool, asked: Option<Duration>, why: String, error: Option<HttpError> },
+    /// The same events in smaller calls may succeed.
+    Split(String),
+    /// The signature may have failed for our clock: AWS's is this far ahead.
+    ClockOff { ahead_ms: i64, stop: Stop },
+    /// Nothing of the kind will succeed.
+    Stop(Stop),
+}
+
+/// What became of one event in a call.
+pub(super) enum EventOutcome {
+    Accepted,
+    /// May be accepted when sent again.
+    Again(String),
+    /// Never will be, as it stands.
+    Refused(String),
+    Stop(Stop),
+}
+
+/// Clocks further apart than this make AWS refuse signatures at five minutes.
+const CLOCK_OFF_MS: i64 = 4 * 60 * 1000;
+
+impl Answer {
+    pub(super) fn of(result: Result<HttpResponse, HttpError>, now_ms: i64) -> Self {
+        match result {
+            Ok(response) if response.status() == 200 => Self::of_success(response.body()),
+            Ok(response) => Self::of_error(&response, now_ms),
+            Err(error @ (HttpError::Denied | HttpError::Invalid(_))) => {
+                Self::Stop(Stop::Unreachable(error))
+            }
+            Err(error) => Self::Again {
+                throttled: false,
+                asked: None,
+                why: error.to_string(),
+                error: Some(error),
+            },
+        }
+    }
+
+    fn of_success(body: &[u8]) -> Self {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Failed {
+            id: String,
+            #[serde(default)]
+            error_code: String,
+            #[serde(default)]
+            error_message: String,
+        }
+        #[derive(Deserialize)]
+        struct Successful {
+            id: String,
+        }
+        #[derive(Deserialize)]
+        struct Body {
+            #[serde(default)]
+            failed: Vec<Failed>,
+            #[serde(default)]
+            successful: Vec<Successful>,
+        }
+        let Ok(body) = serde_json::from_slice::<Body>(body) else {
+            let why = "CloudTrail's answer is not the JSON that it documents".to_owned();
+            return Self::Again { throttled: false, asked: None, why, error: None };
+        };
+        let mut events: HashMap<_, _> =
+            body.successful.into_iter().map(|event| (event.id, EventOutcome::Accepted)).collect();
+        for failed in body.failed {
+            let outcome = EventOutcome::of(&failed.error_code, &failed.error_message);
+            events.insert(failed.id, outcome);
+        }
+        Self::PerEvent(events)
+    }
+
+    fn of_error(response: &HttpResponse, now_ms: i64) -> Self {
+        let status = response.status().as_u16();
+        let (code, message) = error_code(response);
+        let refused =
+            |code: &str| Stop::Refused { code: code.to_owned(), message: message.clone() };
+        let why = || format!("CloudTrail answered {status} {code} {message}").trim_end().to_owned();
+        let again = |throttled| Self::Again {
+            throttled,
+            asked: retry_after(response),
+            why: why(),
+            error: None,
+        };
+        match code.as_str() {
+            "ThrottlingException" | "Throttling" | "TooManyRequestsException" => again(true),
+            "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => again(false),
+            "DuplicatedAuditEventId" | "RequestEntityTooLargeException" => Self::Split(why()),
+            "InvalidSignatureException" | "RequestExpired" | "RequestTimeTooSkewed" => {
+                match date(response).map(|seconds| seconds * 1000 - now_ms) {
+                    Some(ahead_ms) if ahead_ms.abs() > CLOCK_OFF_MS => {
+                        Self::ClockOff { ahead_ms, stop: refused(&code) }
+                    }
+                    _ => Self::Stop(refused(&code)),
+                }
+            }
+            _ if status == 413 => Self::Split(why()),
+            _ if status == 429 => again(true),
+            _ if status >= 500 => again(false),
+            "ValidationException" | "SerializationException"
+                if message.contains("large") || message.contains("length") =>
+            {
+                Self::Split(why())
+            }
+            "" => Self::Stop(refused(&format!("status {status}"))),
+            code => Self::Stop(refused(code)),
+        }
+    }
+}
+
+impl EventOutcome {
+    fn of(code: &str, message: &str) -> Self {
+        let why = || format!("{code} {message}").trim_end().to_owned();
+        match code {
+            "FieldTooLong" | "FieldNotFound" | "InvalidData" | "InvalidChecksum" => {
+                Self::Refused(why())
+            }
+            "InvalidRecipient" | "InvalidEventSource" | "AccountNotSubscribed" => {
+                Self::Stop(Stop::Refused { code: code.to_owned(), message: message.to_owned() })
+            }
+            _ => Self::Again(why()),
+        }
+    }
+}
+
+/// Code and message of an AWS restJson1 error: `x-amzn-errortype` or the body's `__type`, without
+/// the name space before `#` and the address after `:`.
+fn error_code(response: &HttpResponse) -> (String, String) {
+    #[derive(Default, Deserialize)]
+    struct Body {
+        #[serde(rename = "__type", default)]
+        kind: String,
+        #[serde(default)]
+        code: String,
+        #[serde(default, alias = "Message")]
+        message: String,
+    }
+    let body: Body = serde_json::from_slice(response.body()).unwrap_or_default();
+    let header = response.headers().get("x-amzn-errortype").and_then(|value| value.to_str().ok());
+    let code = header.filter(|code| !code.is_empty()).unwrap_or(if body.kind.is_empty() {
+        &body.code
+    } else {
+        &body.kind
+    });
+    let code = code.split(':').next().unwrap_or_default();
+    let code = code.rsplit('#').next().unwrap_or_default();
+    (code.to_owned(), body.message.chars().take(300).collect())
+}

@@ -1,0 +1,372 @@
+//! Variables to [`Config`]. Every mistake is found and reported at once, before any request is
+//! made, Spin's own rules for `allowed_outbound_hosts` included: at run time Spin would refuse
+//! every request for one bad entry, without telling the component why.
+
+mod outbound;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use crate::aws::Credentials;
+use crate::cloudtrail::Channel;
+use crate::kong::Stream;
+use crate::log::Level;
+
+use outbound::{AllowEntry, Origin};
+
+/// A value that must never be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a value.
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// The value, for the one place that sends or signs with it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+/// What one run goes by; each field is the variable of that name unless it says more.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `kong_admin_api`: scheme, host and port, without a trailing slash.
+    pub kong_admin_api: String,
+    /// Empty, or with a leading and without a trailing slash.
+    pub kong_admin_path: String,
+    /// Sent as `Kong-Admin-Token`.
+    pub kong_admin_token: Option<Secret>,
+    /// `channel_arn`, with what is read from it.
+    pub channel: Channel,
+    /// Names the ledger in the store.
+    pub ledger: String,
+    /// `externalId` of the channel's resource policy.
+    pub external_id: Option<String>,
+    /// `audit_streams`, in the order in which they are shipped.
+    pub streams: Vec<Stream>,
+    /// `eventData.eventSource`.
+    pub event_source: String,
+    /// `cloudtrail_endpoint`, or the one derived from the channel ARN.
+    pub cloudtrail_endpoint: String,
+    /// Static credentials.
+    pub credentials: Credentials,
+    /// Entries a page.
+    pub page_size: u32,
+    /// Most PutAuditEvents calls under way at once.
+    pub max_in_flight: usize,
+    /// Most PutAuditEvents calls a second.
+    pub max_calls_per_sec: u32,
+    /// Seconds behind the watermark that each run looks again.
+    pub overlap_secs: i64,
+    /// Seconds behind the watermark that a run looks again once in that span.
+    pub lookback_secs: i64,
+    /// Seconds between reconciles; 0 for none.
+    pub reconcile_secs: i64,
+    /// Seconds between readings of a Kong without time filters.
+    pub full_secs: i64,
+    /// `run_budget_secs`.
+    pub run_budget: Duration,
+    /// `lease_secs`.
+    pub lease: Duration,
+    /// Least level of the log lines printed.
+    pub log_level: Level,
+}
+
+/// What is wrong with the variables: one sentence a mistake, each naming the variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+/// The variables that take a whole number: name, default, allowed range.
+const PAGE_SIZE: Number = Number("page_size", 1000, 1..=1000);
+const MAX_IN_FLIGHT: Number = Number("max_in_flight", 16, 1..=100);
+const MAX_CALLS_PER_SEC: Number = Number("max_calls_per_sec", 90, 1..=1_000_000);
+const OVERLAP_SECS: Number = Number("overlap_secs", 120, 0..=YEAR);
+const LOOKBACK_SECS: Number = Number("lookback_secs", 3600, 0..=YEAR);
+const RECONCILE_SECS: Number = Number("reconcile_secs", 86_400, 0..=YEAR);
+const FULL_SECS: Number = Number("full_secs", 3600, 0..=YEAR);
+const RUN_BUDGET_SECS: Number = Number("run_budget_secs", 3000, 1..=YEAR);
+const LEASE_SECS: Number = Number("lease_secs", 300, 1..=YEAR);
+
+/// Seconds: no span here has a use beyond it.
+const YEAR: u32 = 31_536_000;
+
+struct Number(&'static str, u32, RangeInclusive<u32>);
+
+impl Config {
+    /// Reads the variables through `variable`, which gives `None` for one that is not defined and
+    /// an error when their provider fails. An empty value counts as not set.
+    pub fn read(
+        variable: impl Fn(&str) -> Result<Option<String>, String>,
+    ) -> Result<Self, Mistakes> {
+        Reader { variable, mistakes: Vec::new() }.read()
+    }
+
+    /// `konghostname` in every event: the Admin API as configured, without user and password.
+    pub fn kong_hostname(&self) -> &str {
+        &self.kong_admin_api
+    }
+}
+
+struct Reader<F> {
+    variable: F,
+    mistakes: Vec<String>,
+}
+
+impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
+    fn read(mut self) -> Result<Config, Mistakes> {
+        let kong = self.kong_admin_api();
+        let allow_outbound = self.allow_outbound();
+        let channel = self.channel();
+        let streams = self.streams();
+        let config = Config {
+            kong_admin_api: kong,
+            kong_admin_path: self.kong_admin_path(),
+            kong_admin_token: self.kong_admin_token(),
+            ledger: self.ledger(),
+            external_id: self.external_id(),
+            streams,
+            event_source: self.event_source(),
+            cloudtrail_endpoint: self.cloudtrail_endpoint(channel.as_ref(), allow_outbound),
+            credentials: self.credentials(),
+            page_size: self.number(&PAGE_SIZE),
+            max_in_flight: self.number(&MAX_IN_FLIGHT) as usize,
+            max_calls_per_sec: self.number(&MAX_CALLS_PER_SEC),
+            overlap_secs: self.number(&OVERLAP_SECS).into(),
+            lookback_secs: self.number(&LOOKBACK_SECS).into(),
+            reconcile_secs: self.number(&RECONCILE_SECS).into(),
+            full_secs: self.number(&FULL_SECS).into(),
+            run_budget: Duration::from_secs(self.number(&RUN_BUDGET_SECS).into()),
+            lease: Duration::from_secs(self.number(&LEASE_SECS).into()),
+            log_level: self.log_level(),
+            channel: channel.unwrap_or_default(),
+        };
+        if self.mistakes.is_empty() { Ok(config) } else { Err(Mistakes(self.mistakes)) }
+    }
+
+    /// The trimmed value of a variable that is set and not empty.
+    fn set(&mut self, name: &str) -> Option<String> {
+        match (self.variable)(name) {
+            Ok(value) => {
+                let value = value?.trim().to_owned();
+                (!value.is_empty()).then_some(value)
+            }
+            Err(why) => {
+                self.mistake(format!("{name} cannot be read from Spin's variable provider: {why}"));
+                None
+            }
+        }
+    }
+
+    fn mistake(&mut self, text: String) {
+        self.mistakes.push(text);
+    }
+
+    fn kong_admin_api(&mut self) -> String {
+        const EXAMPLE: &str = "for example https://kong-admin.internal:8444";
+        let Some(value) = self.set("kong_admin_api") else {
+            self.mistake(format!("kong_admin_api is not set: give Kong's Admin API, {EXAMPLE}"));
+            return String::new();
+        };
+        if value.contains('@') {
+            self.mistake(format!(
+                "kong_admin_api must not hold a user or password (Spin refuses it as an allowed host): \
+                 put Kong's token into kong_admin_token and give the address alone, {EXAMPLE}"
+            ));
+            return String::new();
+        }
+        match Origin::parse(&value) {
+            Ok(origin) => origin.to_string(),
+            Err(why) => {
+                self.mistake(format!("kong_admin_api {value:?} {why}; {EXAMPLE}"));
+                String::new()
+            }
+        }
+    }
+
+    fn kong_admin_path(&mut self) -> String {
+        let Some(value) = self.set("kong_admin_path") else { return String::new() };
+        let path = value.trim_matches('/');
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "/-._~%!$&'()*+,;=:@".contains(c);
+        if !path.chars().all(allowed) {
+            self.mistake(format!(
+                "kong_admin_path {value:?} is not a URL path: it may hold no spaces, no query and no \
+                 fragment; for example /kong/admin"
+            ));
+        }
+        if path.is_empty() { String::new() } else { format!("/{path}") }
+    }
+
+    fn kong_admin_token(&mut self) -> Option<Secret> {
+        let token = self.set("kong_admin_token")?;
+        if !token.chars().all(|c| c.is_ascii_graphic()) {
+            self.mistake(
+                "kong_admin_token holds characters that an HTTP header cannot carry (the value is not \
+                 shown): check for line breaks and spaces"
+                    .to_owned(),
+            );
+        }
+        Some(Secret::new(token))
+    }
+
+    fn allow_outbound(&mut self) -> Option<AllowEntry> {
+        let value = self.set("allow_outbound")?;
+        match AllowEntry::parse(&value) {
+            Ok(entry) => Some(entry),
+            Err(why) => {
+                self.mistake(format!(
+                    "allow_outbound {value:?} {why}; for example https://vpce-0a1b.cloudtrail-data.eu-west-1.vpce.amazonaws.com"
+                ));
+                None
+            }
+        }
+    }
+
+    fn channel(&mut self) -> Option<Channel> {
+        const FORM: &str = "arn:aws:cloudtrail:<region>:<account>:channel/<uuid>";
+        let Some(value) = self.set("channel_arn") else {
+            self.mistake(format!(
+                "channel_arn is not set: give the ARN of the CloudTrail Lake channel, {FORM}"
+            ));
+            return None;
+        };
+        let channel = Channel::parse(&value);
+        if channel.is_none() {
+            self.mistake(format!(
+                "channel_arn {value:?} is not the ARN of a CloudTrail channel, {FORM}"
+            ));
+        }
+        channel
+    }
+
+    fn ledger(&mut self) -> String {
+        let name = self.set("ledger").unwrap_or_else(|| "default".to_owned());
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        if name.len() > 64 || !name.chars().all(allowed) {
+            self.mistake(format!(
+                "ledger {name:?} must be 1 to 64 of the characters A-Z a-z 0-9 . _ -"
+            ));
+        }
+        name
+    }
+
+    fn external_id(&mut self) -> Option<String> {
+        let id = self.set("external_id")?;
+        let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@:/-".contains(c);
+        if !(2..=1224).contains(&id.len()) || !id.chars().all(allowed) {
+            self.mistake(
+                "external_id must be 2 to 1224 of the characters A-Z a-z 0-9 _ + = , . @ : / -"
+                    .to_owned(),
+            );
+        }
+        Some(id)
+    }
+
+    fn streams(&mut self) -> Vec<Stream> {
+        let Some(value) = self.set("audit_streams") else { return Stream::ALL.to_vec() };
+        let named: Vec<&str> = value.split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
+        for name in &named {
+            if Stream::ALL.iter().all(|stream| stream.name() != *name) {
+                self.mistake(format!(
+                    "audit_streams names the unknown stream {name:?}: it takes requests, objects or requests,objects"
+                ));
+            }
+        }
+        Stream::ALL.into_iter().filter(|stream| named.contains(&stream.name())).collect()
+    }
+
+    fn event_source(&mut self) -> String {
+        let source = self.set("event_source").unwrap_or_else(|| "kong-gateway".to_owned());
+        if source.chars().count() > 1024 {
+            self.mistake("event_source is longer than CloudTrail's 1024 characters".to_owned());
+        }
+        source
+    }
+
+    /// The override, which must be reachable through the allow list; else what the ARN gives,
+    /// which `spin.toml` allows as it stands.
+    fn cloudtrail_endpoint(
+        &mut self,
+        channel: Option<&Channel>,
+        allow_outbound: Option<AllowEntry>,
+    ) -> String {
+        let Some(value) = self.set("cloudtrail_endpoint") else {
+            return channel.map(Channel::endpoint).unwrap_or_default();
+        };
+        let origin = match Origin::parse(&value) {
+            Ok(origin) => origin,
+            Err(why) => {
+                self.mistake(format!(
+                    "cloudtrail_endpoint {value:?} {why}; for example https://cloudtrail-data.eu-west-1.amazonaws.com"
+                ));
+                return String::new();
+            }
+        };
+        if !outbound::aws().chain(allow_outbound).any(|entry| entry.allows(&origin)) {
+            self.mistake(format!(
+                "cloudtrail_endpoint {value:?} is not among the addresses that Spin lets the component \
+                 reach: set allow_outbound to {origin} too"
+            ));
+        }
+        origin.to_string()
+    }
+
+    fn credentials(&mut self) -> Credentials {
+        let id = self.set("aws_access_key_id");
+        let secret = self.set("aws_secret_access_key");
+        for (name, value) in [("aws_access_key_id", &id), ("aws_secret_access_key", &secret)] {
+            if value.is_none() {
+                self.mistake(format!(
+                    "{name} is not set: static credentials need aws_access_key_id and \
+                     aws_secret_access_key (and aws_session_token when they are temporary)"
+                ));
+            }
+        }
+        Credentials {
+            access_key_id: id.unwrap_or_default(),
+            secret_access_key: Secret::new(secret.unwrap_or_default()),
+            session_token: self.set("aws_session_token").map(Secret::new),
+        }
+    }
+
+    fn number(&mut self, Number(name, default, range): &Number) -> u32 {
+        let Some(value) = self.set(name) else { return *default };
+        match value.parse::<u32>() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                self.mistake(format!(
+                    "{name} {value:?} must be a whole number from {} to {} (default {default})",
+                    range.start(),
+                    range.end()
+                ));
+                *default
+            }
+        }
+    }
+
+    fn log_level(&mut self) -> Level {
+        let Some(value) = self.set("log_level") else { return Level::Info };
+        Level::parse(&value).unwrap_or_else(|| {
+            self.mistake(format!("log_level {value:?} must be error, warn, info or debug"));
+            Level::Info
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,149 @@
+#![allow(clippy::unwrap_used)]
+
+use std::collections::HashMap;
+
+use super::{AllowEntry, Config, Origin};
+
+const ARN: &str =
+    "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
+
+fn read(changes: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+    let mut variables: HashMap<&str, &str> = HashMap::from([
+        ("kong_admin_api", "http://kong.internal:8001"),
+        ("channel_arn", ARN),
+        ("aws_access_key_id", "AKIDEXAMPLE"),
+        ("aws_secret_access_key", "hidden-secret"),
+    ]);
+    variables.extend(changes.iter().copied());
+    Config::read(|name| Ok(variables.get(name).map(|value| (*value).to_owned()))).map_err(|m| m.0)
+}
+
+fn mistakes(changes: &[(&str, &str)]) -> Vec<String> {
+    read(changes).unwrap_err()
+}
+
+#[test]
+fn defaults_apply_where_nothing_is_set() {
+    let config = read(&[("page_size", " ")]).unwrap();
+    assert_eq!(config.page_size, 1000);
+    assert_eq!(config.streams.len(), 2);
+    assert_eq!(config.cloudtrail_endpoint, "https://cloudtrail-data.eu-west-1.amazonaws.com");
+    assert_eq!(config.channel.account, "123456789012");
+}
+
+#[test]
+fn every_mistake_is_reported_at_once_and_names_its_variable() {
+    let found = mistakes(&[
+        ("kong_admin_api", "kong"),
+        ("channel_arn", "arn:aws:s3:::bucket"),
+        ("page_size", "0"),
+        ("max_in_flight", "many"),
+        ("audit_streams", "requests,logs"),
+        ("external_id", "x"),
+        ("ledger", "a b"),
+        ("log_level", "loud"),
+        ("aws_access_key_id", ""),
+        ("allow_outbound", "https://host/path"),
+    ]);
+    for name in [
+        "kong_admin_api",
+        "channel_arn",
+        "page_size",
+        "max_in_flight",
+        "audit_streams",
+        "external_id",
+        "ledger",
+        "log_level",
+        "aws_access_key_id",
+        "allow_outbound",
+    ] {
+        assert!(found.iter().any(|text| text.starts_with(name)), "{name} is missing in {found:#?}");
+    }
+    assert_eq!(found.len(), 10, "{found:#?}");
+}
+
+#[test]
+fn no_mistake_shows_a_secret() {
+    let found = mistakes(&[
+        ("kong_admin_api", "http://admin:hunter2@kong:8001"),
+        ("kong_admin_token", "tok\nen"),
+        ("page_size", "0"),
+    ]);
+    let all = found.join("\n");
+    assert!(
+        !all.contains("hunter2") && !all.contains("tok\nen") && !all.contains("hidden-secret"),
+        "{all}"
+    );
+    assert!(
+        !format!("{:?}", read(&[("kong_admin_token", "hunter2")]).unwrap()).contains("hunter2")
+    );
+}
+
+#[test]
+fn an_origin_is_what_spin_lets_stand_in_its_allow_list() {
+    for good in
+        ["http://kong:8001", "https://kong.internal", "https://10.0.0.1:8444", "http://[::1]:8001"]
+    {
+        assert_eq!(Origin::parse(good).unwrap().to_string(), good);
+    }
+    assert_eq!(Origin::parse("https://kong:8444/").unwrap().to_string(), "https://kong:8444");
+    for bad in [
+        "kong:8001",
+        "ftp://kong",
+        "http://",
+        "http://kong:8001/admin",
+        "http://kong:port",
+        "http://kong:0",
+        "http://u:p@kong",
+        "http://*.kong",
+        "http://[::1]",
+        "http://1.2.3.999",
+        "http://kong?x",
+        "HTTP://kong",
+        "http://a b",
+        "http://ko\u{f6}nig",
+        "http://10.0.0.0/8",
+    ] {
+        assert!(Origin::parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn an_allow_entry_matches_as_in_spin() {
+    let allows = |entry: &str, origin: &str| {
+        AllowEntry::parse(entry).unwrap().allows(&Origin::parse(origin).unwrap())
+    };
+    assert!(allows("https://*.amazonaws.com", "https://cloudtrail-data.eu-west-1.amazonaws.com"));
+    assert!(!allows("https://*.amazonaws.com", "https://amazonaws.com"));
+    assert!(!allows("https://*.amazonaws.com", "http://a.amazonaws.com"));
+    assert!(!allows("https://*.amazonaws.com", "https://a.amazonaws.com:8443"));
+    assert!(allows("*://*:*", "http://127.0.0.1:9000"));
+    assert!(allows("http://10.0.0.0/8:9000", "http://10.200.0.1:9000"));
+    assert!(!allows("http://10.0.0.0/8:9000", "http://11.0.0.1:9000"));
+    assert!(allows("http://localhost:9000..9010", "http://localhost:9009"));
+    assert!(!allows("http://localhost:9000..9010", "http://localhost:9010"));
+    for bad in ["*", "", "*://host", "https://a.*.b", "https://host:x", "https://host/path"] {
+        assert!(AllowEntry::parse(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_spin_would_refuse_is_a_mistake() {
+    let found = mistakes(&[("cloudtrail_endpoint", "http://127.0.0.1:9000")]);
+    assert!(
+        found[0].contains("allow_outbound") && found[0].contains("http://127.0.0.1:9000"),
+        "{found:?}"
+    );
+    let both = [
+        ("cloudtrail_endpoint", "http://127.0.0.1:9000"),
+        ("allow_outbound", "http://127.0.0.1:9000"),
+    ];
+    assert_eq!(read(&both).unwrap().cloudtrail_endpoint, "http://127.0.0.1:9000");
+    assert!(
+        read(&[(
+            "cloudtrail_endpoint",
+            "https://vpce-1.cloudtrail-data.eu-west-1.vpce.amazonaws.com"
+        )])
+        .is_ok()
+    );
+}

@@ -1,0 +1,271 @@
+//! Reads Kong's Admin API: `GET /` once a run, then the pages of the audit log.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::fmt::Write as _;
+use std::ops::Range;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{Entry, KongError, Stream, Version, Window, text};
+use crate::config::Config;
+use crate::ports::{Clock, Http, HttpLimits, HttpResponse, Random};
+use crate::retry::Retry;
+use crate::wire::{date, query_value, retry_after};
+
+/// Largest page, in bytes.
+const MAX_PAGE: usize = 16 * 1024 * 1024;
+const TRIES: u32 = 5;
+
+/// The Admin API, as one run reads it.
+pub struct Kong<'a, P> {
+    port: &'a P,
+    config: &'a Config,
+    deadline: Duration,
+    calls: Cell<u64>,
+    retries: Cell<u64>,
+}
+
+/// What `GET /` tells.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Kong's version.
+    pub version: Version,
+    /// Kong's clock, in Unix seconds.
+    pub now: Option<i64>,
+    /// `audit_log_record_ttl`, in seconds.
+    pub record_ttl: Option<i64>,
+    /// Ignore settings in force that hide entries, as `name = value`.
+    pub hides: Vec<String>,
+}
+
+/// One page of a stream: its bytes, and where in them each entry stands.
+pub struct Page {
+    body: String,
+    path: String,
+    entries: Vec<Range<usize>>,
+    offset: Option<String>,
+}
+
+impl Page {
+    fn read(path: &str, body: String) -> Result<Self, KongError> {
+        #[derive(Deserialize)]
+        struct Body<'p> {
+            #[serde(borrow)]
+            data: Option<&'p RawValue>,
+            #[serde(borrow, default)]
+            offset: Option<&'p RawValue>,
+        }
+        let malformed = |why: String| malformed(path, why);
+        let parsed: Body<'_> = serde_json::from_str(&body)
+            .map_err(|error| malformed(format!("the page is not whole JSON ({error})")))?;
+        let data = parsed.data.ok_or_else(|| malformed("the page has no data".to_owned()))?;
+        let entries: Vec<&RawValue> = match serde_json::from_str(data.get()) {
+            Ok(entries) => entries,
+            // Lua has one empty table, which may come out as an object.
+            Err(_) if data.get().bytes().filter(|b| !b.is_ascii_whitespace()).eq(*b"{}") => {
+                Vec::new()
+            }
+            Err(_) => return Err(malformed("the page's data is no list".to_owned())),
+        };
+        if let Some(stray) = entries.iter().find(|raw| !raw.get().starts_with('{')) {
+            let shown: String = stray.get().chars().take(40).collect();
+            return Err(malformed(format!("an element of the page's data is no entry: {shown}")));
+        }
+        let offset = parsed.offset.and_then(text).filter(|offset| !offset.is_empty());
+        let offset = offset.map(Cow::into_owned);
+        let start = body.as_ptr().addr();
+        let range = |raw: &RawValue| {
+            let from = raw.get().as_ptr().addr() - start;
+            from..from + raw.get().len()
+        };
+        let entries = entries.into_iter().map(range).collect();
+        Ok(Self { path: path.to_owned(), entries, offset, body })
+    }
+
+    /// The entries, in Kong's order.
+    pub fn entries(&self, stream: Stream) -> impl Iterator<Item = Result<Entry<'_>, KongError>> {
+        self.entries.iter().map(move |range| {
+            Entry::parse(stream, &self.body[range.clone()]).map_err(|error| {
+                malformed(&self.path, format!("an entry cannot be read ({error})"))
+            })
+        })
+    }
+
+    /// The fault of a Kong whose next page is this one again, without end.
+    pub fn repeated(&self) -> KongError {
+        malformed(&self.path, "the page after it begins at the same offset".to_owned())
+    }
+
+    /// Where the next page begins; none on the last.
+    pub fn offset(&self) -> Option<&str> {
+        self.offset.as_deref()
+    }
+}
+
+impl<'a, P: Http + Clock + Random> Kong<'a, P> {
+    /// A client whose tries end at `deadline` on the clock that never goes back.
+    pub fn new(port: &'a P, config: &'a Config, deadline: Duration) -> Self {
+        Self { port, config, deadline, calls: Cell::new(0), retries: Cell::new(0) }
+    }
+
+    /// Calls made so far, tries included.
+    pub fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    /// Those of them that repeated a failed one.
+    pub fn retries(&self) -> u64 {
+        self.retries.get()
+    }
+
+    /// Asks who this is, and refuses a Kong that keeps no audit log.
+    pub async fn about(&self) -> Result<About, KongError> {
+        #[derive(Deserialize)]
+        struct Root {
+            version: String,
+            #[serde(default)]
+            configuration: serde_json::Map<String, serde_json::Value>,
+        }
+        let mut now = None;
+        let root = self
+            .tried("/", |response| {
+                now = date(&response);
+                let body = body_text("/", response)?;
+                serde_json::from_str::<Root>(&body).map_err(|error| {
+                    malformed("/", format!("it does not tell Kong's version ({error})"))
+                })
+            })
+            .await?;
+        let version = Version::parse(&root.version);
+        if !version.is_enterprise() {
+            return Err(KongError::NotEnterprise { version: root.version });
+        }
+        if root.configuration.get("audit_log").is_some_and(is_off) {
+            return Err(KongError::AuditLogOff);
+        }
+        let record_ttl = root.configuration.get("audit_log_record_ttl").and_then(whole_number);
+        let hides = hiding_settings(&root.configuration);
+        Ok(About { version, now, record_ttl, hides })
+    }
+
+    /// One page of `stream` within `window`. The filters go along with every offset: what Kong
+    /// gives as `next` lost them before 3.9.0.0.
+    pub async fn page(
+        &self,
+        stream: Stream,
+        window: Window,
+        offset: Option<&str>,
+    ) -> Result<Page, KongError> {
+        let mut path = format!("/audit/{}?size={}", stream.name(), self.config.page_size);
+        for (name, bound) in [("after", window.after), ("before", window.before)] {
+            if let Some(bound) = bound {
+                // Kong refuses negative times, and has nothing from before 1970.
+                let _ = write!(path, "&{name}={}", bound.max(0));
+            }
+        }
+        if let Some(offset) = offset {
+            let _ = write!(path, "&offset={}", query_value(offset));
+        }
+        self.tried(&path, |response| Page::read(&path, body_text(&path, response)?)).await
+    }
+
+    async fn tried<T>(
+        &self,
+        path: &str,
+        mut read: impl FnMut(HttpResponse) -> Result<T, KongError>,
+    ) -> Result<T, KongError> {
+        let mut retry = Retry::new(TRIES, self.deadline);
+        loop {
+            let mut asked = None;
+            let outcome = match self.get(path).await {
+                Ok(response) => {
+                    asked = retry_after(&response);
+                    check_status(path, &response).and_then(|()| read(response))
+                }
+                Err(error) => Err(error),
+            };
+            match outcome {
+                Err(error) if error.is_passing() => {
+                    if !retry.again(self.port, asked).await {
+                        return Err(error);
+                    }
+                    self.retries.set(self.retries.get() + 1);
+                }
+                decided => return decided,
+            }
+        }
+    }
+
+    async fn get(&self, path: &str) -> Result<HttpResponse, KongError> {
+        self.calls.set(self.calls.get() + 1);
+        let url = format!("{}{}{path}", self.config.kong_admin_api, self.config.kong_admin_path);
+        let mut request = http::Request::get(url).header("accept", "application/json");
+        if let Some(token) = &self.config.kong_admin_token {
+            request = request.header("kong-admin-token", token.expose());
+        }
+        let invalid = |error: http::Error| {
+            KongError::Http(crate::ports::HttpError::Invalid(error.to_string()))
+        };
+        let request = request.body(Vec::new()).map_err(invalid)?;
+        let limits = HttpLimits {
+            connect: Duration::from_secs(10),
+            first_byte: Duration::from_mins(1),
+            between_bytes: Duration::from_secs(30),
+            max_body: MAX_PAGE,
+        };
+        self.port.send(request, limits).await.map_err(KongError::Http)
+    }
+}
+
+fn check_status(path: &str, response: &HttpResponse) -> Result<(), KongError> {
+    let path = path.split('?').next().unwrap_or_default().to_owned();
+    match response.status().as_u16() {
+        200 => Ok(()),
+        status @ (401 | 403) => Err(KongError::TokenRefused { status, path }),
+        404 if path.starts_with("/audit/") => Err(KongError::NoAuditLog { path }),
+        status => Err(KongError::Status { status, path }),
+    }
+}
+
+fn body_text(path: &str, response: HttpResponse) -> Result<String, KongError> {
+    String::from_utf8(response.into_body())
+        .map_err(|_| malformed(path, "the answer is not UTF-8".to_owned()))
+}
+
+fn malformed(path: &str, why: String) -> KongError {
+    KongError::Malformed { path: path.to_owned(), why }
+}
+
+fn is_off(value: &serde_json::Value) -> bool {
+    matches!(value, serde_json::Value::Bool(false)) || value.as_str() == Some("off")
+}
+
+fn whole_number(value: &serde_json::Value) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|seconds| *seconds > 0)
+}
+
+/// Ignore settings that are not empty, but for the paths of the audit log's own readers.
+fn hiding_settings(configuration: &serde_json::Map<String, serde_json::Value>) -> Vec<String> {
+    const READERS: [&str; 3] = ["^/$", "^/audit/requests", "^/audit/objects"];
+    ["audit_log_ignore_paths", "audit_log_ignore_methods", "audit_log_ignore_tables"]
+        .into_iter()
+        .filter_map(|name| {
+            let value = configuration.get(name)?;
+            let listed: Vec<&str> = match value {
+                serde_json::Value::Array(items) => {
+                    items.iter().filter_map(|item| item.as_str()).collect()
+                }
+                serde_json::Value::String(text) => text.split(',').map(str::trim).collect(),
+                _ => return None,
+            };
+            let hiding: Vec<&str> = listed
+                .into_iter()
+                .filter(|item| !item.is_empty() && !READERS.contains(item))
+                .collect();
+            (!hiding.is_empty()).then(|| format!("{name} = {}", hiding.join(",")))
+        })
+        .collect()
+}

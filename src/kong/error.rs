@@ -1,0 +1,101 @@
+//! What can be wrong with Kong's answers, and what to do about each.
+
+use std::fmt;
+
+use crate::ports::HttpError;
+
+/// Why Kong's audit log could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KongError {
+    /// No whole answer.
+    Http(HttpError),
+    /// 401 or 403.
+    TokenRefused {
+        /// The status.
+        status: u16,
+        /// The path that was refused.
+        path: String,
+    },
+    /// Kong's version is not one of Kong Gateway Enterprise.
+    NotEnterprise {
+        /// That version.
+        version: String,
+    },
+    /// `GET /` shows `audit_log` off.
+    AuditLogOff,
+    /// 404 on an audit path.
+    NoAuditLog {
+        /// That path.
+        path: String,
+    },
+    /// Another status.
+    Status {
+        /// The status.
+        status: u16,
+        /// The path.
+        path: String,
+    },
+    /// An answer that is not what Kong sends: no JSON, cut off, without `data`.
+    Malformed {
+        /// The path.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Entries outside the window came back: this Kong ignores time filters.
+    FilterIgnored,
+}
+
+impl KongError {
+    /// Whether the same request may succeed when it is made again.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Http(error) => matches!(error, HttpError::Connection(_) | HttpError::Timeout(_)),
+            Self::Status { status, .. } => *status == 429 || *status >= 500,
+            Self::Malformed { .. } => true,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for KongError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Http(error) => write!(
+                f,
+                "Kong's Admin API cannot be reached: {error}; check kong_admin_api, the network path to it, and its \
+                 certificate"
+            ),
+            Self::TokenRefused { status, path } => write!(
+                f,
+                "Kong answered {status} on {path}: kong_admin_token is missing, wrong or may not read it; its RBAC user \
+                 needs the read action on the endpoints /, /audit/requests and /audit/objects"
+            ),
+            Self::NotEnterprise { version } => write!(
+                f,
+                "Kong {version} is not Kong Gateway Enterprise, which alone keeps an audit log: check that kong_admin_api \
+                 is the control plane, and its licence"
+            ),
+            Self::AuditLogOff => write!(
+                f,
+                "Kong keeps no audit log: set audit_log = on in kong.conf (KONG_AUDIT_LOG=on) on the control plane and \
+                 restart it"
+            ),
+            Self::NoAuditLog { path } => write!(
+                f,
+                "Kong answered 404 on {path}: it keeps no audit log (set audit_log = on in kong.conf on the control plane \
+                 and check its Enterprise licence), or kong_admin_path is wrong"
+            ),
+            Self::Status { status, path } => write!(
+                f,
+                "Kong answered {status} on {path}; its error log on the control plane says why"
+            ),
+            Self::Malformed { path, why } => write!(
+                f,
+                "what answered on {path} is not Kong's Admin API: {why}; check kong_admin_api and kong_admin_path (Kong \
+                 Manager, a login page or a proxy may answer there)"
+            ),
+            Self::FilterIgnored => write!(f, "Kong ignored the time filters before and after"),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! The 16 bytes by which the ledger knows an entry.
+
+use sha2::{Digest, Sha256};
+
+use crate::kong::{Entry, Stream};
+
+/// First 16 bytes of SHA-256 over `stream \0 id`, or over the canonical entry when Kong sent no id.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Fingerprint(pub [u8; Self::LEN]);
+
+impl Fingerprint {
+    /// Bytes a fingerprint takes in a segment.
+    pub const LEN: usize = 16;
+
+    /// The fingerprint of an entry.
+    pub fn of(entry: &Entry<'_>) -> Self {
+        match entry.id() {
+            Some(id) => Self::hash(entry.stream, id.as_bytes()),
+            None => Self::hash(entry.stream, entry.canonical().as_bytes()),
+        }
+    }
+
+    fn hash(stream: Stream, identity: &[u8]) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(stream.name());
+        hasher.update([0]);
+        hasher.update(identity);
+        let mut bytes = [0; Self::LEN];
+        bytes.copy_from_slice(&hasher.finalize()[..Self::LEN]);
+        Self(bytes)
+    }
+}

@@ -1,0 +1,128 @@
+//! The head: one small value for both streams that says what the ledger holds and how far it got.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::kong::Stream;
+
+/// The format that this version writes and reads.
+const FORMAT: u32 = 1;
+
+/// What is wrong with a stored head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeadFault {
+    /// Written by a newer kong-cloudtrail.
+    NewerFormat(u32),
+    /// Not what was written.
+    Damaged,
+}
+
+/// The head as stored, in JSON.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Head {
+    format: u32,
+    /// The channel whose events the ledger remembers.
+    pub channel: String,
+    /// The Kong whose entries they were.
+    pub kong: String,
+    streams: BTreeMap<String, StreamHead>,
+}
+
+/// One stream's part of the head. Times are Unix seconds by Kong's clock.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StreamHead {
+    /// End of the last completed window.
+    pub watermark: Option<i64>,
+    /// When a run last looked `lookback_secs` back.
+    pub looked_back: Option<i64>,
+    /// When everything that Kong retains was last compared.
+    pub reconciled: Option<i64>,
+    /// The last run did not complete its window.
+    pub incomplete: bool,
+    /// Longest `ttl` seen, in seconds: Kong's retention where its `GET /` does not show it.
+    pub longest_ttl: i64,
+    /// Buckets by number (ledger time divided by [`BUCKET_SECS`]).
+    pub buckets: BTreeMap<i64, Vec<SegmentMeta>>,
+}
+
+/// Six hours.
+pub const BUCKET_SECS: i64 = 6 * 3600;
+
+/// What the head knows of a segment: fingerprints, earliest and latest ledger time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(usize, i64, i64)", into = "(usize, i64, i64)")]
+pub struct SegmentMeta {
+    /// Fingerprints in it.
+    pub count: usize,
+    /// Earliest ledger time.
+    pub from: i64,
+    /// Latest ledger time.
+    pub to: i64,
+}
+
+impl From<(usize, i64, i64)> for SegmentMeta {
+    fn from((count, from, to): (usize, i64, i64)) -> Self {
+        Self { count, from, to }
+    }
+}
+
+impl From<SegmentMeta> for (usize, i64, i64) {
+    fn from(meta: SegmentMeta) -> Self {
+        (meta.count, meta.from, meta.to)
+    }
+}
+
+impl SegmentMeta {
+    /// A segment without entries, which no time is in.
+    pub const EMPTY: Self = Self { count: 0, from: i64::MAX, to: i64::MIN };
+
+    /// Whether an entry of that ledger time could be in it.
+    pub fn may_hold(&self, time: i64) -> bool {
+        self.count > 0 && self.from <= time && time <= self.to
+    }
+
+    /// Widens the range so that `time` is in it.
+    pub fn cover(&mut self, time: i64) {
+        self.from = self.from.min(time);
+        self.to = self.to.max(time);
+    }
+}
+
+impl Head {
+    /// The head of an empty ledger.
+    pub fn new(channel: &str, kong: &str) -> Self {
+        Self {
+            format: FORMAT,
+            channel: channel.to_owned(),
+            kong: kong.to_owned(),
+            streams: BTreeMap::new(),
+        }
+    }
+
+    /// One stream's part.
+    pub fn stream(&mut self, stream: Stream) -> &mut StreamHead {
+        self.streams.entry(stream.name().to_owned()).or_default()
+    }
+
+    /// The value to store.
+    pub fn encode(&self) -> Vec<u8> {
+        serde_json::to_vec(self).unwrap_or_default()
+    }
+
+    /// Reads a stored value.
+    pub fn decode(value: &[u8]) -> Result<Self, HeadFault> {
+        #[derive(Deserialize)]
+        struct Format {
+            format: u32,
+        }
+        match serde_json::from_slice(value) {
+            Ok(Format { format: FORMAT }) => {
+                serde_json::from_slice(value).map_err(|_| HeadFault::Damaged)
+            }
+            Ok(Format { format }) if format > FORMAT => Err(HeadFault::NewerFormat(format)),
+            _ => Err(HeadFault::Damaged),
+        }
+    }
+}

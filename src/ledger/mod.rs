@@ -1,0 +1,335 @@
+//! What was shipped: fingerprints in segments, segments in buckets of six hours of ledger time,
+//! and one head that names them and holds the watermarks.
+//!
+//! Keeps invariant 1: a fingerprint is written only by [`Ledger::write`], which the shipper calls
+//! with accepted entries alone, and the watermark moves only by [`Ledger::complete`]. Segments and
+//! the head that names them go out in one set-many, atomic on Redis and SQLite, the head last: a
+//! store that tears the write apart has then fingerprints that no head names, never the reverse.
+//!
+//! Keeps invariant 5: a run reads only the segments whose time range covers an entry it meets, and
+//! rewrites only the last segment of a bucket.
+
+mod fingerprint;
+mod head;
+mod segment;
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+
+pub use fingerprint::Fingerprint;
+pub use head::{BUCKET_SECS, Head, HeadFault, SegmentMeta, StreamHead};
+pub use segment::{CAPACITY, Segment, SegmentFault};
+
+use crate::kong::Stream;
+use crate::ports::KeyValue;
+use crate::store::{Store, StoreError};
+
+/// Segments kept in memory at most: a million fingerprints, 16 MiB.
+const CACHED_SEGMENTS: usize = 64;
+
+const HEAD: &str = "head";
+
+/// Why the ledger cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LedgerError {
+    /// The store failed.
+    Store(StoreError),
+    /// A value is not what this version wrote; nothing was touched.
+    Unreadable {
+        /// The whole key.
+        key: String,
+        /// What is wrong with the value.
+        why: String,
+    },
+    /// The ledger remembers what went into another channel.
+    OtherChannel {
+        /// That channel's ARN.
+        channel: String,
+    },
+}
+
+impl fmt::Display for LedgerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::Unreadable { key, why } => write!(
+                f,
+                "the ledger's value at {key} {why}; nothing was changed: restore the store from its snapshot, \
+                 run the version that wrote it, or set ledger to a new name (which ships again what Kong still holds)"
+            ),
+            Self::OtherChannel { channel } => write!(
+                f,
+                "this ledger belongs to the channel {channel}: set ledger to a new name for the new channel_arn, \
+                 or channel_arn back"
+            ),
+        }
+    }
+}
+
+impl From<StoreError> for LedgerError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// A window that a run has completed; times are Unix seconds by Kong's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Completed {
+    /// The window's end.
+    pub watermark: i64,
+    /// When the run began, if it looked back `lookback_secs` or more.
+    pub looked_back: Option<i64>,
+    /// When the run began, if it compared everything that Kong retains.
+    pub reconciled: Option<i64>,
+}
+
+/// Names a segment: stream, bucket, place in the bucket.
+type SegmentId = (Stream, i64, usize);
+
+/// The ledger of one run. Nothing is stored before [`Ledger::write`].
+pub struct Ledger<'a, P> {
+    store: &'a Store<'a, P>,
+    head: Head,
+    cache: HashMap<SegmentId, (Segment, u64)>,
+    uses: u64,
+    accepted: BTreeMap<(Stream, i64), Vec<(Fingerprint, i64)>>,
+    accepted_set: HashSet<Fingerprint>,
+    lost: Vec<String>,
+}
+
+impl<'a, P: KeyValue> Ledger<'a, P> {
+    /// Reads the head, or begins an empty ledger where there is none.
+    pub fn load(store: &'a Store<'a, P>, channel: &str, kong: &str) -> Result<Self, LedgerError> {
+        let mut head = match store.get(HEAD)? {
+            None => Head::new(channel, kong),
+            Some(value) => Head::decode(&value).map_err(|fault| LedgerError::Unreadable {
+                key: store.key(HEAD),
+                why: match fault {
+                    HeadFault::NewerFormat(format) => {
+                        format!("has format {format}, newer than this version reads")
+                    }
+                    HeadFault::Damaged => SegmentFault::Damaged.to_string(),
+                },
+            })?,
+        };
+        if head.channel != channel {
+            return Err(LedgerError::OtherChannel { channel: head.channel });
+        }
+        if head.kong != kong {
+            kong.clone_into(&mut head.kong);
+            for stream in Stream::ALL {
+                head.stream(stream).reconciled = None;
+            }
+        }
+        Ok(Self {
+            store,
+            head,
+            cache: HashMap::new(),
+            uses: 0,
+            accepted: BTreeMap::new(),
+            accepted_set: HashSet::new(),
+            lost: Vec::new(),
+        })
+    }
+
+    /// What the head holds of a stream.
+    pub fn stream(&mut self, stream: Stream) -> &mut StreamHead {
+        self.head.stream(stream)
+    }
+
+    /// Whether the entry of that fingerprint and ledger time was accepted before.
+    pub fn knows(
+        &mut self,
+        stream: Stream,
+        fingerprint: &Fingerprint,
+        time: i64,
+    ) -> Result<bool, LedgerError> {
+        if self.accepted_set.contains(fingerprint) {
+            return Ok(true);
+        }
+        let bucket = time.div_euclid(BUCKET_SECS);
+        let candidates: Vec<usize> = self
+            .head
+            .stream(stream)
+            .buckets
+            .get(&bucket)
+            .into_iter()
+            .flatten()
+            .enumerate()
+            .filter(|(_, meta)| meta.may_hold(time))
+            .map(|(index, _)| index)
+            .collect();
+        for index in candidates {
+            if self.segment((stream, bucket, index))?.contains(fingerprint) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Takes note of an accepted entry; [`Ledger::write`] stores it.
+    pub fn accept(&mut self, stream: Stream, fingerprint: Fingerprint, time: i64) {
+        if self.accepted_set.insert(fingerprint) {
+            let bucket = time.div_euclid(BUCKET_SECS);
+            self.accepted.entry((stream, bucket)).or_default().push((fingerprint, time));
+        }
+    }
+
+    /// Stores the accepted entries, and the head as it stands now.
+    pub fn write(&mut self) -> Result<(), LedgerError> {
+        let mut pairs = Vec::new();
+        let mut head = self.head.clone();
+        let mut written = Vec::new();
+        for ((stream, bucket), entries) in &self.accepted {
+            // Newest last, so that segments of a growing bucket hold successive spans of time.
+            let mut entries = entries.clone();
+            entries.sort_unstable_by_key(|(_, time)| *time);
+            let mut entries = entries.into_iter().peekable();
+            let metas = head.stream(*stream).buckets.entry(*bucket).or_default();
+            while entries.peek().is_some() {
+                if metas.last().is_none_or(|meta| meta.count >= CAPACITY) {
+                    metas.push(SegmentMeta::EMPTY);
+                }
+                let id = (*stream, *bucket, metas.len() - 1);
+                let Some(meta) = metas.last_mut() else { break };
+                let mut segment = if meta.count == 0 {
+                    Segment::default()
+                } else {
+                    Self::cached(self.store, &mut self.cache, &mut self.lost, id, meta.count)?
+                        .clone()
+                };
+                let mut taken: Vec<Fingerprint> = Vec::new();
+                for (fingerprint, time) in entries.by_ref().take(CAPACITY - segment.len()) {
+                    meta.cover(time);
+                    taken.push(fingerprint);
+                }
+                segment.fill(&mut taken);
+                meta.count = segment.len();
+                pairs.push((segment_name(id), segment.encode()));
+                written.push((id, segment));
+            }
+        }
+        pairs.push((HEAD.to_owned(), head.encode()));
+        self.store.set_many(pairs)?;
+        self.head = head;
+        for (id, segment) in written {
+            self.keep(id, segment);
+        }
+        self.accepted.clear();
+        self.accepted_set.clear();
+        Ok(())
+    }
+
+    /// Moves the watermark to the end of a window of which every entry is accounted for, and
+    /// stores all.
+    pub fn complete(&mut self, stream: Stream, window: Completed) -> Result<(), LedgerError> {
+        let head = self.head.stream(stream);
+        head.watermark = head.watermark.max(Some(window.watermark));
+        head.looked_back = window.looked_back.or(head.looked_back);
+        head.reconciled = window.reconciled.or(head.reconciled);
+        head.incomplete = false;
+        self.write()
+    }
+
+    /// Drops the buckets of `stream` that end before `time` and that `keep` does not name.
+    /// The head goes first: what a crash then leaves behind is a segment that nothing names.
+    pub fn expire(
+        &mut self,
+        stream: Stream,
+        time: i64,
+        keep: &HashSet<i64>,
+    ) -> Result<(), LedgerError> {
+        let buckets = &mut self.head.stream(stream).buckets;
+        let expired: Vec<i64> = buckets
+            .keys()
+            .copied()
+            .take_while(|bucket| bucket.saturating_add(1).saturating_mul(BUCKET_SECS) <= time)
+            .filter(|bucket| !keep.contains(bucket))
+            .collect();
+        let mut names = Vec::new();
+        for bucket in expired {
+            let segments = buckets.remove(&bucket).map_or(0, |metas| metas.len());
+            names.extend((0..segments).map(|index| (stream, bucket, index)));
+        }
+        if names.is_empty() {
+            return Ok(());
+        }
+        self.write()?;
+        for id in names {
+            self.cache.remove(&id);
+            self.store.delete(&segment_name(id))?;
+        }
+        Ok(())
+    }
+
+    /// Keys of segments of which the store has lost fingerprints, since the last call.
+    pub fn take_lost(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lost)
+    }
+
+    fn segment(&mut self, id: SegmentId) -> Result<&Segment, LedgerError> {
+        let (stream, bucket, index) = id;
+        let count = self.head.stream(stream).buckets[&bucket][index].count;
+        if !self.cache.contains_key(&id) {
+            self.evict();
+        }
+        self.uses += 1;
+        Self::cached(self.store, &mut self.cache, &mut self.lost, id, count)?;
+        let (segment, last_use) = self.cache.entry(id).or_default();
+        *last_use = self.uses;
+        Ok(segment)
+    }
+
+    /// The segment out of the cache, or read from the store. What the store has lost of it counts
+    /// as not there: it is shipped again where Kong still holds it.
+    fn cached<'c>(
+        store: &Store<'_, P>,
+        cache: &'c mut HashMap<SegmentId, (Segment, u64)>,
+        lost: &mut Vec<String>,
+        id: SegmentId,
+        count: usize,
+    ) -> Result<&'c Segment, LedgerError> {
+        let vacant = match cache.entry(id) {
+            Entry::Occupied(cached) => return Ok(&cached.into_mut().0),
+            Entry::Vacant(vacant) => vacant,
+        };
+        let name = segment_name(id);
+        let segment = match store.get(&name)? {
+            Some(value) => Segment::decode(&value).map_err(|fault| LedgerError::Unreadable {
+                key: store.key(&name),
+                why: fault.to_string(),
+            })?,
+            None => Segment::default(),
+        };
+        // More than the head says is a write that the store tore apart: those were accepted too.
+        if segment.len() < count {
+            lost.push(store.key(&name));
+        }
+        Ok(&vacant.insert((segment, 0)).0)
+    }
+
+    fn keep(&mut self, id: SegmentId, segment: Segment) {
+        if !self.cache.contains_key(&id) {
+            self.evict();
+        }
+        self.uses += 1;
+        self.cache.insert(id, (segment, self.uses));
+    }
+
+    fn evict(&mut self) {
+        while self.cache.len() >= CACHED_SEGMENTS {
+            let oldest = self.cache.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
+            if let Some(id) = oldest {
+                self.cache.remove(&id);
+            }
+        }
+    }
+}
+
+fn segment_name((stream, bucket, index): SegmentId) -> String {
+    format!("segment:{}:{bucket}:{index}", stream.name())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,213 @@
+#![allow(clippy::unwrap_used)]
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+
+use super::*;
+use crate::kong::Stream::{Objects, Requests};
+use crate::ports::KeyValueError;
+
+const CHANNEL: &str = "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a";
+const KONG: &str = "https://kong:8444";
+const NOON: i64 = 1_795_348_800;
+
+/// A store in memory that counts reads.
+#[derive(Default)]
+struct Memory {
+    values: RefCell<HashMap<String, Vec<u8>>>,
+    gets: Cell<usize>,
+}
+
+impl KeyValue for Memory {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        self.gets.set(self.gets.get() + 1);
+        Ok(self.values.borrow().get(key).cloned())
+    }
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
+        self.values.borrow_mut().extend(pairs.iter().cloned());
+        Ok(())
+    }
+    fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.values.borrow_mut().remove(key);
+        Ok(())
+    }
+    fn swap(&self, _: &str, _: Option<&[u8]>, _: &[u8]) -> Result<(), KeyValueError> {
+        unreachable!("the ledger never swaps")
+    }
+}
+
+fn fingerprint(n: u128) -> Fingerprint {
+    Fingerprint(n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
+}
+
+fn with<T>(memory: &Memory, work: impl FnOnce(&mut Ledger<'_, Memory>) -> T) -> T {
+    let store = Store::new(memory, "default");
+    work(&mut Ledger::load(&store, CHANNEL, KONG).unwrap())
+}
+
+fn remember(memory: &Memory, entries: impl IntoIterator<Item = (u128, i64)>) {
+    with(memory, |ledger| {
+        for (n, time) in entries {
+            ledger.accept(Requests, fingerprint(n), time);
+        }
+        ledger.write().unwrap();
+    });
+}
+
+fn knows(memory: &Memory, n: u128, time: i64) -> bool {
+    with(memory, |ledger| ledger.knows(Requests, &fingerprint(n), time).unwrap())
+}
+
+#[test]
+fn what_was_accepted_and_written_is_known_to_the_next_run() {
+    let memory = Memory::default();
+    remember(&memory, (0..1000).map(|n| (n, NOON + i64::try_from(n).unwrap() * 60)));
+    assert!((0..1000).all(|n| knows(&memory, n, NOON + i64::try_from(n).unwrap() * 60)));
+    assert!(!knows(&memory, 1000, NOON));
+    assert!(!with(&memory, |ledger| ledger.knows(Objects, &fingerprint(1), NOON + 60).unwrap()));
+}
+
+#[test]
+fn what_was_accepted_and_not_written_is_known_in_this_run_alone() {
+    let memory = Memory::default();
+    with(&memory, |ledger| {
+        ledger.accept(Requests, fingerprint(1), NOON);
+        assert!(ledger.knows(Requests, &fingerprint(1), NOON).unwrap());
+    });
+    assert!(!knows(&memory, 1, NOON));
+}
+
+#[test]
+fn a_full_bucket_goes_on_in_another_segment_and_values_keep_their_limit() {
+    let memory = Memory::default();
+    let entries = CAPACITY as u128 * 2 + 10;
+    remember(&memory, (0..entries).map(|n| (n, NOON)));
+    remember(&memory, [(entries, NOON + 1)]);
+    assert!((0..=entries).step_by(997).all(|n| knows(&memory, n, NOON)));
+    assert!(knows(&memory, entries, NOON + 1));
+    let values = memory.values.borrow();
+    assert_eq!(values.len(), 4, "three segments and the head: {:?}", values.keys());
+    assert!(values.values().all(|value| value.len() <= 262_080));
+    let key_fits = |key: &String| {
+        key.starts_with("kong-cloudtrail:default:")
+            && key.len() <= 200
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || ":._-".contains(c))
+    };
+    assert!(values.keys().all(key_fits));
+}
+
+#[test]
+fn a_run_reads_only_the_segments_whose_time_it_meets() {
+    let memory = Memory::default();
+    remember(&memory, (0..100).map(|n| (n, NOON + i64::try_from(n).unwrap() * BUCKET_SECS)));
+    memory.gets.set(0);
+    assert!(knows(&memory, 99, NOON + 99 * BUCKET_SECS));
+    assert_eq!(memory.gets.get(), 2, "the head and one segment");
+}
+
+#[test]
+fn more_segments_than_memory_holds_are_read_again() {
+    let memory = Memory::default();
+    let time = |n: u128| NOON + i64::try_from(n).unwrap() * BUCKET_SECS;
+    remember(&memory, (0..200).map(|n| (n, time(n))));
+    with(&memory, |ledger| {
+        for _ in 0..2 {
+            assert!((0..200).all(|n| ledger.knows(Requests, &fingerprint(n), time(n)).unwrap()));
+        }
+        assert!(ledger.cache.len() <= CACHED_SEGMENTS);
+    });
+}
+
+#[test]
+fn a_lost_segment_counts_as_empty_and_is_named() {
+    let memory = Memory::default();
+    remember(&memory, [(1, NOON)]);
+    memory.values.borrow_mut().retain(|key, _| key.ends_with("head"));
+    with(&memory, |ledger| {
+        assert!(!ledger.knows(Requests, &fingerprint(1), NOON).unwrap());
+        assert_eq!(ledger.take_lost().len(), 1);
+        ledger.accept(Requests, fingerprint(1), NOON);
+        ledger.write().unwrap();
+    });
+    assert!(knows(&memory, 1, NOON));
+}
+
+#[test]
+fn a_segment_that_got_through_without_its_head_is_believed() {
+    let memory = Memory::default();
+    remember(&memory, [(1, NOON), (2, NOON + 100)]);
+    let head = memory.values.borrow()["kong-cloudtrail:default:head"].clone();
+    remember(&memory, [(3, NOON + 50)]);
+    memory.values.borrow_mut().insert("kong-cloudtrail:default:head".to_owned(), head);
+    with(&memory, |ledger| {
+        assert!(ledger.knows(Requests, &fingerprint(3), NOON + 50).unwrap());
+        assert!(ledger.take_lost().is_empty());
+    });
+}
+
+#[test]
+fn damage_and_newer_formats_are_refused_with_the_key() {
+    for (name, value) in [
+        ("head", b"{\"format\":1".to_vec()),
+        ("head", br#"{"format":2,"channel":"","kong":"","streams":{}}"#.to_vec()),
+        ("segment:requests:83118:0", b"kcs1damaged-damaged-damaged-damag".to_vec()),
+        ("segment:requests:83118:0", b"kcs2".repeat(8)),
+    ] {
+        let memory = Memory::default();
+        remember(&memory, [(1, NOON)]);
+        let key = format!("kong-cloudtrail:default:{name}");
+        assert!(
+            memory.values.borrow_mut().insert(key.clone(), value).is_some(),
+            "{key} is a key in use"
+        );
+        let before = memory.values.borrow().clone();
+        let store = Store::new(&memory, "default");
+        let error = Ledger::load(&store, CHANNEL, KONG)
+            .and_then(|mut ledger| ledger.knows(Requests, &fingerprint(1), NOON))
+            .unwrap_err();
+        assert!(
+            matches!(&error, LedgerError::Unreadable { key: named, .. } if *named == key),
+            "{error}"
+        );
+        assert_eq!(*memory.values.borrow(), before);
+    }
+}
+
+#[test]
+fn a_ledger_serves_one_channel_and_compares_anew_with_another_kong() {
+    let memory = Memory::default();
+    let done = Completed { watermark: NOON, looked_back: Some(NOON), reconciled: Some(NOON) };
+    with(&memory, |ledger| ledger.complete(Requests, done).unwrap());
+    let store = Store::new(&memory, "default");
+    let other = Ledger::load(&store, "arn:aws:cloudtrail:eu-west-1:123456789012:channel/b", KONG);
+    assert!(
+        matches!(other.err(), Some(LedgerError::OtherChannel { channel }) if channel == CHANNEL)
+    );
+    let mut ledger = Ledger::load(&store, CHANNEL, "https://kong-2:8444").unwrap();
+    assert_eq!(ledger.stream(Requests).reconciled, None);
+    assert_eq!(ledger.stream(Requests).watermark, Some(NOON));
+    assert_eq!(with(&memory, |ledger| ledger.stream(Requests).reconciled), Some(NOON));
+}
+
+#[test]
+fn a_bucket_expires_whole_unless_it_is_still_seen() {
+    let memory = Memory::default();
+    remember(&memory, [(1, NOON), (2, NOON + BUCKET_SECS), (3, NOON + 2 * BUCKET_SECS)]);
+    let seen = HashSet::from([(NOON + BUCKET_SECS).div_euclid(BUCKET_SECS)]);
+    with(&memory, |ledger| ledger.expire(Requests, NOON + 2 * BUCKET_SECS, &seen).unwrap());
+    assert!(!knows(&memory, 1, NOON));
+    assert!(knows(&memory, 2, NOON + BUCKET_SECS));
+    assert!(knows(&memory, 3, NOON + 2 * BUCKET_SECS));
+    assert_eq!(memory.values.borrow().len(), 3, "two segments and the head");
+}
+
+#[test]
+fn a_watermark_never_goes_back() {
+    let memory = Memory::default();
+    let at = |watermark| Completed { watermark, looked_back: None, reconciled: None };
+    with(&memory, |ledger| {
+        ledger.complete(Requests, at(NOON)).unwrap();
+        ledger.complete(Requests, at(NOON - 10)).unwrap();
+        assert_eq!(ledger.stream(Requests).watermark, Some(NOON));
+    });
+}

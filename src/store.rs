@@ -1,0 +1,84 @@
+//! The key-value port under the ledger's name: prefixes keys, counts calls, names the key in errors.
+//!
+//! The store is never listed: `KEYS *` would block a shared Redis.
+
+use std::cell::Cell;
+use std::fmt;
+
+use crate::ports::{KeyValue, KeyValueError};
+
+/// A store call that failed, with the whole key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreError {
+    key: String,
+    why: KeyValueError,
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the key-value store failed at {}: {}; check that the store named in Spin's runtime config is up and reachable",
+            self.key, self.why
+        )
+    }
+}
+
+/// One ledger's part of the store.
+pub struct Store<'a, P> {
+    port: &'a P,
+    prefix: String,
+    calls: Cell<u64>,
+}
+
+impl<'a, P: KeyValue> Store<'a, P> {
+    /// The part that belongs to the ledger of that name.
+    pub fn new(port: &'a P, ledger: &str) -> Self {
+        Self { port, prefix: format!("kong-cloudtrail:{ledger}:"), calls: Cell::new(0) }
+    }
+
+    /// The whole key of `name`.
+    pub fn key(&self, name: &str) -> String {
+        format!("{}{name}", self.prefix)
+    }
+
+    /// Calls made on the port so far.
+    pub fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    /// The value of `name`.
+    pub fn get(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let key = self.key(name);
+        self.counted(key.clone(), || self.port.get(&key))
+    }
+
+    /// Writes all pairs of name and value, together where the store can.
+    pub fn set_many(&self, pairs: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
+        let pairs: Vec<_> =
+            pairs.into_iter().map(|(name, value)| (self.key(&name), value)).collect();
+        let last = pairs.last().map(|(key, _)| key.clone()).unwrap_or_default();
+        self.counted(last, || self.port.set_many(&pairs))
+    }
+
+    /// Deletes `name`.
+    pub fn delete(&self, name: &str) -> Result<(), StoreError> {
+        let key = self.key(name);
+        self.counted(key.clone(), || self.port.delete(&key))
+    }
+
+    /// Writes `new` at `name` if its value is `expected`; read back to learn whether it was written.
+    pub fn swap(&self, name: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), StoreError> {
+        let key = self.key(name);
+        self.counted(key.clone(), || self.port.swap(&key, expected, new))
+    }
+
+    fn counted<T>(
+        &self,
+        key: String,
+        call: impl FnOnce() -> Result<T, KeyValueError>,
+    ) -> Result<T, StoreError> {
+        self.calls.set(self.calls.get() + 1);
+        call().map_err(|why| StoreError { key, why })
+    }
+}
