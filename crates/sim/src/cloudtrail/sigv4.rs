@@ -288,3 +288,6 @@ fn hmac(key: &[u8], message: &[u8]) -> Hmac<Sha256> {
     mac.update(message);
     mac
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,438 @@
+//! What the CloudTrail Data simulator checks of a request and of each event, and how it fails when
+//! told to.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::time::{Duration, Instant, SystemTime};
+
+use kong_cloudtrail_sim::cloudtrail::{EventFault, Faults, Keep, Options, RequestError, Simulator};
+use kong_cloudtrail_sim::fault::{Fault, Malformed, Rule, When};
+use serde_json::{Value, json};
+use support::{CHANNEL, body, call, event, event_data, options};
+
+fn start() -> Simulator {
+    Simulator::start(options()).unwrap()
+}
+
+/// The code with which an event of this content fails; none when it is accepted.
+async fn code(endpoint: &Simulator, event_data: &Value) -> Option<String> {
+    let answer = call(&[event("one", event_data)]).send(endpoint).await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let code = answer.failed().first().map(|(_, code)| (*code).to_owned());
+    assert_eq!(answer.successful().len() + answer.failed().len(), 1);
+    code
+}
+
+/// [`event_data`] with the member at this pointer set, or taken out.
+fn with(pointer: &str, value: Option<Value>) -> Value {
+    let mut data = event_data();
+    let (parent, name) = pointer.rsplit_once('/').unwrap();
+    let parent = data.pointer_mut(parent).unwrap().as_object_mut().unwrap();
+    match value {
+        Some(value) => drop(parent.insert(name.to_owned(), value)),
+        None => drop(parent.remove(name)),
+    }
+    data
+}
+
+/// An object whose JSON has this many bytes.
+fn object_of(bytes: usize) -> Value {
+    let object = json!({ "text": "x".repeat(bytes - r#"{"text":""}"#.len()) });
+    assert_eq!(object.to_string().len(), bytes);
+    object
+}
+
+#[tokio::test]
+async fn a_stale_date_and_a_changed_body_are_refused() {
+    let endpoint = start();
+    let one = [event("one", &event_data())];
+
+    let mut stale = call(&one);
+    stale.signed_at = SystemTime::now() - Duration::from_secs(310);
+    let answer = stale.send(&endpoint).await.unwrap();
+    assert_eq!((answer.error().0, answer.error().1), (403, "InvalidSignatureException"));
+    assert!(answer.error().2.starts_with("Signature expired: "), "{answer:?}");
+
+    let mut early = call(&one);
+    early.signed_at = SystemTime::now() + Duration::from_secs(310);
+    let answer = early.send(&endpoint).await.unwrap();
+    assert!(answer.error().2.starts_with("Signature not yet current: "), "{answer:?}");
+
+    let mut changed = call(&one);
+    changed.signed_body = Some(body(&[event("another", &event_data())]));
+    let answer = changed.send(&endpoint).await.unwrap();
+    assert_eq!((answer.error().0, answer.error().1), (403, "InvalidSignatureException"));
+    assert!(answer.error().2.starts_with("The request signature we calculated does not match"));
+
+    assert_eq!(endpoint.status().accepted, 0);
+    assert_eq!(endpoint.status().refused_calls, 3);
+}
+
+#[tokio::test]
+async fn a_clock_that_is_off_judges_dates_by_its_own_time() {
+    let endpoint = start();
+    endpoint.set_clock(7200);
+    let mut call = call(&[event("one", &event_data())]);
+    assert_eq!(call.send(&endpoint).await.unwrap().status, 403);
+    call.signed_at = SystemTime::now() + Duration::from_secs(7200);
+    assert_eq!(call.send(&endpoint).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn a_request_without_a_signature_is_refused() {
+    let endpoint = start();
+    let url = format!("{}/PutAuditEvents?channelArn={CHANNEL}", endpoint.url());
+    let response = reqwest::Client::new().post(url).body("{}").send().await.unwrap();
+    assert_eq!(response.status(), 403);
+    assert_eq!(response.headers()["x-amzn-errortype"], "MissingAuthenticationTokenException");
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body, json!({"message": "Missing Authentication Token"}));
+}
+
+#[tokio::test]
+async fn the_channel_may_be_named_by_the_suffix_of_its_arn() {
+    let endpoint = start();
+    let mut call = call(&[event("one", &event_data())]);
+    for (query, status, kind) in [
+        ("channelArn=7f3d2e10-9c4b-4a55-8e0a-2f6b1c9d0e11", 200, ""),
+        ("channelArn=00000000-9c4b-4a55-8e0a-2f6b1c9d0e11", 400, "ChannelNotFound"),
+        ("channelArn=nonsense", 400, "InvalidChannelARN"),
+        ("channelArn=", 400, "InvalidChannelARN"),
+        ("", 400, "InvalidChannelARN"),
+    ] {
+        query.clone_into(&mut call.query);
+        let answer = call.send(&endpoint).await.unwrap();
+        assert_eq!((answer.status, answer.error_type.as_str()), (status, kind), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_malformed_external_id_is_refused_before_it_is_compared() {
+    let external_id = Some("kong-trail".to_owned());
+    let endpoint = Simulator::start(Options { external_id, ..options() }).unwrap();
+    let mut call = call(&[event("one", &event_data())]);
+    let channel = call.query.clone();
+    for (external_id, kind) in [
+        ("x", "ValidationException"),
+        ("no%20blanks", "ValidationException"),
+        ("another", "ChannelInsufficientPermission"),
+        ("kong-trail", ""),
+    ] {
+        call.query = format!("{channel}&externalId={external_id}");
+        assert_eq!(call.send(&endpoint).await.unwrap().error_type, kind, "{external_id}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_holds_one_to_a_hundred_events_of_different_well_formed_ids() {
+    let endpoint = start();
+    let numbered = |count: usize| {
+        (0..count).map(|number| event(&format!("id-{number}"), &event_data())).collect::<Vec<_>>()
+    };
+    for (events, kind) in [
+        (numbered(0), "ValidationException"),
+        (numbered(101), "ValidationException"),
+        ([numbered(2), numbered(1)].concat(), "DuplicatedAuditEventId"),
+        (vec![event("no blanks", &event_data())], "ValidationException"),
+        (vec![event("", &event_data())], "ValidationException"),
+        (vec![event(&"i".repeat(129), &event_data())], "ValidationException"),
+        (vec![json!({"eventData": "{}"})], "ValidationException"),
+        (vec![json!({"id": "one"})], "ValidationException"),
+        (vec![json!({"id": 1, "eventData": "{}"})], "SerializationException"),
+        (vec![event(&"i".repeat(128), &event_data())], ""),
+        (numbered(100), ""),
+    ] {
+        let answer = call(&events).send(&endpoint).await.unwrap();
+        let status = if kind.is_empty() { 200 } else { 400 };
+        assert_eq!((answer.status, answer.error_type.as_str()), (status, kind), "{answer:?}");
+    }
+    assert_eq!(endpoint.status().accepted, 101);
+}
+
+#[tokio::test]
+async fn a_body_above_a_megabyte_is_too_large() {
+    let endpoint = start();
+    let mut call = call(&[]);
+    let fill = |length: usize| {
+        let body = body(&[event("one", &event_data())]);
+        format!("{body}{}", " ".repeat(length - body.len()))
+    };
+    call.body = fill(1_000_000);
+    assert_eq!(call.send(&endpoint).await.unwrap().status, 200);
+    call.body = fill(1_000_001);
+    let answer = call.send(&endpoint).await.unwrap();
+    assert_eq!((answer.error().0, answer.error().1), (413, "RequestEntityTooLargeException"));
+}
+
+#[tokio::test]
+async fn a_checksum_must_be_that_of_the_content_and_may_be_left_out() {
+    let endpoint = start();
+    let mut wrong = event("wrong", &event_data());
+    wrong["eventDataChecksum"] = json!("47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=");
+    let mut without = event("without", &event_data());
+    without.as_object_mut().unwrap().remove("eventDataChecksum");
+
+    let answer = call(&[wrong, without]).send(&endpoint).await.unwrap();
+
+    assert_eq!(answer.failed(), [("wrong", "InvalidChecksum")]);
+    assert_eq!(answer.successful(), ["without"]);
+    assert_eq!(endpoint.status().failed, 1);
+}
+
+#[tokio::test]
+async fn every_required_field_must_be_there() {
+    let endpoint = start();
+    for field in [
+        "/version",
+        "/userIdentity",
+        "/userIdentity/type",
+        "/userIdentity/principalId",
+        "/eventSource",
+        "/eventName",
+        "/eventTime",
+        "/UID",
+        "/recipientAccountId",
+    ] {
+        let missing = code(&endpoint, &with(field, None)).await;
+        assert_eq!(missing.as_deref(), Some("FieldNotFound"), "{field}");
+        let null = code(&endpoint, &with(field, Some(Value::Null))).await;
+        assert_eq!(null.as_deref(), Some("FieldNotFound"), "{field}");
+        let number = code(&endpoint, &with(field, Some(json!(1)))).await;
+        assert_eq!(number.as_deref(), Some("InvalidData"), "{field}");
+    }
+    for field in
+        ["/requestParameters", "/sourceIPAddress", "/additionalEventData", "/userIdentity/details"]
+    {
+        assert_eq!(code(&endpoint, &with(field, None)).await, None, "{field}");
+        let list = code(&endpoint, &with(field, Some(json!([1])))).await;
+        assert_eq!(list.as_deref(), Some("InvalidData"), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn every_text_has_a_greatest_length_in_characters() {
+    let endpoint = start();
+    for (field, max) in [
+        ("/version", 256),
+        ("/userIdentity/type", 128),
+        ("/userIdentity/principalId", 1024),
+        ("/eventSource", 1024),
+        ("/eventName", 1024),
+        ("/UID", 1024),
+        ("/userAgent", 1024),
+        ("/errorCode", 256),
+        ("/errorMessage", 256),
+    ] {
+        let text = |length| Some(json!("ü".repeat(length)));
+        assert_eq!(code(&endpoint, &with(field, text(max))).await, None, "{field}");
+        let longer = code(&endpoint, &with(field, text(max + 1))).await;
+        assert_eq!(longer.as_deref(), Some("FieldTooLong"), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn every_object_has_a_greatest_size_in_bytes() {
+    let endpoint = start();
+    for (field, max) in [
+        ("/requestParameters", 100_000),
+        ("/responseElements", 100_000),
+        ("/additionalEventData", 28_000),
+    ] {
+        assert_eq!(code(&endpoint, &with(field, Some(object_of(max)))).await, None, "{field}");
+        let larger = code(&endpoint, &with(field, Some(object_of(max + 1)))).await;
+        assert_eq!(larger.as_deref(), Some("FieldTooLong"), "{field}");
+    }
+    let large = with("/userIdentity/details", Some(object_of(256_000)));
+    assert_eq!(code(&endpoint, &large).await.as_deref(), Some("FieldTooLong"));
+}
+
+#[tokio::test]
+async fn content_must_be_a_json_object_of_this_account_with_a_real_time() {
+    let endpoint = start();
+    for event_data in [json!("text"), json!([1])] {
+        assert_eq!(code(&endpoint, &event_data).await.as_deref(), Some("InvalidData"));
+    }
+    let no_json = json!({"id": "one", "eventData": "{\"version\":"});
+    let answer = call(&[no_json]).send(&endpoint).await.unwrap();
+    assert_eq!(answer.failed(), [("one", "InvalidData")]);
+
+    for time in
+        ["2022-06-13 12:25:34", "2022-02-30T12:25:34Z", "2022-06-13T12:25:34.5Z", "1655123134"]
+    {
+        let garbled = code(&endpoint, &with("/eventTime", Some(json!(time)))).await;
+        assert_eq!(garbled.as_deref(), Some("InvalidData"), "{time}");
+    }
+    let without_z = with("/eventTime", Some(json!("2022-06-13T12:25:34")));
+    assert_eq!(code(&endpoint, &without_z).await, None);
+
+    let other = with("/recipientAccountId", Some(json!("210987654321")));
+    assert_eq!(code(&endpoint, &other).await.as_deref(), Some("InvalidRecipient"));
+}
+
+#[tokio::test]
+async fn a_channel_bound_to_a_source_takes_no_other() {
+    let event_source = Some("kong-gateway".to_owned());
+    let endpoint = Simulator::start(Options { event_source, ..options() }).unwrap();
+    assert_eq!(code(&endpoint, &event_data()).await, None);
+    let other = with("/eventSource", Some(json!("another-gateway")));
+    assert_eq!(code(&endpoint, &other).await.as_deref(), Some("InvalidEventSource"));
+}
+
+#[tokio::test]
+async fn repeats_are_kept_and_told_apart_from_distinct_ids() {
+    for keep in [Keep::Events, Keep::Ids] {
+        let endpoint = Simulator::start(Options { keep, ..options() }).unwrap();
+        for id in ["one", "two", "one"] {
+            call(&[event(id, &event_data())]).send(&endpoint).await.unwrap();
+        }
+        let status = endpoint.status();
+        assert_eq!((status.calls, status.accepted, status.distinct), (3, 3, 2));
+        assert_eq!(endpoint.ids(), ["one", "two", "one"]);
+        let events = endpoint.events(1, 1);
+        assert_eq!((events.len(), events[0].id.as_str()), (1, "two"));
+        let kept = if keep == Keep::Events { event_data() } else { Value::Null };
+        assert_eq!(events[0].event_data, kept);
+    }
+}
+
+#[tokio::test]
+async fn within_one_second_no_more_calls_than_the_quota_are_answered() {
+    let endpoint = Simulator::start(Options { calls_per_sec: 3, ..options() }).unwrap();
+    let call = call(&[event("one", &event_data())]);
+    let started = Instant::now();
+    let mut answered = 0;
+    while started.elapsed() < Duration::from_millis(1500) {
+        let answer = call.send(&endpoint).await.unwrap();
+        if answer.status == 200 {
+            answered += 1;
+        } else {
+            assert_eq!(answer.error(), (400, "ThrottlingException", "Rate exceeded"));
+        }
+    }
+    assert!((4..=6).contains(&answered), "{answered} calls in 1.5 seconds");
+    let status = endpoint.status();
+    assert_eq!(status.calls, status.accepted as u64 + status.throttled_calls);
+    assert_eq!(status.refused_calls, 0);
+}
+
+#[tokio::test]
+async fn errors_strike_the_calls_they_are_set_for() {
+    let endpoint = start();
+    let call = call(&[event("one", &event_data())]);
+    let every_third = RequestError {
+        kind: "InternalServerError".to_owned(),
+        when: When { every: Some(3), ..When::default() },
+        message: Some("Try again".to_owned()),
+    };
+    endpoint.set_faults(Faults { errors: vec![every_third], ..Faults::default() });
+    let mut statuses = Vec::new();
+    for _ in 0..6 {
+        statuses.push(call.send(&endpoint).await.unwrap().status);
+    }
+    assert_eq!(statuses, [200, 200, 500, 200, 200, 500]);
+    endpoint.set_faults(Faults::default());
+    assert_eq!(call.send(&endpoint).await.unwrap().status, 200);
+}
+
+#[tokio::test]
+async fn events_fail_at_a_rate_or_are_left_out_of_the_answer() {
+    let endpoint = start();
+    let events =
+        (0..100).map(|number| event(&format!("id-{number}"), &event_data())).collect::<Vec<_>>();
+    let failing = EventFault {
+        code: Some("Throttling".to_owned()),
+        when: When { rate: Some(0.3), ..When::default() },
+        ids: Vec::new(),
+    };
+    let left_out = EventFault { code: None, when: When::default(), ids: vec!["id-7".to_owned()] };
+    endpoint.set_faults(Faults { events: vec![left_out, failing], ..Faults::default() });
+
+    let answer = call(&events).send(&endpoint).await.unwrap();
+
+    let failed = answer.failed();
+    assert!((15..=45).contains(&failed.len()), "{}", failed.len());
+    assert!(failed.iter().all(|(id, code)| *code == "Throttling" && *id != "id-7"));
+    assert!(!answer.successful().contains(&"id-7"));
+    assert_eq!(failed.len() + answer.successful().len(), 99);
+    assert_eq!(endpoint.ids(), answer.successful());
+}
+
+#[tokio::test]
+async fn an_answer_can_be_lost_after_its_events_were_accepted() {
+    let endpoint = start();
+    let call = call(&[event("one", &event_data())]);
+    let reset_after_accept = Some(When { next: Some(1), ..When::default() });
+    endpoint.set_faults(Faults { reset_after_accept, ..Faults::default() });
+    let lost = call.send(&endpoint).await.unwrap_err();
+    assert!(format!("{lost:?}").contains("ConnectionReset"), "{lost:?}");
+    call.send(&endpoint).await.unwrap();
+    assert_eq!(endpoint.ids(), ["one", "one"]);
+}
+
+#[tokio::test]
+async fn calls_can_be_reset_refused_or_answered_with_something_else() {
+    let endpoint = start();
+    let call = call(&[event("one", &event_data())]);
+    let rule = |fault| Faults {
+        rules: vec![Rule {
+            path: Some("/PutAuditEvents".to_owned()),
+            when: When::default(),
+            fault,
+        }],
+        ..Faults::default()
+    };
+    endpoint.set_faults(rule(Fault::Reset));
+    let reset = call.send(&endpoint).await.unwrap_err();
+    assert!(format!("{reset:?}").contains("ConnectionReset"), "{reset:?}");
+    endpoint.set_faults(rule(Fault::Status { code: 503, retry_after: Some(1), body: None }));
+    assert_eq!(call.send(&endpoint).await.unwrap().status, 503);
+    assert_eq!(endpoint.status().accepted, 0);
+    assert_eq!(endpoint.status().refused_calls, 2);
+    endpoint.set_faults(rule(Fault::Body(Malformed::Html)));
+    assert!(call.send(&endpoint).await.unwrap_err().is_decode());
+    assert_eq!(endpoint.status().accepted, 1, "the service acted");
+}
+
+#[test]
+fn an_arn_that_is_no_channel_s_is_refused_at_the_start() {
+    for arn in
+        ["", "arn:aws:cloudtrail:us-east-1:1:trail/x", "arn:aws:cloudtrail:us-east-1:1:channel/"]
+    {
+        let options = Options { channel_arn: arn.to_owned(), ..options() };
+        let error = Simulator::start(options).err().unwrap();
+        assert!(error.to_string().contains("arn:aws:cloudtrail:us-east-1:123456789012:channel/"));
+    }
+}
+
+#[tokio::test]
+async fn the_control_endpoints_say_what_the_methods_say() {
+    let endpoint = start();
+    let url = endpoint.url();
+    let client = reqwest::Client::new();
+    let get = async |path: &str| -> Value {
+        reqwest::get(format!("{url}/_sim/{path}")).await.unwrap().json().await.unwrap()
+    };
+    let post = async |path: &str, body: Value| {
+        client.post(format!("{url}/_sim/{path}")).json(&body).send().await.unwrap().status()
+    };
+    let faults = json!({"errors": [{"type": "ChannelNotFound", "when": {"next": 1}}]});
+    assert_eq!(post("faults", faults).await, 200);
+    let one = call(&[event("one", &event_data())]);
+    assert_eq!(one.send(&endpoint).await.unwrap().error_type, "ChannelNotFound");
+    assert_eq!(post("faults", json!({})).await, 200);
+    assert_eq!(one.send(&endpoint).await.unwrap().status, 200);
+    assert_eq!(post("clock", json!({"offset_secs": 1000})).await, 200);
+    assert_eq!(one.send(&endpoint).await.unwrap().status, 403);
+    assert_eq!(post("faults", json!({"eror": 1})).await, 422, "a misspelt fault is no fault");
+
+    let status = json!({"calls": 3, "accepted": 1, "distinct": 1, "failed": 0,
+                        "refused_calls": 2, "throttled_calls": 0});
+    assert_eq!(get("status").await, status);
+    assert_eq!(get("ids").await, json!(["one"]));
+    let events = get("events?from=0&limit=10").await;
+    assert_eq!(events[0]["id"], "one");
+    assert_eq!(events[0]["eventData"], event_data());
+    assert_eq!(events[0]["eventID"].as_str().unwrap().len(), 36);
+    assert_eq!(get("events?from=1").await, json!([]));
+}
