@@ -75,7 +75,7 @@ async fn a_clock_that_is_off_judges_dates_by_its_own_time() {
     endpoint.set_clock(7200);
     let mut call = call(&[event("one", &event_data())]);
     assert_eq!(call.send(&endpoint).await.unwrap().status, 403);
-    call.signed_at = SystemTime::now() + Duration::from_secs(7200);
+    call.signed_at = SystemTime::now() + Duration::from_hours(2);
     assert_eq!(call.send(&endpoint).await.unwrap().status, 200);
 }
 

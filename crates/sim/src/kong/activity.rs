@@ -252,20 +252,19 @@ fn request_id(random: &mut fastrand::Rng, version: &Version) -> String {
 fn pad(object: &mut String, bytes: usize) {
     const PROSE: &str =
         "Owned by the payments platform team; see the runbook before you change it. ";
-    const MEMBER: usize = r#","description":"""#.len();
-    let missing = bytes.saturating_sub(object.len() + MEMBER);
+    let (begin, end) = (if object == "{}" { "" } else { "," }, "\"}");
+    let begin = format!("{begin}\"description\":\"");
+    // The object's own brace goes and comes back with `end`.
+    let missing = bytes.saturating_sub(object.len() - 1 + begin.len() + end.len());
     if missing == 0 || object.pop() != Some('}') {
         return;
     }
-    if object.len() > 1 {
-        object.push(',');
-    }
-    object.push_str(r#""description":""#);
+    object.push_str(&begin);
     for _ in 0..missing / PROSE.len() {
         object.push_str(PROSE);
     }
     object.push_str(&PROSE[..missing % PROSE.len()]);
-    object.push_str("\"}");
+    object.push_str(end);
 }
 
 /// The call by which a reader reads, when such calls are audited.
