@@ -1,0 +1,64 @@
+//! `additionalEventData`: every field that the event does not tell exactly in a place of its own,
+//! verbatim (design invariant 3).
+
+use std::collections::HashMap;
+
+use super::Context;
+use super::envelope::{LONG, Placed, shorten};
+use super::section::{Member, OTHER_FIELDS, Section};
+use crate::kong::Entry;
+
+/// What the Lambda calls the Admin API's address.
+pub(super) const KONG_HOSTNAME: &str = "konghostname";
+/// Names the fields that the entry lacks although the event fills their place.
+pub(super) const ABSENT_FIELDS: &str = "absentFields";
+/// Names that no field of an entry can have here, since they are taken.
+pub(super) const TAKEN: [&str; 3] = [KONG_HOSTNAME, ABSENT_FIELDS, OTHER_FIELDS];
+
+/// The fields that the mapping names, of both streams.
+const NAMED: [&str; 20] = [
+    "client_ip",
+    "dao_name",
+    "entity",
+    "entity_key",
+    "expire",
+    "id",
+    "method",
+    "operation",
+    "path",
+    "payload",
+    "rbac_user_id",
+    "rbac_user_name",
+    "removed_from_payload",
+    "request_id",
+    "request_source",
+    "request_timestamp",
+    "signature",
+    "status",
+    "ttl",
+    "workspace",
+];
+
+pub(super) fn section<'a>(
+    entry: &'a Entry<'a>,
+    context: &'a Context<'a>,
+    placed: &Placed,
+) -> Section<'a> {
+    let mut section = Section::additional_event_data();
+    let last: HashMap<&str, usize> =
+        entry.fields.iter().enumerate().map(|(at, (name, _))| (name.as_ref(), at)).collect();
+    for (at, (name, value)) in entry.fields.iter().enumerate() {
+        let name = name.as_ref();
+        if last[name] != at || TAKEN.contains(&name) {
+            section.others.push(name, value.get());
+        } else if !placed.elsewhere.contains(&name) {
+            let named = NAMED.contains(&name);
+            section.members.push(Member::verbatim(name, value.get(), named));
+        }
+    }
+    section.members.push(Member::text(KONG_HOSTNAME, shorten(context.kong_hostname.into(), LONG)));
+    if !placed.absent.is_empty() {
+        section.members.push(Member::names(ABSENT_FIELDS, &placed.absent));
+    }
+    section
+}

@@ -1,0 +1,96 @@
+//! From an entry to the events that CloudTrail receives: pure, without HTTP, store or clock.
+//!
+//! In the order in which an entry meets them:
+//!
+//! - `envelope`: who, what and when, the ids, and the schema's limits on strings;
+//! - `request` and `object`: what only an entry of that stream has;
+//! - `document`: a payload or an entity, spread for queries;
+//! - `additional`: every other field, verbatim;
+//! - `section`: the three large members of an event, each within its limit;
+//! - `parts`: what does not fit, in events of its own;
+//! - [`rebuild`]: the way back, from events to the entry;
+//! - `json`: the text itself.
+//!
+//! The room keeps design invariant 3: every field that Kong sent can be read back from the events.
+//! A value is either told exactly in the place that the mapping gives it, or stands verbatim in
+//! `additionalEventData`; what is too large is split. `docs/event-mapping.md` is the mapping.
+
+use std::collections::HashMap;
+
+use crate::kong::{Entry, Stream};
+
+mod additional;
+mod document;
+mod envelope;
+mod json;
+mod object;
+mod parts;
+pub mod rebuild;
+mod request;
+mod section;
+
+use envelope::{Envelope, Placed};
+use parts::Parts;
+
+/// What an event tells beside its entry.
+#[derive(Clone, Copy, Debug)]
+pub struct Context<'a> {
+    /// Kong's version, from `GET /`.
+    pub kong_version: &'a str,
+    /// The variable `event_source`.
+    pub event_source: &'a str,
+    /// The account in the channel ARN.
+    pub account: &'a str,
+    /// `kong_admin_api` as configured, without user and password.
+    pub kong_hostname: &'a str,
+    /// How long Kong keeps entries, in seconds: `expire` less this is the time of an object entry
+    /// that tells no other.
+    pub retention_secs: i64,
+    /// `request_timestamp` by `request_id`, for the object entries of a Kong that gives them none.
+    pub request_times: &'a HashMap<String, i64>,
+    /// Unix seconds for an entry that tells no time at all.
+    pub fallback_time: i64,
+}
+
+/// One element of a PutAuditEvents call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// `id`, as CloudTrail allows it.
+    pub id: String,
+    /// `eventData`, JSON text of at most 256,000 bytes.
+    pub data: String,
+}
+
+/// The events of an entry, never empty: the event itself, then its parts if it has any. Each is
+/// within CloudTrail's limits, and no two have the same id.
+pub fn events(entry: &Entry<'_>, context: &Context<'_>) -> Vec<Event> {
+    let mut placed = Placed::default();
+    let mut parts = Parts::default();
+    let envelope = Envelope::new(entry, context, &mut placed);
+
+    let fields: usize =
+        entry.fields.iter().map(|(name, value)| name.len() + value.get().len()).sum();
+    let mut data = String::with_capacity(fields + fields / 4 + 1024);
+    let mut event = envelope.open(&mut data, &envelope.uid);
+    match entry.stream {
+        Stream::Requests => {
+            request::request_parameters(entry, &mut placed).write(&mut event, &mut parts);
+            if let Some(code) = request::error_code(entry) {
+                event.text("errorCode", &code);
+            }
+            if let Some(address) = request::source_ip_address(entry, &mut placed) {
+                event.text("sourceIPAddress", &address);
+            }
+        }
+        Stream::Objects => {
+            object::request_parameters(entry).write(&mut event, &mut parts);
+            object::response_elements(entry, &mut placed).write(&mut event, &mut parts);
+        }
+    }
+    additional::section(entry, context, &placed).write(&mut event, &mut parts);
+    event.close();
+
+    let mut events = parts.events(&envelope);
+    events.insert(0, Event { id: envelope.id, data });
+    events
+}

@@ -1,0 +1,120 @@
+//! What is too large for its event, in slices, each in an event of its own (design invariant 3:
+//! split, not cut). [`super::rebuild`] puts them together again.
+
+use std::borrow::Cow;
+
+use sha2::{Digest, Sha256};
+
+use super::Event;
+use super::envelope::Envelope;
+use super::json::{self, Shape};
+use super::section::{REQUEST_PARAMETERS_LIMIT, Value};
+
+/// Most bytes of `{"parts":[1,2],"sha256":"…","bytes":3}`, numbers of eleven digits included.
+pub(super) const REFERENCE_LEN: usize = 135;
+/// Most bytes of a part's `requestParameters` beside the slice and the field's name.
+const FRAME_LEN: usize = 256;
+/// Longest id that is followed by `-p` and a number: CloudTrail takes 128 characters.
+const BASE_LEN: usize = 120;
+
+/// The values taken out of one entry's event.
+#[derive(Default)]
+pub(super) struct Parts<'a> {
+    values: Vec<Sliced<'a>>,
+    total: usize,
+}
+
+struct Sliced<'a> {
+    field: String,
+    encoding: &'static str,
+    bytes: Cow<'a, str>,
+    ends: Vec<usize>,
+}
+
+impl<'a> Parts<'a> {
+    /// Takes a value in; what remains in its place is the reference returned.
+    pub fn take(&mut self, field: String, value: Value<'a>) -> Value<'a> {
+        let (encoding, bytes) = match value {
+            Value::Text(text) => ("text", text),
+            Value::Json(json) => ("json", json),
+        };
+        let room = REQUEST_PARAMETERS_LIMIT.saturating_sub(FRAME_LEN + json::string_len(&field));
+        let ends = cut(&bytes, room);
+        let first = self.total + 1;
+        self.total += ends.len();
+        let reference = format!(
+            r#"{{"parts":[{first},{}],"sha256":"{}","bytes":{}}}"#,
+            self.total,
+            hex::encode(Sha256::digest(bytes.as_bytes())),
+            bytes.len()
+        );
+        self.values.push(Sliced { field, encoding, bytes, ends });
+        Value::Json(reference.into())
+    }
+
+    /// The events that hold the slices, in order.
+    pub fn events(&self, envelope: &Envelope<'_>) -> Vec<Event> {
+        let base = part_base(&envelope.id);
+        let mut events = Vec::with_capacity(self.total);
+        for value in &self.values {
+            let mut start = 0;
+            for &end in &value.ends {
+                let number = events.len() + 1;
+                let id = format!("{base}-p{number}");
+                let slice = &value.bytes[start..end];
+                start = end;
+                let mut data = String::with_capacity(slice.len() + slice.len() / 4 + 1024);
+                let mut event = envelope.open(&mut data, &id);
+                let mut parameters = event.object("requestParameters");
+                let mut part = parameters.object("part");
+                part.text("of", &envelope.id);
+                part.text("field", &value.field);
+                part.json("number", &number.to_string());
+                part.json("total", &self.total.to_string());
+                part.text("encoding", value.encoding);
+                part.text("slice", slice);
+                part.close();
+                parameters.close();
+                event.close();
+                events.push(Event { id, data });
+            }
+        }
+        events
+    }
+}
+
+/// Whether a value has the form of a reference. A field of an entry that does is taken out itself,
+/// so that no foreign value is ever read as a reference.
+pub(super) fn is_reference(value: &str) -> bool {
+    value.starts_with('{')
+        && Shape::of(value)
+            .and_then(|shape| shape.members)
+            .is_some_and(|names| names == ["bytes", "parts", "sha256"])
+}
+
+fn part_base(id: &str) -> Cow<'_, str> {
+    if id.len() <= BASE_LEN { id.into() } else { hex::encode(Sha256::digest(id)).into() }
+}
+
+/// Whether an id has the form of a part's, `…-p1`: no event that is not a part goes by such an id.
+pub(super) fn is_part_id(id: &str) -> bool {
+    id.rsplit_once("-p").is_some_and(|(_, number)| {
+        !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit())
+    })
+}
+
+/// Ends of the fewest slices that each take at most `room` bytes within a JSON string.
+fn cut(text: &str, room: usize) -> Vec<usize> {
+    let mut ends = Vec::new();
+    let mut taken = 0;
+    for (at, character) in text.char_indices() {
+        let len = json::char_len(character);
+        if taken + len > room && at > 0 {
+            ends.push(at);
+            taken = 0;
+        }
+        taken += len;
+    }
+    ends.push(text.len());
+    ends
+}

@@ -1,0 +1,387 @@
+//! What an entry may hold that nobody expects, and what its event says then. That the entry can be
+//! rebuilt, and that every limit holds, each call of `request`, `object` and `map` asserts besides.
+
+use std::collections::HashMap;
+
+use kong_cloudtrail::event::{Event, rebuild};
+use kong_cloudtrail::kong::Stream;
+use serde_json::{Value, json};
+
+use super::{context, data, map, map_with, object, request};
+
+/// A JSON string.
+fn quoted(text: &str) -> String {
+    Value::from(text).to_string()
+}
+
+/// A request entry of which only the payload matters.
+fn with_payload(payload: &str) -> String {
+    format!(r#"{{"request_id":"r1","request_timestamp":1,"path":"/x?q=1","payload":{payload}}}"#)
+}
+
+fn parameters(payload: &str) -> Value {
+    request(&with_payload(&quoted(payload)))["requestParameters"].clone()
+}
+
+#[test]
+fn a_payload_that_is_no_object_stands_as_text() {
+    let deep = "[".repeat(100_000);
+    let nested = format!(r#"{{"a":{}{}}}"#, "[".repeat(100), "]".repeat(100));
+    for payload in
+        ["null", "[]", "42", "\"x\"", "", "{}", " { } ", "{", "a=1&b=2", &deep[..40_000], &nested]
+    {
+        let expected = json!({"payload": payload, "queryParameters": "q=1"});
+        assert_eq!(parameters(payload), expected);
+    }
+}
+
+#[test]
+fn a_payload_of_the_wrong_type_stays_verbatim() {
+    for payload in ["null", "7", "true", "[1.0]", r#"{"a":1}"#] {
+        let event = request(&with_payload(payload));
+        assert_eq!(event["requestParameters"], json!({"queryParameters": "q=1"}));
+        let kept = &event["additionalEventData"]["payload"];
+        assert_eq!(kept, &serde_json::from_str::<Value>(payload).unwrap());
+    }
+}
+
+#[test]
+fn a_payload_with_a_reserved_member_stands_whole() {
+    for name in ["payload", "queryParameters", "part"] {
+        let payload = json!({name: {"of": "r0"}, "other": 1});
+        let expected = json!({"payload": payload, "queryParameters": "q=1"});
+        assert_eq!(parameters(&payload.to_string()), expected);
+    }
+    let entity = json!({"entity": 1, "part": 2}).to_string();
+    let event = object(&format!(r#"{{"id":"o1","entity":{}}}"#, quoted(&entity)));
+    assert_eq!(event["responseElements"], json!({"entity": {"entity": 1, "part": 2}}));
+}
+
+#[test]
+fn of_repeated_members_the_last_is_shown_and_the_text_kept() {
+    let payload = r#"{"a":1,"b":{"c":1,"c":2},"a":3}"#;
+    let expected = json!({"a": 3, "b": {"c": 2}, "payload": payload, "queryParameters": "q=1"});
+    assert_eq!(parameters(payload), expected);
+    let clash = r#"{"part":1,"part":2}"#;
+    assert_eq!(parameters(clash), json!({"payload": clash, "queryParameters": "q=1"}));
+}
+
+#[test]
+fn numbers_stay_as_they_are_spelt() {
+    let payload =
+        r#"{"a":1.0,"b":12345678901234567890,"c":1E+2,"d":-0,"e":0.10000000000000000001}"#;
+    let events = map(Stream::Requests, &with_payload(&quoted(payload)));
+    assert!(events[0].data.contains(&payload[1..payload.len() - 1]), "{}", events[0].data);
+    let beyond_doubles = r#"{"a":1e400}"#;
+    assert_eq!(parameters(beyond_doubles)["payload"], beyond_doubles);
+}
+
+#[test]
+fn a_signed_entry_keeps_its_text() {
+    let payload = r#"{ "b":1, "a":2 }"#;
+    let entry =
+        format!(r#"{{"request_id":"r1","signature":"c2ln","payload":{}}}"#, quoted(payload));
+    assert_eq!(request(&entry)["requestParameters"], json!({"b": 1, "a": 2, "payload": payload}));
+    let entry = entry.replace("request_id", "id").replace("payload", "entity");
+    assert_eq!(object(&entry)["responseElements"], json!({"b": 1, "a": 2, "entity": payload}));
+}
+
+#[test]
+fn an_event_is_named_by_method_and_path() {
+    for (method, path, name, query) in [
+        (r#""GET""#, r#""/services""#, "GETservices", Value::Null),
+        (r#""GET""#, r#""services""#, "GETservices", Value::Null),
+        (r#""GET""#, r#""//a/b?x=1?y=2""#, "GET/a/b", json!("x=1?y=2")),
+        (r#""GET""#, r#""/a?""#, "GETa", Value::Null),
+        (r#""GET""#, r#""?a\u0000""#, "GET", json!("a\0")),
+        (r#""GET""#, "null", "GET", Value::Null),
+        ("1", "[2]", "unknown", Value::Null),
+        ("null", r#""/""#, "unknown", Value::Null),
+    ] {
+        let event = request(&format!(r#"{{"request_id":"r1","method":{method},"path":{path}}}"#));
+        assert_eq!(event["eventName"], name);
+        assert_eq!(event["requestParameters"]["queryParameters"], query);
+    }
+}
+
+#[test]
+fn a_status_from_400_up_is_an_error_code() {
+    let many = format!("4{}", "0".repeat(280));
+    for (status, code) in [
+        ("399", Value::Null),
+        ("399.5", Value::Null),
+        ("400", json!("400")),
+        ("400.5", json!("400.5")),
+        (r#""403""#, json!("403")),
+        (r#""forbidden""#, Value::Null),
+        (r#""inf""#, Value::Null),
+        ("-500", Value::Null),
+        ("null", Value::Null),
+        ("[500]", Value::Null),
+        (&many, json!(many[..256])),
+    ] {
+        let event = request(&format!(r#"{{"request_id":"r1","status":{status}}}"#));
+        assert_eq!(event["errorCode"], code, "{status}");
+    }
+}
+
+#[test]
+fn only_an_address_is_a_source_address() {
+    for (client, address) in [
+        (r#""10.0.0.1""#, json!("10.0.0.1")),
+        (r#""::1""#, json!("::1")),
+        (r#""unix:""#, Value::Null),
+        (r#""""#, Value::Null),
+        ("7", Value::Null),
+    ] {
+        let event = request(&format!(r#"{{"request_id":"r1","client_ip":{client}}}"#));
+        assert_eq!(event["sourceIPAddress"], address, "{client}");
+    }
+}
+
+#[test]
+fn who_it_was_shows_in_the_identity() {
+    let long = "é".repeat(800);
+    let anonymous = json!({"type": "Anonymous", "principalId": "anonymous",
+        "details": {"rbac": "not enforced"}});
+    for (fields, identity) in [
+        (r#","rbac_user_id":null"#, anonymous.clone()),
+        (r#","rbac_user_id":"""#, anonymous.clone()),
+        (r#","rbac_user_id":7,"rbac_user_name":null"#, anonymous),
+        (r#","rbac_user_id":"anonymous""#, json!({"type": "RBACUser", "principalId": "anonymous"})),
+        (
+            &format!(r#","rbac_user_id":"{long}","rbac_user_name":"{long}""#),
+            json!({"type": "RBACUser", "principalId": "é".repeat(512),
+                "details": {"userName": "é".repeat(512)}}),
+        ),
+    ] {
+        let event = request(&format!(r#"{{"request_id":"r1"{fields}}}"#));
+        assert_eq!(event["userIdentity"], identity);
+    }
+}
+
+#[test]
+fn every_time_becomes_one_that_cloudtrail_takes() {
+    for (timestamp, time) in [
+        ("1655123134", "2022-06-13T12:25:34Z"),
+        ("1655123134.9", "2022-06-13T12:25:34Z"),
+        (r#""1655123134""#, "2022-06-13T12:25:34Z"),
+        ("-1", "1970-01-01T00:00:00Z"),
+        ("253402300799", "9999-12-31T23:59:59Z"),
+        ("253402300800", "9999-12-31T23:59:59Z"),
+        ("9223372036854775807", "9999-12-31T23:59:59Z"),
+        (r#""soon""#, "2023-11-14T22:13:20Z"),
+        ("null", "2023-11-14T22:13:20Z"),
+    ] {
+        let event = request(&format!(r#"{{"request_id":"r1","request_timestamp":{timestamp}}}"#));
+        assert_eq!(event["eventTime"], time, "{timestamp}");
+    }
+}
+
+#[test]
+fn an_object_without_a_time_takes_that_of_its_request_or_its_expiry() {
+    let times = HashMap::from([("r1".to_owned(), 1_655_123_134)]);
+    for (fields, time) in [
+        (r#","request_id":"r1","expire":2592001000,"request_timestamp":7"#, "1970-01-01T00:00:07Z"),
+        (r#","request_id":"r1","expire":2592001000"#, "2022-06-13T12:25:34Z"),
+        (r#","request_id":"r2","expire":2592001999"#, "1970-01-01T00:00:01Z"),
+        (r#","request_id":"r2""#, "2023-11-14T22:13:20Z"),
+    ] {
+        let entry = format!(r#"{{"id":"o1"{fields}}}"#);
+        let events = map_with(Stream::Objects, &entry, &context(&times));
+        assert_eq!(data(&events[0])["eventTime"], time, "{fields}");
+    }
+}
+
+#[test]
+fn an_id_that_cloudtrail_refuses_is_replaced_by_a_hash_and_kept() {
+    let long = "x".repeat(129);
+    for id in ["a b", "é", "a\u{0}", &long, "x-p1"] {
+        let entry = format!(r#"{{"request_id":{},"request_timestamp":1}}"#, quoted(id));
+        let events = map(Stream::Requests, &entry);
+        assert_eq!(events[0].id.len(), 64, "{id}");
+        assert_eq!(data(&events[0])["UID"], id);
+    }
+    for id in ["null", r#""""#, "7", "{}"] {
+        let events = map(Stream::Requests, &format!(r#"{{"request_id":{id}}}"#));
+        assert_eq!(events[0].id.len(), 64, "{id}");
+        assert_eq!(data(&events[0])["UID"], events[0].id);
+    }
+    let events = map(Stream::Objects, "{}");
+    assert_eq!(
+        data(&events[0])["additionalEventData"]["absentFields"],
+        json!(["id", "request_timestamp"])
+    );
+}
+
+#[test]
+fn the_hash_for_an_id_does_not_move_with_the_ttl_or_with_nulls() {
+    let id = |entry: &str| map(Stream::Requests, entry)[0].id.clone();
+    assert_eq!(
+        id(r#"{"method":"GET","status":200,"ttl":9}"#),
+        id(r#"{"status":200,"method":"GET","ttl":8,"request_source":null}"#)
+    );
+    assert_ne!(id(r#"{"status":200}"#), id(r#"{"status":201}"#));
+}
+
+#[test]
+fn fields_whose_names_are_taken_or_repeated_are_listed() {
+    let event = request(
+        r#"{"request_id":"r0","konghostname":"x","method":"GET","request_id":"r1",
+            "otherFields":[],"method":"PUT","absentFields":{"a":1.0}}"#,
+    );
+    let additional = &event["additionalEventData"];
+    assert_eq!(event["UID"], "r1");
+    assert_eq!(additional["method"], "PUT");
+    assert_eq!(additional["konghostname"], "https://kong-admin.example.com:8444");
+    assert_eq!(additional["absentFields"], json!(["request_timestamp"]));
+    assert_eq!(
+        additional["otherFields"],
+        json!([
+            {"name": "request_id", "value": "r0"},
+            {"name": "konghostname", "value": "x"},
+            {"name": "method", "value": "GET"},
+            {"name": "otherFields", "value": []},
+            {"name": "absentFields", "value": {"a": 1.0}},
+        ])
+    );
+}
+
+/// The fields that an entry's parts belong to, with the encoding of each.
+fn parted(events: &[Event]) -> Vec<(String, String)> {
+    let mut fields: Vec<(String, String)> = events[1..]
+        .iter()
+        .map(|event| {
+            let part = &data(event)["requestParameters"]["part"];
+            let text = |name: &str| part[name].as_str().unwrap().to_owned();
+            (text("field"), text("encoding"))
+        })
+        .collect();
+    fields.dedup();
+    fields
+}
+
+#[test]
+fn what_json_readers_disagree_about_goes_out_as_text() {
+    let deep = "[".repeat(1_000_000) + &"]".repeat(1_000_000);
+    for value in [
+        r#""\ud800""#,
+        "1e400",
+        r#"{"a":1,"a":2}"#,
+        r#"{"parts":[1,1],"sha256":"","bytes":0}"#,
+        &deep,
+    ] {
+        let events = map(Stream::Requests, &format!(r#"{{"request_id":"r1","new":{value}}}"#));
+        let field = "additionalEventData.new".to_owned();
+        assert_eq!(parted(&events), [(field, "json".to_owned())], "{value:.40}");
+    }
+}
+
+#[test]
+fn a_payload_over_the_limit_goes_out_in_parts() {
+    let payload = json!({"name": "é\"\u{1}".repeat(40_000)}).to_string();
+    let events = map(Stream::Requests, &with_payload(&quoted(&payload)));
+    let event = data(&events[0]);
+    let reference = &event["requestParameters"]["payload"];
+    assert_eq!(reference["parts"], json!([1, events.len() - 1]));
+    assert_eq!(reference["bytes"], payload.len());
+    assert_eq!(event["requestParameters"]["queryParameters"], "q=1");
+    let mut whole = String::new();
+    for (number, part) in events.iter().enumerate().skip(1) {
+        assert_eq!(part.id, format!("r1-p{number}"));
+        let part = data(part);
+        assert_eq!(part["UID"], format!("r1-p{number}"));
+        for same in ["version", "userIdentity", "eventSource", "eventName", "eventTime"] {
+            assert_eq!(part[same], event[same]);
+        }
+        let part = &part["requestParameters"]["part"];
+        assert_eq!(part["of"], "r1");
+        assert_eq!(part["field"], "requestParameters.payload");
+        assert_eq!(part["number"], number);
+        assert_eq!(part["total"], events.len() - 1);
+        assert_eq!(part["encoding"], "text");
+        whole += part["slice"].as_str().unwrap();
+    }
+    assert_eq!(whole, payload);
+}
+
+#[test]
+fn a_section_of_exactly_its_limit_stays_whole() {
+    let payload = |bytes: usize| format!("[\"{}\"]", "x".repeat(bytes));
+    // {"payload":"[\"…\"]","queryParameters":"q=1"}
+    let frame = r#"{"payload":"[\"\"]","queryParameters":"q=1"}"#.len();
+    let events = |bytes| map(Stream::Requests, &with_payload(&quoted(&payload(bytes)))).len();
+    assert_eq!(events(100_000 - frame), 1);
+    assert!(events(100_001 - frame) > 1);
+}
+
+#[test]
+fn of_the_additional_fields_the_largest_go_out_in_parts() {
+    let entry = format!(
+        r#"{{"request_id":"r1","a":"{}","b":"{}","workspace":"w","c":{{"d":"{}"}}}}"#,
+        "a".repeat(9_000),
+        "b".repeat(200_000),
+        "c".repeat(20_000)
+    );
+    let events = map(Stream::Requests, &entry);
+    let fields: Vec<String> = parted(&events).into_iter().map(|(field, _)| field).collect();
+    assert_eq!(fields, ["additionalEventData.b", "additionalEventData.c"]);
+    let additional = &data(&events[0])["additionalEventData"];
+    assert_eq!(additional["a"], "a".repeat(9_000));
+    assert_eq!(additional["b"]["parts"], json!([1, 3]));
+    assert_eq!(additional["c"]["parts"], json!([4, 4]));
+}
+
+#[test]
+fn too_many_fields_go_out_as_one_list() {
+    use std::fmt::Write;
+    let mut entry = String::from(r#"{"request_id":"r1","method":"GET","#);
+    for number in 0..5_000 {
+        write!(entry, r#""field {number}":{number}.0,"#).unwrap();
+    }
+    write!(entry, r#""{}":1,"status":200}}"#, "\\u0001".repeat(50_000)).unwrap();
+    let events = map(Stream::Requests, &entry);
+    let field = "additionalEventData.otherFields".to_owned();
+    assert_eq!(parted(&events), [(field, "json".to_owned())]);
+    assert_eq!(data(&events[0])["additionalEventData"]["method"], "GET");
+}
+
+#[test]
+fn parts_of_a_long_id_go_by_its_hash() {
+    let id = "x".repeat(121);
+    let entry = format!(r#"{{"request_id":"{id}","payload":"{}"}}"#, "x".repeat(150_000));
+    let events = map(Stream::Requests, &entry);
+    assert_eq!(events.len(), 3);
+    assert_eq!(events[0].id, id);
+    assert!(events[1].id.len() == 67 && events[1].id.ends_with("-p1"), "{}", events[1].id);
+    assert_eq!(data(&events[1])["requestParameters"]["part"]["of"], id);
+}
+
+#[test]
+fn whatever_kong_calls_its_version_the_event_has_one() {
+    let (times, long) = (HashMap::new(), "é".repeat(300));
+    for (version, shown) in [("", "unknown"), (long.as_str(), &long[..256])] {
+        let context = kong_cloudtrail::event::Context { kong_version: version, ..context(&times) };
+        let events = map_with(Stream::Requests, r#"{"request_id":"r1"}"#, &context);
+        assert_eq!(data(&events[0])["version"], shown);
+    }
+}
+
+#[test]
+fn an_entry_is_not_rebuilt_from_too_little_or_too_much() {
+    use rebuild::RebuildError as Error;
+    let rebuilt = |events: &[&str]| rebuild::entry(Stream::Requests, events);
+    let events = map(Stream::Requests, &with_payload(&quoted(&"x".repeat(150_000))));
+    let [event, first, second] = [&events[0].data, &events[1].data, &events[2].data];
+    let payload = "payload".to_owned();
+    assert_eq!(rebuilt(&[]), Err(Error::NoEvent));
+    assert_eq!(rebuilt(&[first, second]), Err(Error::NoEvent));
+    assert_eq!(
+        rebuilt(&[event, second]),
+        Err(Error::MissingPart { field: payload.clone(), number: 1 })
+    );
+    assert_eq!(rebuilt(&[event, event, first, second]), Err(Error::SeveralEntries));
+    let damaged = second.replace("xxx", "xyx");
+    assert_eq!(rebuilt(&[event, first, &damaged]), Err(Error::Damaged { field: payload }));
+    assert!(matches!(rebuilt(&["{}"]), Err(Error::NotAnEvent(_))));
+}
