@@ -21,8 +21,9 @@ pub fn check(entries: &[String], variables: &Variables) -> Result<()> {
         if template.is_literal() {
             AllowedHost::parse(entry).with_context(|| refused(entry))?;
         } else if let Ok(resolved) = template.resolve(|name| variables.default_of(name)) {
-            AllowedHost::parse(&resolved)
-                .with_context(|| format!("{} with the defaults of its variables", refused(entry)))?;
+            AllowedHost::parse(&resolved).with_context(|| {
+                format!("{} with the defaults of its variables", refused(entry))
+            })?;
         }
     }
     Ok(())
@@ -102,7 +103,10 @@ impl AllowedHost {
         let scheme = match scheme {
             "*" => None,
             other => {
-                ensure!(other.chars().all(char::is_alphabetic), "its scheme may hold letters alone");
+                ensure!(
+                    other.chars().all(char::is_alphabetic),
+                    "its scheme may hold letters alone"
+                );
                 Some(other.to_owned())
             }
         };
@@ -171,7 +175,10 @@ impl HostRule {
             ensure!(!domain.contains('*'), "a wildcard may stand at the beginning alone");
             return Ok(Self::Below(format!(".{domain}")));
         }
-        ensure!(!host.contains('*'), "a wildcard must be a whole leading label, as in *.example.com");
+        ensure!(
+            !host.contains('*'),
+            "a wildcard must be a whole leading label, as in *.example.com"
+        );
         match Host::parse(host) {
             Ok(host) => Ok(Self::Exact(host)),
             Err(fault) => bail!("its host is no host name or address: {fault}"),
@@ -219,7 +226,10 @@ mod tests {
     fn wildcards_match_schemes_ports_and_subdomains_of_any_depth() {
         assert!(allows("*://*:*", "http://127.0.0.1:9000/"));
         assert!(allows("http://a.example:*", "http://a.example:9000/"));
-        assert!(allows("https://*.amazonaws.com", "https://cloudtrail-data.us-east-1.amazonaws.com/"));
+        assert!(allows(
+            "https://*.amazonaws.com",
+            "https://cloudtrail-data.us-east-1.amazonaws.com/"
+        ));
         assert!(!allows("https://*.amazonaws.com", "https://amazonaws.com/"));
         assert!(!allows("https://*.amazonaws.com", "https://evilamazonaws.com/"));
     }

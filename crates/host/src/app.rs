@@ -134,11 +134,12 @@ impl App {
             Some(path) => RuntimeConfig::read(path)?,
             None => RuntimeConfig::default(),
         };
-        let state_dir = match options.state_dir.or(runtime_config.state_dir.as_ref().map(Into::into)) {
-            Some(folder) if folder.as_os_str().is_empty() => None,
-            Some(folder) => Some(std::path::absolute(folder)?),
-            None => Some(root.join(".spin")),
-        };
+        let state_dir =
+            match options.state_dir.or(runtime_config.state_dir.as_ref().map(Into::into)) {
+                Some(folder) if folder.as_os_str().is_empty() => None,
+                Some(folder) => Some(std::path::absolute(folder)?),
+                None => Some(root.join(".spin")),
+            };
         let mut stores = runtime_config.stores(state_dir.as_deref())?;
         stores.extend(options.stores);
         for label in &manifest.component.key_value_stores {
@@ -216,8 +217,8 @@ impl App {
                 if !self.exports_timer {
                     bail!("the component exports no handle-timer-request: func()");
                 }
-                let handler =
-                    instance.get_typed_func::<(), ()>(&mut store, "handle-timer-request")
+                let handler = instance
+                    .get_typed_func::<(), ()>(&mut store, "handle-timer-request")
                     .map_err(engine_error)?;
                 handler.call_async(&mut store, ()).await.map(Ok)
             }
@@ -291,15 +292,15 @@ fn compile(path: &Path, cache_dir: Option<PathBuf>) -> Result<(InstancePre<Insta
         Err(error) => tracing::warn!("compiled components are not kept: {error:#}"),
     }
     let engine = Engine::new(&config).map_err(engine_error)?;
-    let bytes = std::fs::read(path).with_context(|| {
-        format!("cannot read the component {}: build it first", path.display())
-    })?;
+    let bytes = std::fs::read(path)
+        .with_context(|| format!("cannot read the component {}: build it first", path.display()))?;
     let component = Component::new(&engine, bytes)
         .map_err(|error| anyhow!("{} is no component: {error:#}", path.display()))?;
     let exports_timer = component.get_export_index(None, "handle-timer-request").is_some();
-    let component = linker(&engine).map_err(engine_error)?.instantiate_pre(&component).map_err(|error| {
-        anyhow!("{} imports what this host does not offer: {error:#}", path.display())
-    })?;
+    let component =
+        linker(&engine).map_err(engine_error)?.instantiate_pre(&component).map_err(|error| {
+            anyhow!("{} imports what this host does not offer: {error:#}", path.display())
+        })?;
     Ok((component, exports_timer))
 }
 

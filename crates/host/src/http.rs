@@ -19,10 +19,8 @@ pub struct Outbound {
     allowed: OnceLock<Option<AllowedHosts>>,
 }
 
-type Answer = Result<
-    (http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>),
-    Error,
->;
+type Answer =
+    Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
 
 impl Outbound {
     pub fn new(component_id: String, entries: Arc<[String]>, variables: Arc<Variables>) -> Self {
@@ -63,7 +61,11 @@ impl Outbound {
         })?;
         if !allowed.allows(&url) {
             let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-            self.refuse(&format!("{}://{}{port}", url.scheme(), url.host_str().unwrap_or_default()));
+            self.refuse(&format!(
+                "{}://{}{port}",
+                url.scheme(),
+                url.host_str().unwrap_or_default()
+            ));
             return Err(Error::HttpRequestDenied);
         }
         Ok(())
@@ -87,10 +89,85 @@ impl WasiHttpHooks for Outbound {
     ) -> Box<dyn Future<Output = Answer> + Send> {
         match self.check(request.uri()) {
             Ok(()) => {
-                let answer = wasmtime_wasi_http::default_hooks().send_request(request, options, body_error);
+                let answer =
+                    wasmtime_wasi_http::default_hooks().send_request(request, options, body_error);
                 Box::new(Pin::from(answer))
             }
             Err(error) => Box::new(std::future::ready(Err(error))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::BTreeMap;
+
+    use http_body_util::{BodyExt, Empty};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::variables::Sources;
+
+    /// A component that may reach `{{ origin }}` and whatever else `entries` say.
+    fn outbound(origin: &str, entries: &[&str]) -> Outbound {
+        let declared = BTreeMap::from([("origin".to_owned(), None)]);
+        let given = BTreeMap::from([("origin".to_owned(), origin.to_owned())]);
+        let sources = Sources { given, ..Sources::default() };
+        let variables = Variables::new("c", &declared, &BTreeMap::new(), &sources).unwrap();
+        let entries = entries.iter().map(|&entry| entry.to_owned()).collect();
+        Outbound::new("c".to_owned(), entries, Arc::new(variables))
+    }
+
+    async fn get(outbound: &mut Outbound, url: &str) -> Answer {
+        let body = Empty::new().map_err(|never| match never {}).boxed_unsync();
+        let request = http::Request::get(url).body(body).unwrap();
+        Pin::from(outbound.send_request(request, None, Box::new(async { Ok(()) }))).await
+    }
+
+    /// A server that answers one request with 204; its origin.
+    async fn server() -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let origin = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await.unwrap();
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+        });
+        origin
+    }
+
+    #[tokio::test]
+    async fn an_origin_on_the_list_is_reached() {
+        let origin = server().await;
+        let mut outbound = outbound(&origin, &["https://*.amazonaws.com", "{{ origin }}"]);
+        let (response, _) =
+            get(&mut outbound, &format!("{origin}/audit/requests?size=1")).await.unwrap();
+        assert_eq!(response.status(), 204);
+    }
+
+    #[tokio::test]
+    async fn an_origin_not_on_the_list_is_denied() {
+        let origin = server().await;
+        let mut outbound = outbound("http://127.0.0.1:1", &["{{ origin }}"]);
+        assert!(matches!(get(&mut outbound, &origin).await, Err(Error::HttpRequestDenied)));
+    }
+
+    #[tokio::test]
+    async fn one_bad_value_denies_every_request() {
+        let origin = server().await;
+        let mut outbound = outbound("http://a.example/path", &[&origin, "{{ origin }}"]);
+        assert!(matches!(get(&mut outbound, &origin).await, Err(Error::HttpRequestDenied)));
+    }
+
+    #[tokio::test]
+    async fn the_application_itself_answers_nothing_here() {
+        let mut denied = outbound("http://a.example", &["{{ origin }}"]);
+        let url = "http://self.alt/status";
+        assert!(matches!(get(&mut denied, url).await, Err(Error::HttpRequestDenied)));
+        let mut allowed = outbound("http://self", &["{{ origin }}"]);
+        assert!(matches!(get(&mut allowed, url).await, Err(Error::HttpRequestUriInvalid)));
     }
 }

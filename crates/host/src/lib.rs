@@ -1,4 +1,73 @@
-//! To come.
+//! A host for Spin timer and command components on wasmtime, with Spin's interfaces and Spin's
+//! rules: for tests, the demonstration and a quick start. Production is Spin.
+//!
+//! # What it reads
+//!
+//! The very files that Spin reads: the manifest ([`manifest`]), a runtime config, `.env`, and
+//! `SPIN_VARIABLE_*`. The command line (`kong-cloudtrail-host up | once`) takes `spin up`'s flags.
+//! The library takes everything as [`Options`] and looks at no process-wide state, so that several
+//! applications can run side by side in one test.
+//!
+//! # What it imitates
+//!
+//! Spin 4.0.2, by its source and as observed:
+//!
+//! - the interfaces: WASI 0.2's command world, `wasi:http/outgoing-handler`,
+//!   `fermyon:spin/key-value` and `fermyon:spin/variables` 2.0.0, `wasi:keyvalue` `store`, `atomics`
+//!   and `batch` 0.2.0-draft2; both key-value interfaces reach the same stores by label;
+//! - a fresh instance for each call; the timer sleeps first, then calls, so that the period is the
+//!   interval plus the call; a trap ends the timer trigger, with exit status 0;
+//! - variables: templates, their sources and order, refusal at start of a required one without a
+//!   value;
+//! - `allowed_outbound_hosts`: checked at load with defaults, resolved at the first request, where
+//!   one bad value refuses every request and the component is not told why;
+//! - the SQLite and Redis stores with their mistakes ([`key_value`]), the embedded default in
+//!   `.spin/sqlite_key_value.db`, interchangeable with Spin's;
+//! - `files` copied at load; the component's environment is the manifest's alone.
+//!
+//! # Where it differs, on purpose
+//!
+//! - It runs one component of one timer or command trigger, from a local file; other triggers in
+//!   the manifest are named on stderr and left alone. Inline components, composed dependencies,
+//!   remote sources and manifest version 1 are refused.
+//! - The component's stdout comes out on stdout, not on stderr, and in no log file. `--quiet` keeps
+//!   the report line.
+//! - SIGTERM ends `up` as SIGINT does (Spin ignores it), both with status 0.
+//! - Each HTTP request has a connection of its own, HTTP/1.1, and TLS trusts the public web's roots
+//!   alone (Spin pools, speaks HTTP/2 where offered, and takes the system's trust store too).
+//!   `[[client_tls]]`, `[outbound_networking]` and variable providers other than those above are
+//!   refused in the runtime config, not ignored.
+//! - No raw sockets: `wasi:sockets` is there and denies everything. No call to the application's
+//!   own address, no service chaining.
+//! - A malformed `.env` file is refused at load (Spin reports it at each use).
+//! - Handles of stores and of swaps are limited to 256 each in a call. Spin 4.0.2 has that number
+//!   as a default, yet its source sets no limit where it builds an instance; a component that stays
+//!   below works with both.
+//! - Where Spin's SQLite store panics (`increment` on a value that it did not write), the component
+//!   traps.
+//! - `type = "memory"` is a store for tests that Spin does not have.
+//! - Messages are its own. None holds a variable's value or a store's URL (design invariant 7).
+//!
+//! # Use
+//!
+//! ```no_run
+//! # async fn example() -> anyhow::Result<()> {
+//! use kong_cloudtrail_host::{App, Line, Options};
+//!
+//! let app = App::load(Options { manifest: "spin.toml".into(), ..Options::default() })?;
+//! let outcome = app.tick().await?;
+//! println!("{} in {:?}, {} bytes", outcome.outcome(), outcome.elapsed, outcome.peak_memory);
+//!
+//! // With progress: lines as they are printed.
+//! app.call(app.entry(), |line| {
+//!     if let Line::Stdout(line) = line {
+//!         println!("{line}");
+//!     }
+//! })
+//! .await?;
+//! # Ok(())
+//! # }
+//! ```
 
 mod allowed_hosts;
 mod app;

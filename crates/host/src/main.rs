@@ -81,7 +81,9 @@ impl RunArgs {
                 given,
                 // A name or value that is not UTF-8 cannot be a variable's.
                 environment: std::env::vars_os()
-                    .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                    .filter_map(|(name, value)| {
+                        Some((name.into_string().ok()?, value.into_string().ok()?))
+                    })
                     .collect(),
                 env_file: Some(PathBuf::from(".env")),
             },

@@ -134,7 +134,8 @@ impl RuntimeConfig {
                 match config {
                     StoreConfig::Memory => Arc::new(MemoryStores::default()),
                     StoreConfig::Redis { url } => Arc::new(
-                        RedisStores::new(url).with_context(|| format!("[key_value_store.{label}]"))?,
+                        RedisStores::new(url)
+                            .with_context(|| format!("[key_value_store.{label}]"))?,
                     ),
                     StoreConfig::Spin { path } => {
                         let path = path.as_ref().map(|path| self.folder.join(path));
@@ -167,7 +168,9 @@ mod tests {
     #[test]
     fn an_unknown_key_or_kind_of_store_is_refused() {
         assert!(refusal("stat_dir = 'x'").contains("stat_dir"));
-        assert!(refusal("[key_value_store.default]\ntype = 'azure_cosmos'").contains("azure_cosmos"));
+        assert!(
+            refusal("[key_value_store.default]\ntype = 'azure_cosmos'").contains("azure_cosmos")
+        );
     }
 
     #[test]
@@ -190,7 +193,8 @@ mod tests {
 
     #[test]
     fn the_default_store_is_there_unasked_and_others_when_configured() {
-        let config = RuntimeConfig::parse("[key_value_store.other]\ntype = 'memory'", PathBuf::new());
+        let config =
+            RuntimeConfig::parse("[key_value_store.other]\ntype = 'memory'", PathBuf::new());
         let stores = config.unwrap().stores(None).unwrap();
         assert_eq!(stores.keys().collect::<Vec<_>>(), ["default", "other"]);
     }

@@ -178,9 +178,12 @@ impl Variables {
         let component = component
             .iter()
             .map(|(name, text)| {
-                let template = Template::parse(text).with_context(|| format!("variable {name:?}"))?;
+                let template =
+                    Template::parse(text).with_context(|| format!("variable {name:?}"))?;
                 if let Some(unknown) = template.variables().find(|&v| !declared.contains_key(v)) {
-                    bail!("variable {name:?}: invalid variable template: unknown variable {unknown:?}");
+                    bail!(
+                        "variable {name:?}: invalid variable template: unknown variable {unknown:?}"
+                    );
                 }
                 Ok((name.clone(), template))
             })
@@ -308,8 +311,11 @@ mod tests {
     fn what_is_given_wins_over_the_environment_over_the_file_over_the_default() {
         let folder = tempfile::tempdir().unwrap();
         let env_file = folder.path().join(".env");
-        std::fs::write(&env_file, "SPIN_VARIABLE_NEEDED=file\nSPIN_VARIABLE_OPTIONAL='two words'\n")
-            .unwrap();
+        std::fs::write(
+            &env_file,
+            "SPIN_VARIABLE_NEEDED=file\nSPIN_VARIABLE_OPTIONAL='two words'\n",
+        )
+        .unwrap();
         let mut sources = Sources { env_file: Some(env_file), ..Sources::default() };
         assert_eq!(variables(&sources).unwrap().get("mixed").unwrap(), "<file|two words>");
         sources.environment = needed("environment");

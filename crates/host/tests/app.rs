@@ -154,7 +154,9 @@ fn what_spin_refuses_at_load_is_refused_with_the_setting_named() {
     assert!(refusal("interval_secs = 1", "interval_secs = 1\nspeed = 2").contains("speed"));
     assert!(refusal("= [\"default\"]", "= [\"other\"]").contains("[key_value_store.other]"));
     assert!(refusal("component = \"probe\"", "component = \"prober\"").contains("prober"));
-    assert!(refusal("spin_manifest_version = 2", "spin_manifest_version = 1").contains("version 2"));
+    assert!(
+        refusal("spin_manifest_version = 2", "spin_manifest_version = 1").contains("version 2")
+    );
     assert!(refusal("\"{{ act }}\"", "\"{{ akt }}\"").contains("akt"));
     assert!(refusal("probe.wasm", "absent.wasm").contains("build it first"));
     let bad_host = "source = \"probe.wasm\"\nallowed_outbound_hosts = [\"http://a/path\"]";

@@ -82,7 +82,11 @@ impl KeyValue {
         Ok(open.0.clone())
     }
 
-    async fn get(&mut self, handle: &Resource<OpenStore>, key: &str) -> Result<Option<Value>, StoreError> {
+    async fn get(
+        &mut self,
+        handle: &Resource<OpenStore>,
+        key: &str,
+    ) -> Result<Option<Value>, StoreError> {
         limited(self.store(handle)?.get(key).await?, value_size)
     }
 
@@ -92,7 +96,11 @@ impl KeyValue {
         })
     }
 
-    async fn prepare_swap(&mut self, store: u32, key: String) -> Result<Resource<OpenSwap>, StoreError> {
+    async fn prepare_swap(
+        &mut self,
+        store: u32,
+        key: String,
+    ) -> Result<Resource<OpenSwap>, StoreError> {
         let swap = self.store(&Resource::new_borrow(store))?.compare_and_swap(&key).await?;
         self.swaps
             .push(OpenSwap { swap, store, key })
@@ -144,11 +152,20 @@ impl spin::HostStore for KeyValue {
         KeyValue::open(self, &label).await
     }
 
-    async fn get(&mut self, store: Resource<OpenStore>, key: String) -> Result<Option<Value>, StoreError> {
+    async fn get(
+        &mut self,
+        store: Resource<OpenStore>,
+        key: String,
+    ) -> Result<Option<Value>, StoreError> {
         KeyValue::get(self, &store, &key).await
     }
 
-    async fn set(&mut self, store: Resource<OpenStore>, key: String, value: Value) -> Result<(), StoreError> {
+    async fn set(
+        &mut self,
+        store: Resource<OpenStore>,
+        key: String,
+        value: Value,
+    ) -> Result<(), StoreError> {
         self.store(&store)?.set(&key, value).await
     }
 
@@ -156,7 +173,11 @@ impl spin::HostStore for KeyValue {
         self.store(&store)?.delete(&key).await
     }
 
-    async fn exists(&mut self, store: Resource<OpenStore>, key: String) -> Result<bool, StoreError> {
+    async fn exists(
+        &mut self,
+        store: Resource<OpenStore>,
+        key: String,
+    ) -> Result<bool, StoreError> {
         self.store(&store)?.exists(&key).await
     }
 
@@ -186,11 +207,20 @@ impl wasi::Host for KeyValue {
 }
 
 impl wasi::HostBucket for KeyValue {
-    async fn get(&mut self, store: Resource<OpenStore>, key: String) -> Result<Option<Value>, StoreError> {
+    async fn get(
+        &mut self,
+        store: Resource<OpenStore>,
+        key: String,
+    ) -> Result<Option<Value>, StoreError> {
         KeyValue::get(self, &store, &key).await
     }
 
-    async fn set(&mut self, store: Resource<OpenStore>, key: String, value: Value) -> Result<(), StoreError> {
+    async fn set(
+        &mut self,
+        store: Resource<OpenStore>,
+        key: String,
+        value: Value,
+    ) -> Result<(), StoreError> {
         self.store(&store)?.set(&key, value).await
     }
 
@@ -198,7 +228,11 @@ impl wasi::HostBucket for KeyValue {
         self.store(&store)?.delete(&key).await
     }
 
-    async fn exists(&mut self, store: Resource<OpenStore>, key: String) -> Result<bool, StoreError> {
+    async fn exists(
+        &mut self,
+        store: Resource<OpenStore>,
+        key: String,
+    ) -> Result<bool, StoreError> {
         self.store(&store)?.exists(&key).await
     }
 
@@ -290,7 +324,11 @@ impl atomics::Host for KeyValue {
 }
 
 impl atomics::HostCas for KeyValue {
-    async fn new(&mut self, store: Resource<OpenStore>, key: String) -> Result<Resource<OpenSwap>, StoreError> {
+    async fn new(
+        &mut self,
+        store: Resource<OpenStore>,
+        key: String,
+    ) -> Result<Resource<OpenSwap>, StoreError> {
         self.prepare_swap(store.rep(), key).await
     }
 
@@ -301,5 +339,93 @@ impl atomics::HostCas for KeyValue {
     async fn drop(&mut self, swap: Resource<OpenSwap>) -> wasmtime::Result<()> {
         self.swaps.delete(swap)?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use crate::key_value::memory::MemoryStores;
+
+    fn key_value() -> KeyValue {
+        let stores: Arc<dyn StoreManager> = Arc::new(MemoryStores::default());
+        let managers = Managers::from([("default".to_owned(), stores)]);
+        KeyValue::new(vec!["default".to_owned(), "unknown".to_owned()], Arc::new(managers))
+    }
+
+    /// The same handle once more: the interfaces take handles by value.
+    fn again<T: 'static>(handle: &Resource<T>) -> Resource<T> {
+        Resource::new_borrow(handle.rep())
+    }
+
+    #[tokio::test]
+    async fn a_store_opens_when_the_manifest_grants_it_and_it_exists() {
+        let mut kv = key_value();
+        assert!(spin::HostStore::open(&mut kv, "default".into()).await.is_ok());
+        let denied = wasi::Host::open(&mut kv, "secret".into()).await;
+        assert_eq!(denied.err(), Some(StoreError::AccessDenied));
+        let unknown = wasi::Host::open(&mut kv, "unknown".into()).await;
+        assert_eq!(unknown.err(), Some(StoreError::NoSuchStore));
+    }
+
+    #[tokio::test]
+    async fn a_closed_store_makes_room_for_another() {
+        let mut kv = key_value();
+        let mut open = Vec::new();
+        for _ in 0..HANDLES {
+            open.push(wasi::Host::open(&mut kv, "default".into()).await.unwrap());
+        }
+        let full = spin::HostStore::open(&mut kv, "default".into()).await;
+        assert_eq!(full.err(), Some(StoreError::TableFull));
+        wasi::HostBucket::drop(&mut kv, open.pop().unwrap()).await.unwrap();
+        assert!(spin::HostStore::open(&mut kv, "default".into()).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_swap_does_not_give_its_handle_back() {
+        let mut kv = key_value();
+        let store = wasi::Host::open(&mut kv, "default".into()).await.unwrap();
+        for number in 0..HANDLES {
+            let swap = atomics::HostCas::new(&mut kv, again(&store), "key".into()).await.unwrap();
+            atomics::HostCas::current(&mut kv, again(&swap)).await.unwrap();
+            let written = atomics::Host::swap(&mut kv, swap, vec![0]).await;
+            assert!(written.is_ok(), "swap {number}");
+        }
+        let full = atomics::HostCas::new(&mut kv, store, "key".into()).await;
+        assert!(matches!(full, Err(StoreError::Other(message)) if message.contains("too many")));
+    }
+
+    #[tokio::test]
+    async fn a_failed_swap_hands_out_a_new_handle_that_knows_the_value_of_now() {
+        let mut kv = key_value();
+        let store = wasi::Host::open(&mut kv, "default".into()).await.unwrap();
+        let swap = atomics::HostCas::new(&mut kv, again(&store), "key".into()).await.unwrap();
+        atomics::HostCas::current(&mut kv, again(&swap)).await.unwrap();
+        wasi::HostBucket::set(&mut kv, again(&store), "key".into(), b"theirs".to_vec())
+            .await
+            .unwrap();
+        let failed = atomics::Host::swap(&mut kv, swap, b"ours".to_vec()).await;
+        let Err(SwapFailure::Changed(retry)) = failed else { panic!("the swap did not fail") };
+        assert!(atomics::Host::swap(&mut kv, retry, b"ours".to_vec()).await.is_ok());
+        let now = wasi::HostBucket::get(&mut kv, store, "key".into()).await.unwrap();
+        assert_eq!(now.as_deref(), Some(&b"ours"[..]));
+    }
+
+    #[tokio::test]
+    async fn keys_come_in_one_page() {
+        let mut kv = key_value();
+        let store = wasi::Host::open(&mut kv, "default".into()).await.unwrap();
+        let page = wasi::HostBucket::list_keys(&mut kv, again(&store), None).await.unwrap();
+        assert!(page.cursor.is_none());
+        assert!(wasi::HostBucket::list_keys(&mut kv, store, Some("1".into())).await.is_err());
+    }
+
+    #[test]
+    fn where_spin_panics_the_component_traps() {
+        let mut kv = key_value();
+        let trap = wasi::Host::convert_error(&mut kv, StoreError::Panic("why".into()));
+        assert_eq!(trap.unwrap_err().to_string(), "why");
     }
 }

@@ -56,7 +56,10 @@ impl Store for MemoryStore {
         Ok(lock(&self.0).keys().cloned().collect())
     }
 
-    async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Value>)>, StoreError> {
+    async fn get_many(
+        &self,
+        keys: Vec<String>,
+    ) -> Result<Vec<(String, Option<Value>)>, StoreError> {
         let pairs = lock(&self.0);
         Ok(keys
             .into_iter()

@@ -76,7 +76,8 @@ pub trait Store: Send + Sync {
     /// All keys, in no order.
     async fn keys(&self) -> Result<Vec<String>, StoreError>;
     /// The values at `keys`.
-    async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Value>)>, StoreError>;
+    async fn get_many(&self, keys: Vec<String>)
+    -> Result<Vec<(String, Option<Value>)>, StoreError>;
     /// Writes all pairs, together.
     async fn set_many(&self, pairs: Vec<(String, Value)>) -> Result<(), StoreError>;
     /// Deletes all keys, together.

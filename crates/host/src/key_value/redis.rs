@@ -26,9 +26,7 @@ impl RedisStores {
     /// The stores at `url` (`redis://` or `rediss://`), connected to at the first use.
     pub fn new(url: &str) -> Result<Self> {
         // The parser's message is left out: a URL may hold a password.
-        let client = Client::open(url)
-            .ok()
-            .context("`url` is no redis:// or rediss:// URL")?;
+        let client = Client::open(url).ok().context("`url` is no redis:// or rediss:// URL")?;
         Ok(Self { client, connection: OnceCell::new() })
     }
 }
@@ -42,8 +40,7 @@ async fn connect(client: &Client) -> Result<ConnectionManager, StoreError> {
 #[async_trait]
 impl StoreManager for RedisStores {
     async fn open(&self, _label: &str) -> Result<Arc<dyn Store>, StoreError> {
-        let connection =
-            self.connection.get_or_try_init(|| connect(&self.client)).await?.clone();
+        let connection = self.connection.get_or_try_init(|| connect(&self.client)).await?.clone();
         // A broken connection is noticed, and made anew behind the scenes, at its next use.
         if let Err(error) = connection.clone().ping::<()>().await {
             tracing::debug!("Redis does not answer a ping: {error}");
@@ -85,7 +82,10 @@ impl Store for RedisStore {
         self.connection().keys("*").await.map_err(StoreError::other)
     }
 
-    async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Value>)>, StoreError> {
+    async fn get_many(
+        &self,
+        keys: Vec<String>,
+    ) -> Result<Vec<(String, Option<Value>)>, StoreError> {
         // Spin's mistake, kept: KEYS where MGET is meant.
         redis::cmd("KEYS")
             .arg(keys)
@@ -107,10 +107,7 @@ impl Store for RedisStore {
     }
 
     async fn compare_and_swap(&self, key: &str) -> Result<Arc<dyn CompareAndSwap>, StoreError> {
-        Ok(Arc::new(RedisSwap {
-            key: key.to_owned(),
-            connection: connect(&self.client).await?,
-        }))
+        Ok(Arc::new(RedisSwap { key: key.to_owned(), connection: connect(&self.client).await? }))
     }
 }
 
@@ -137,8 +134,7 @@ impl CompareAndSwap for RedisSwap {
         let written: redis::RedisResult<()> =
             redis::pipe().atomic().set(&self.key, value).query_async(&mut connection).await;
         // Spin's mistake, kept: UNWATCH takes no argument, so Redis refuses it each time.
-        let unwatched =
-            redis::cmd("UNWATCH").arg(&self.key).exec_async(&mut connection).await;
+        let unwatched = redis::cmd("UNWATCH").arg(&self.key).exec_async(&mut connection).await;
         unwatched.and(written).map_err(|error| {
             tracing::debug!("swap: {error}");
             SwapError::Failed

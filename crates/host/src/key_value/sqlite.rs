@@ -153,7 +153,10 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn get_many(&self, keys: Vec<String>) -> Result<Vec<(String, Option<Value>)>, StoreError> {
+    async fn get_many(
+        &self,
+        keys: Vec<String>,
+    ) -> Result<Vec<(String, Option<Value>)>, StoreError> {
         let label = self.label.clone();
         self.database
             .run(move |db| {

@@ -114,7 +114,7 @@
       (if (call $failed) (then unreachable))
       (local.set $letter (i32.load8_u (i32.load (i32.const 1028))))
       (if (i32.eq (local.get $letter) (i32.const 112)) (then ;; p
-        (call $print (i32.const 256) (i32.const 59))))
+        (call $print (i32.const 256) (i32.const 57))))
       (if (i32.eq (local.get $letter) (i32.const 118)) (then ;; v
         (call $variable (i32.const 16) (i32.const 8) (i32.const 1024))
         (if (call $failed)

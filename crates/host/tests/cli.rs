@@ -1,0 +1,154 @@
+//! The command line, shown with the probe of `tests/guests`.
+#![allow(clippy::unwrap_used)]
+
+mod common;
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use common::{COMMAND, MANIFEST, TIMER, cache_dir, folder};
+use tempfile::TempDir;
+
+fn timer() -> TempDir {
+    folder(&format!("{MANIFEST}{TIMER}"))
+}
+
+fn command() -> TempDir {
+    folder(&format!("{MANIFEST}{COMMAND}"))
+}
+
+/// The host in `folder`, with an environment of its own.
+fn host(folder: &TempDir, verb: &str) -> Command {
+    let mut host = Command::new(env!("CARGO_BIN_EXE_kong-cloudtrail-host"));
+    host.arg(verb).current_dir(folder.path()).env_clear().env("XDG_CACHE_HOME", cache_dir());
+    host
+}
+
+fn once(folder: &TempDir, act: &str) -> Output {
+    host(folder, "once").args(["--variable", &format!("act={act}")]).output().unwrap()
+}
+
+fn up(folder: &TempDir, act: &str) -> Child {
+    host(folder, "up")
+        .args(["--variable", &format!("act={act}")])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+#[test]
+fn once_prints_the_components_lines_and_succeeds_when_the_report_is_ok() {
+    let output = once(&timer(), "print");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(
+        stdout(&output),
+        "{\"event\":\"log\"}\n{\"event\":\"run\",\"outcome\":\"ok\"}\nunfinished\n"
+    );
+}
+
+#[test]
+fn quiet_prints_the_report_alone() {
+    let folder = timer();
+    let output =
+        host(&folder, "once").args(["--quiet", "--variable", "act=print"]).output().unwrap();
+    assert_eq!(stdout(&output), "{\"event\":\"run\",\"outcome\":\"ok\"}\n");
+}
+
+#[test]
+fn once_fails_without_a_report() {
+    let output = once(&timer(), "variable");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("no report"), "{}", stderr(&output));
+}
+
+#[test]
+fn once_fails_on_a_trap_with_what_was_printed_before() {
+    let output = once(&timer(), "trap");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "before the trap\n");
+    assert!(stderr(&output).contains("trapped"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_missing_required_variable_is_refused_with_the_remedy() {
+    let folder = timer();
+    let output = host(&folder, "once").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("SPIN_VARIABLE_ACT"), "{}", stderr(&output));
+}
+
+#[test]
+fn variables_come_from_flag_environment_and_env_file_in_this_order() {
+    let folder = timer();
+    std::fs::write(folder.path().join(".env"), "SPIN_VARIABLE_GREETING=file\n").unwrap();
+    let greeting = |host: &mut Command| {
+        let output = host.args(["--variable", "act=variable"]).output().unwrap();
+        stdout(&output)
+    };
+    assert_eq!(greeting(&mut host(&folder, "once")), "<file>\n");
+    let environment = ("SPIN_VARIABLE_GREETING", "environment");
+    assert_eq!(
+        greeting(host(&folder, "once").env(environment.0, environment.1)),
+        "<environment>\n"
+    );
+    assert_eq!(
+        greeting(
+            host(&folder, "once")
+                .env(environment.0, environment.1)
+                .args(["--variable", "greeting=flag"])
+        ),
+        "<flag>\n"
+    );
+}
+
+#[test]
+fn up_sleeps_first_then_ticks_again_and_again_until_a_signal() {
+    for name in ["INT", "TERM"] {
+        let folder = timer();
+        let started = Instant::now();
+        let mut child = up(&folder, "print");
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        lines.next().unwrap().unwrap();
+        assert!(started.elapsed() >= Duration::from_secs(1), "the first tick came too early");
+        // Two more lines of the first tick; then the second tick's first.
+        let fourth = lines.nth(2).unwrap().unwrap();
+        assert_eq!(fourth, "{\"event\":\"log\"}");
+        assert!(started.elapsed() >= Duration::from_secs(2), "the second tick came too early");
+        let signalled =
+            Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+        assert!(signalled.success());
+        assert_eq!(child.wait().unwrap().code(), Some(0), "SIG{name}");
+    }
+}
+
+#[test]
+fn a_trap_ends_up_with_status_0_and_a_loud_word() {
+    let output = up(&timer(), "trap").wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    assert!(stderr(&output).contains("supervisor"), "{}", stderr(&output));
+}
+
+#[test]
+fn up_runs_a_command_component_once_and_passes_its_failure_on() {
+    let ok = up(&command(), "print").wait_with_output().unwrap();
+    assert_eq!(ok.status.code(), Some(0), "{}", stderr(&ok));
+    let failed = up(&command(), "error").wait_with_output().unwrap();
+    assert_eq!(failed.status.code(), Some(1));
+}
+
+#[test]
+fn help_says_that_production_is_spin() {
+    let folder = timer();
+    let output = host(&folder, "--help").output().unwrap();
+    assert!(stdout(&output).contains("Production is Spin"), "{}", stdout(&output));
+}

@@ -1,0 +1,433 @@
+//! The same statements on all three stores, and where their answers differ.
+//!
+//! SQLite and Redis must differ exactly as they do in Spin 4.0.2. Run with `--nocapture` to see
+//! the table.
+#![allow(clippy::unwrap_used)]
+
+mod common {
+    pub mod redis;
+}
+
+use std::sync::Arc;
+
+use common::redis::Redis;
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use kong_cloudtrail_host::key_value::memory::MemoryStores;
+use kong_cloudtrail_host::key_value::redis::RedisStores;
+use kong_cloudtrail_host::key_value::sqlite::SqliteStores;
+use kong_cloudtrail_host::key_value::{Store, StoreError, StoreManager, SwapError, Value};
+
+/// Two ways to one store, as two hosts have them.
+#[derive(Clone)]
+struct Pair {
+    ours: Arc<dyn Store>,
+    theirs: Arc<dyn Store>,
+    /// Another label of the same backend.
+    other_label: Arc<dyn Store>,
+}
+
+impl Pair {
+    async fn open(ours: &dyn StoreManager, theirs: &dyn StoreManager) -> Self {
+        Self {
+            ours: ours.open("default").await.unwrap(),
+            theirs: theirs.open("default").await.unwrap(),
+            other_label: ours.open("other").await.unwrap(),
+        }
+    }
+
+    async fn set(&self, pairs: &[(&str, &str)]) {
+        for (key, value) in pairs {
+            self.ours.set(key, value.as_bytes().to_vec()).await.unwrap();
+        }
+    }
+
+    async fn read(&self, key: &str) -> String {
+        text(self.theirs.get(key).await.unwrap())
+    }
+
+    /// Swaps `new` in at `key`, `between` coming between `current` and `swap`; says what the answer
+    /// was and what is there afterwards.
+    async fn swap(&self, key: &str, between: impl AsyncFnOnce()) -> String {
+        let swap = self.ours.compare_and_swap(key).await.unwrap();
+        swap.current().await.unwrap();
+        between().await;
+        let answer = answer(swap.swap(b"new".to_vec()).await);
+        format!("{answer}, then {}", self.read(key).await)
+    }
+}
+
+fn text(value: Option<Value>) -> String {
+    value.map_or("absent".to_owned(), |value| String::from_utf8_lossy(&value).into_owned())
+}
+
+fn answer(result: Result<(), SwapError>) -> &'static str {
+    match result {
+        Ok(()) => "ok",
+        Err(SwapError::Failed) => "failed",
+        Err(SwapError::Other(message)) => panic!("{message}"),
+    }
+}
+
+fn kind<T>(result: Result<T, StoreError>, shown: impl Fn(T) -> String) -> String {
+    match result {
+        Ok(value) => shown(value),
+        Err(StoreError::Other(message))
+            if message.contains("wrong number of arguments for 'keys'") =>
+        {
+            "error: wrong number of arguments for 'keys'".to_owned()
+        }
+        Err(StoreError::Panic(_)) => "panic".to_owned(),
+        Err(StoreError::Other(_)) => "error".to_owned(),
+        Err(error) => error.to_string(),
+    }
+}
+
+fn pairs(pairs: Vec<(String, Option<Value>)>) -> String {
+    pairs
+        .into_iter()
+        .map(|(key, value)| format!("{key}={}", text(value)))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+type Run = fn(Pair) -> BoxFuture<'static, String>;
+
+struct Statement {
+    says: &'static str,
+    run: Run,
+    memory: &'static str,
+    sqlite: &'static str,
+    redis: &'static str,
+}
+
+/// All stores give the same answer.
+const fn alike(says: &'static str, expected: &'static str, run: Run) -> Statement {
+    Statement { says, run, memory: expected, sqlite: expected, redis: expected }
+}
+
+const fn unlike(
+    says: &'static str,
+    [memory, sqlite, redis]: [&'static str; 3],
+    run: Run,
+) -> Statement {
+    Statement { says, run, memory, sqlite, redis }
+}
+
+fn statements() -> Vec<Statement> {
+    [reads_and_writes(), batches(), counters(), swaps()].into_iter().flatten().collect()
+}
+
+fn reads_and_writes() -> Vec<Statement> {
+    vec![
+        alike("an absent key has no value", "absent", |s| async move { s.read("a").await }.boxed()),
+        alike("what is set is read back by another host", "2", |s| {
+            async move {
+                s.set(&[("a", "1"), ("a", "2")]).await;
+                s.read("a").await
+            }
+            .boxed()
+        }),
+        alike("an empty value is a value", "true ", |s| {
+            async move {
+                s.set(&[("a", "")]).await;
+                format!("{} {}", s.theirs.exists("a").await.unwrap(), s.read("a").await)
+            }
+            .boxed()
+        }),
+        alike("any bytes up to a segment's size come back unchanged", "true", |s| {
+            async move {
+                let value: Value =
+                    (0..262_080_u32).map(|i| i.to_le_bytes()[i as usize % 4]).collect();
+                s.ours.set("a", value.clone()).await.unwrap();
+                (s.theirs.get("a").await.unwrap() == Some(value)).to_string()
+            }
+            .boxed()
+        }),
+        alike("delete takes a key away; an absent one is no error", "absent false", |s| {
+            async move {
+                s.set(&[("a", "1")]).await;
+                s.ours.delete("a").await.unwrap();
+                s.ours.delete("a").await.unwrap();
+                format!("{} {}", s.read("a").await, s.ours.exists("a").await.unwrap())
+            }
+            .boxed()
+        }),
+        alike("keys lists them all", "a b:c d e", |s| {
+            async move {
+                s.set(&[("a", "1"), ("b:c", "2"), ("d e", "3")]).await;
+                let mut keys = s.theirs.keys().await.unwrap();
+                keys.sort();
+                keys.join(" ")
+            }
+            .boxed()
+        }),
+        unlike("labels are stores of their own", ["absent", "absent", "1"], |s| {
+            async move {
+                s.set(&[("a", "1")]).await;
+                text(s.other_label.get("a").await.unwrap())
+            }
+            .boxed()
+        }),
+    ]
+}
+
+fn batches() -> Vec<Statement> {
+    vec![
+        alike("set-many writes all pairs", "1 2", |s| {
+            async move {
+                let pairs = vec![("a".into(), b"1".to_vec()), ("b".into(), b"2".to_vec())];
+                s.ours.set_many(pairs).await.unwrap();
+                format!("{} {}", s.read("a").await, s.read("b").await)
+            }
+            .boxed()
+        }),
+        alike("delete-many deletes all keys; absent ones are no error", "absent absent 3", |s| {
+            async move {
+                s.set(&[("a", "1"), ("b", "2"), ("c", "3")]).await;
+                s.ours.delete_many(vec!["a".into(), "x".into(), "b".into()]).await.unwrap();
+                format!("{} {} {}", s.read("a").await, s.read("b").await, s.read("c").await)
+            }
+            .boxed()
+        }),
+        unlike(
+            "get-many of b, x (absent) and a",
+            ["b=2 x=absent a=1", "a=1 b=2", "error: wrong number of arguments for 'keys'"],
+            |s| {
+                async move {
+                    s.set(&[("a", "1"), ("b", "2")]).await;
+                    let keys = vec!["b".into(), "x".into(), "a".into()];
+                    kind(s.ours.get_many(keys).await, pairs)
+                }
+                .boxed()
+            },
+        ),
+        unlike("get-many of one absent key", ["x=absent", "", ""], |s| {
+            async move { kind(s.ours.get_many(vec!["x".into()]).await, pairs) }.boxed()
+        }),
+        unlike("get-many of one key", ["a=1", "a=1", "error"], |s| {
+            async move {
+                s.set(&[("a", "1")]).await;
+                kind(s.ours.get_many(vec!["a".into()]).await, pairs)
+            }
+            .boxed()
+        }),
+    ]
+}
+
+fn counters() -> Vec<Statement> {
+    vec![
+        alike("increment begins at 0 and may go down", "5 3 3", |s| {
+            async move {
+                let (up, down) =
+                    (s.ours.increment("n", 5).await, s.theirs.increment("n", -2).await);
+                let now = s.ours.increment("n", 0).await;
+                format!("{} {} {}", up.unwrap(), down.unwrap(), now.unwrap())
+            }
+            .boxed()
+        }),
+        unlike("a counter of 3 is stored as", ["3", "\u{3}\0\0\0\0\0\0\0", "3"], |s| {
+            async move {
+                s.ours.increment("n", 3).await.unwrap();
+                s.read("n").await
+            }
+            .boxed()
+        }),
+        unlike("increment on other text", ["error", "panic", "error"], |s| {
+            async move {
+                s.set(&[("n", "twelve")]).await;
+                kind(s.ours.increment("n", 1).await, |sum| sum.to_string())
+            }
+            .boxed()
+        }),
+        unlike("increment on the text 12", ["13", "panic", "13"], |s| {
+            async move {
+                s.set(&[("n", "12")]).await;
+                kind(s.ours.increment("n", 1).await, |sum| sum.to_string())
+            }
+            .boxed()
+        }),
+        alike("no increment is lost among concurrent ones", "100", |s| {
+            async move {
+                join_all((0..100).map(|_| s.ours.increment("n", 1))).await;
+                s.ours.increment("n", 0).await.unwrap().to_string()
+            }
+            .boxed()
+        }),
+    ]
+}
+
+fn swaps() -> Vec<Statement> {
+    vec![
+        unlike(
+            "a swap where nothing changed",
+            ["ok, then new", "ok, then new", "failed, then new"],
+            |s| {
+                async move {
+                    s.set(&[("a", "old")]).await;
+                    s.swap("a", async || {}).await
+                }
+                .boxed()
+            },
+        ),
+        unlike(
+            "a swap from an absent key where nothing changed",
+            ["ok, then new", "ok, then new", "failed, then new"],
+            |s| async move { s.swap("a", async || {}).await }.boxed(),
+        ),
+        alike("a swap after another host's write", "failed, then theirs", |s| {
+            async move {
+                s.set(&[("a", "old")]).await;
+                s.swap("a", async || s.theirs.set("a", b"theirs".to_vec()).await.unwrap()).await
+            }
+            .boxed()
+        }),
+        unlike(
+            "a swap from an absent key after another host's write",
+            ["failed, then theirs", "ok, then new", "failed, then theirs"],
+            |s| {
+                async move {
+                    s.swap("a", async || s.theirs.set("a", b"theirs".to_vec()).await.unwrap()).await
+                }
+                .boxed()
+            },
+        ),
+        alike("a swap after another host's delete", "failed, then absent", |s| {
+            async move {
+                s.set(&[("a", "old")]).await;
+                s.swap("a", async || s.theirs.delete("a").await.unwrap()).await
+            }
+            .boxed()
+        }),
+        unlike(
+            "a swap after a write of the same value",
+            ["ok, then new", "ok, then new", "failed, then old"],
+            |s| {
+                async move {
+                    s.set(&[("a", "old")]).await;
+                    s.swap("a", async || s.theirs.set("a", b"old".to_vec()).await.unwrap()).await
+                }
+                .boxed()
+            },
+        ),
+        unlike(
+            "of eight swaps from an absent key at once, those that wrote",
+            ["1", "8", "1"],
+            |s| {
+                async move {
+                    let swaps = join_all((0..8).map(|_| s.ours.compare_and_swap("a"))).await;
+                    for swap in &swaps {
+                        swap.as_ref().unwrap().current().await.unwrap();
+                    }
+                    let mut wrote = 0;
+                    for (number, swap) in swaps.iter().enumerate() {
+                        let mine = number.to_string();
+                        let _ = swap.as_ref().unwrap().swap(mine.clone().into_bytes()).await;
+                        wrote += usize::from(s.read("a").await == mine);
+                    }
+                    wrote.to_string()
+                }
+                .boxed()
+            },
+        ),
+    ]
+}
+
+/// Runs all statements, each on a fresh pair from `open`; returns what was observed, and asserts
+/// that it is as `expected`.
+async fn observe(
+    name: &str,
+    open: impl AsyncFn() -> Pair,
+    expected: impl Fn(&Statement) -> &'static str,
+) -> Vec<String> {
+    let mut observed = Vec::new();
+    for statement in statements() {
+        let pair = open().await;
+        let answer = (statement.run)(pair).await;
+        assert_eq!(answer, expected(&statement), "{name}: {}", statement.says);
+        observed.push(answer);
+    }
+    observed
+}
+
+#[tokio::test]
+async fn the_stores_agree_but_where_spins_do_not() {
+    let memory = observe(
+        "memory",
+        async || {
+            let stores = MemoryStores::default();
+            Pair::open(&stores, &stores).await
+        },
+        |statement| statement.memory,
+    )
+    .await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = observe(
+        "SQLite",
+        async || {
+            // A folder that is not there yet.
+            let file = folder.path().join(format!("{:?}", std::time::Instant::now())).join("kv.db");
+            let stores = || SqliteStores::new(Some(file.clone()));
+            Pair::open(&stores(), &stores()).await
+        },
+        |statement| statement.sqlite,
+    )
+    .await;
+
+    let redis = match Redis::start() {
+        Some(server) => {
+            observe(
+                "Redis",
+                async || {
+                    let stores = || RedisStores::new(&server.url()).unwrap();
+                    let pair = Pair::open(&stores(), &stores()).await;
+                    pair.ours.delete_many(pair.ours.keys().await.unwrap_or_default()).await.ok();
+                    pair
+                },
+                |statement| statement.redis,
+            )
+            .await
+        }
+        None => vec!["SKIPPED".to_owned(); memory.len()],
+    };
+
+    let row = |says: &str, memory: &str, sqlite: &str, redis: &str| {
+        println!("{says:60} | {memory:18} | {sqlite:26} | {redis}");
+    };
+    row("where the stores differ", "memory", "SQLite", "Redis");
+    for (number, statement) in statements().iter().enumerate() {
+        let answers = [&memory[number], &sqlite[number], &redis[number]];
+        if answers.iter().any(|&answer| answer != answers[0]) {
+            let [memory, sqlite, redis] = answers.map(|answer| answer.escape_debug().to_string());
+            row(statement.says, &memory, &sqlite, &redis);
+        }
+    }
+}
+
+#[tokio::test]
+async fn on_redis_each_swap_under_way_has_a_connection_of_its_own() {
+    let Some(server) = Redis::start() else { return };
+    let stores = RedisStores::new(&server.url()).unwrap();
+    let store = stores.open("default").await.unwrap();
+    let mut watcher = redis::Client::open(server.url())
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    let mut connections = async || {
+        let list: String =
+            redis::cmd("CLIENT").arg("LIST").query_async(&mut watcher).await.unwrap();
+        list.lines().count()
+    };
+    let before = connections().await;
+    let swaps = join_all((0..5).map(|_| store.compare_and_swap("a"))).await;
+    assert_eq!(connections().await, before + 5);
+    drop(swaps);
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_there_is_an_error_for_the_component() {
+    let stores = RedisStores::new("redis://127.0.0.1:1").unwrap();
+    assert!(matches!(stores.open("default").await.err(), Some(StoreError::Other(_))));
+}
