@@ -305,6 +305,7 @@ fn compile(path: &Path, cache_dir: Option<PathBuf>) -> Result<(InstancePre<Insta
 }
 
 /// wasmtime's errors are of a type of their own.
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` wants")]
 fn engine_error(error: wasmtime::Error) -> anyhow::Error {
     anyhow!("{error:#}")
 }

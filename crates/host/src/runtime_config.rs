@@ -78,6 +78,12 @@ struct OutboundHttp {
     max_concurrent_requests: Option<u64>,
 }
 
+impl OutboundHttp {
+    fn asks_for_more(&self) -> bool {
+        self.connection_pooling || self.max_connections.or(self.max_concurrent_requests).is_some()
+    }
+}
+
 impl RuntimeConfig {
     /// Reads the file at `path`.
     pub fn read(path: &Path) -> Result<Self> {
@@ -109,15 +115,11 @@ impl RuntimeConfig {
             .try_into()
             .map_err(|error: toml::de::Error| anyhow!("{}", error.message()))?;
         config.folder = folder;
-        if let Some(http) = &config.outbound_http {
-            if http.connection_pooling
-                || http.max_connections.or(http.max_concurrent_requests).is_some()
-            {
-                tracing::warn!(
-                    "runtime config: [outbound_http] has no effect on this host: each request has \
-                     a connection of its own, and their number is not limited"
-                );
-            }
+        if config.outbound_http.as_ref().is_some_and(OutboundHttp::asks_for_more) {
+            tracing::warn!(
+                "runtime config: [outbound_http] has no effect on this host: each request has a \
+                 connection of its own, and their number is not limited"
+            );
         }
         Ok(config)
     }

@@ -87,7 +87,7 @@ impl KeyValue {
         handle: &Resource<OpenStore>,
         key: &str,
     ) -> Result<Option<Value>, StoreError> {
-        limited(self.store(handle)?.get(key).await?, value_size)
+        limited(self.store(handle)?.get(key).await?, |value| value_size(value.as_ref()))
     }
 
     async fn keys(&mut self, handle: &Resource<OpenStore>) -> Result<Vec<String>, StoreError> {
@@ -115,7 +115,7 @@ impl KeyValue {
 
     async fn current(&mut self, handle: &Resource<OpenSwap>) -> Result<Option<Value>, StoreError> {
         let swap = self.open_swap(handle)?.swap.clone();
-        limited(swap.current().await?, value_size)
+        limited(swap.current().await?, |value| value_size(value.as_ref()))
     }
 
     fn close(&mut self, handle: Resource<OpenStore>) -> Result<(), ResourceTableError> {
@@ -123,8 +123,8 @@ impl KeyValue {
     }
 }
 
-fn value_size(value: &Option<Value>) -> usize {
-    size_of::<Option<Value>>() + value.as_ref().map_or(0, Vec::len)
+fn value_size(value: Option<&Value>) -> usize {
+    size_of::<Option<Value>>() + value.map_or(0, Vec::len)
 }
 
 fn limited<T>(result: T, size: impl Fn(&T) -> usize) -> Result<T, StoreError> {
@@ -265,7 +265,7 @@ impl batch::Host for KeyValue {
         limited(store.get_many(keys).await?, |pairs| {
             pairs
                 .iter()
-                .map(|(key, value)| size_of::<String>() + key.len() + value_size(value))
+                .map(|(key, value)| size_of::<String>() + key.len() + value_size(value.as_ref()))
                 .sum()
         })
     }
