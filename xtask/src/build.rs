@@ -60,6 +60,28 @@ pub fn component(installs: Installs) -> Result<PathBuf> {
     Ok(wanted)
 }
 
+/// What stands in for Spin and for both services, as native programs.
+pub struct Binaries {
+    pub host: PathBuf,
+    pub simulator: PathBuf,
+}
+
+/// Builds the host and the simulators.
+pub fn binaries() -> Result<Binaries> {
+    const HOST: &str = "kong-cloudtrail-host";
+    const SIMULATOR: &str = "kong-cloudtrail-sim";
+    let mut command = cargo_build()?;
+    command.args(["--package", HOST, "--package", SIMULATOR, "--bins"]);
+    command.args(["--message-format", "json-render-diagnostics"]);
+    let title = "Building the host and the simulators";
+    let finished = shell::run(title, &mut command)?.or_show("cargo build")?;
+    let program = |name: &str| {
+        let mut files = tool::artifacts(&finished.stdout, name).into_iter();
+        files.next_back().with_context(|| format!("cargo reports no {name}"))
+    };
+    Ok(Binaries { host: program(HOST)?, simulator: program(SIMULATOR)? })
+}
+
 /// A `cargo build` that can compile for the target.
 fn toolchain(installs: Installs) -> Result<Command> {
     if std_installed() {

@@ -6,12 +6,14 @@
 
 mod build;
 mod ci;
+mod demo;
 mod progress;
 mod redis;
 mod round;
 mod shell;
 mod test;
 mod tool;
+mod up;
 
 use std::process::ExitCode;
 
@@ -29,6 +31,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// From nothing to a shipped audit trail on this machine, with a verdict at the end.
+    Demo,
+    /// Ship a real Kong's audit trail, configured by the environment or .env, until interrupted.
+    Up(up::Arguments),
     /// Build the WebAssembly component, fetching the wasm32-wasip2 target where needed.
     Build,
     /// Run everything: formatting, lints, unit, doc and integration tests on SQLite and Redis.
@@ -42,6 +48,8 @@ fn main() -> anyhow::Result<ExitCode> {
     shell::end_children_on_signals()?;
     let installs = tool::Installs::new(cli.no_install);
     match cli.verb {
+        Verb::Demo => demo::run(installs),
+        Verb::Up(arguments) => up::run(installs, &arguments),
         Verb::Build => build::run(installs),
         Verb::Test => test::run(installs),
         Verb::Ci => ci::run(installs),

@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often a step without a terminal says that it is still at work.
 const HEARTBEAT: Duration = Duration::from_secs(30);
+/// The same for a step that counts.
+const COUNT: Duration = Duration::from_secs(2);
 
 /// A step under way.
 pub struct Step {
@@ -51,13 +53,18 @@ impl Step {
         self.started.elapsed()
     }
 
-    /// Gives a sign of life; `detail` says what is going on.
+    /// Gives a sign of life; `detail` says what is going on where nothing is counted.
     pub fn still(&mut self, detail: impl FnOnce() -> String) {
+        let total = self.bar.length();
         if !self.bar.is_hidden() {
             self.bar.set_message(detail());
-        } else if self.last_sign.elapsed() >= HEARTBEAT {
+        } else if self.last_sign.elapsed() >= if total.is_some() { COUNT } else { HEARTBEAT } {
             self.last_sign = Instant::now();
-            eprintln!("  .. {}, {:.0?} so far: {}", self.title, self.elapsed(), detail());
+            let seconds = self.elapsed().as_secs();
+            match total {
+                Some(total) => eprintln!("  .. {} of {total}, {seconds} s", self.bar.position()),
+                None => eprintln!("  .. {}, {seconds} s: {}", self.title, detail()),
+            }
         }
     }
 

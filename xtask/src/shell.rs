@@ -3,19 +3,19 @@
 //! No child outlives this process: a [`Service`] is killed when dropped, and a signal that ends
 //! this process ends every child first.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::NamedTempFile;
 
 use crate::progress::Step;
 
 static CHILDREN: Mutex<Vec<Arc<Mutex<Child>>>> = Mutex::new(Vec::new());
 
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(50);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -54,9 +54,13 @@ impl Service {
         Ok(lock(&self.0).try_wait()?)
     }
 
-    /// The child's stdout, where it was started with a pipe for it; to be taken once.
-    pub fn stdout(&self) -> Result<std::process::ChildStdout> {
-        lock(&self.0).stdout.take().context("the child's stdout is not piped")
+    /// The first line of the child's stdout, where it was started with a pipe for it. The pipe is
+    /// closed after it.
+    pub fn first_line(&self) -> Result<String> {
+        let stdout = lock(&self.0).stdout.take().context("the child's stdout is not piped")?;
+        let mut line = String::new();
+        BufReader::new(stdout).read_line(&mut line)?;
+        Ok(line)
     }
 }
 
@@ -91,23 +95,35 @@ impl Finished {
 
 /// Runs `command` to its end under the heading `title`, keeping its output.
 pub fn run(title: &str, command: &mut Command) -> Result<Finished> {
-    run_within(title, command, Duration::MAX)
+    watch(Step::start(title), command, |_| Ok(()))
 }
 
 /// As [`run`], but kills the command and fails after `limit`.
 pub fn run_within(title: &str, command: &mut Command, limit: Duration) -> Result<Finished> {
+    watch(Step::start(title), command, |step| {
+        ensure!(step.elapsed() <= limit, "no end after {} s", limit.as_secs());
+        Ok(())
+    })
+}
+
+/// Runs `command` to its end as `step`, keeping its output; `look` is called again and again, and
+/// its error ends the command.
+pub fn watch(
+    mut step: Step,
+    command: &mut Command,
+    mut look: impl FnMut(&Step) -> Result<()>,
+) -> Result<Finished> {
     // Files, not pipes: a grandchild that lives on would hold a pipe open for ever.
     let stdout = NamedTempFile::new()?;
     let stderr = NamedTempFile::new()?;
     let child = Service::start(command.stdout(stdout.reopen()?).stderr(stderr.reopen()?))?;
-    let mut step = Step::start(title);
     let status = loop {
         if let Some(status) = child.exited()? {
             break status;
         }
-        if step.elapsed() > limit {
+        if let Err(why) = look(&step) {
             step.end(false);
-            bail!("no end after {} s", limit.as_secs());
+            return Err(why);
         }
         step.still(|| last_line(&stderr).unwrap_or_default());
         std::thread::sleep(POLL);

@@ -110,7 +110,7 @@ pub fn nested(cargo: impl AsRef<OsStr>) -> Result<Command> {
 }
 
 /// The files that a `cargo build --message-format json-render-diagnostics` says it made for the
-/// package or binary `target`.
+/// library or program `target`.
 pub fn artifacts(cargo_stdout: &str, target: &str) -> Vec<PathBuf> {
     let made = |message: &Value| {
         message["reason"] == "compiler-artifact" && message["target"]["name"] == target

@@ -1,0 +1,147 @@
+//! `cargo xtask demo`: the whole job on one machine, from a fresh checkout to the verdict.
+//!
+//! Nothing here knows how the component works: it sees a Kong, a CloudTrail channel, the shipped
+//! `spin.toml`, and compares what the one holds with what arrived at the other.
+
+mod simulators;
+mod verdict;
+mod view;
+
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::build::{self, Binaries};
+use crate::progress::Step;
+use crate::shell;
+use crate::tool::{self, Installs};
+use simulators::{ACCESS_KEY_ID, CHANNEL_ARN, Channel, Kong, SECRET_ACCESS_KEY, TOKEN};
+
+/// Entries in each stream before the first run, and what comes in before the second.
+const BACKLOG: u64 = 5000;
+const FRESH: u64 = 120;
+
+/// Runs the demonstration; a failure when the verdict is not that everything arrived once.
+pub fn run(installs: Installs) -> Result<ExitCode> {
+    heading("1  Build the component, and a host and simulators to try it with");
+    build::component(installs)?;
+    let binaries = build::binaries()?;
+
+    heading("2  Start a Kong control plane and a CloudTrail channel");
+    let kong = Kong::start(&binaries, BACKLOG)?;
+    let channel = Channel::start(&binaries)?;
+    println!(
+        "  Kong Admin API     {}  simulated: Gateway 3.9 Enterprise, 30 days of audit log",
+        kong.url
+    );
+    println!(
+        "  CloudTrail Data    {}  simulated: checks signature, checksums and schema",
+        channel.url
+    );
+    let state = tempfile::tempdir()?;
+    let host = Host { binaries: &binaries, kong: &kong, channel: &channel, state };
+
+    heading("3  First run: the backlog");
+    let backlog = host.tick("Shipping", 2 * BACKLOG)?;
+
+    heading("4  Second run: what has happened since, and that alone");
+    kong.add_activity(FRESH)?;
+    println!("  {FRESH} new entries in each of Kong's two streams");
+    // An entry of the second that has not ended is left for the next run.
+    std::thread::sleep(Duration::from_secs(2));
+    let fresh = host.tick("Shipping", 2 * FRESH)?;
+
+    heading("5  Third run: nothing new");
+    let calls = channel.status()?.calls;
+    let idle = host.tick("Looking", 0)?;
+    let more_calls = channel.status()?.calls - calls;
+    println!("  PutAuditEvents calls in this run: {more_calls}");
+
+    heading("Result");
+    let entries = kong.entries()?;
+    let events = channel.events()?;
+    println!("{}", view::streams(&entries, &[backlog, fresh, idle], &events));
+    println!("As an auditor reads it:\n{}", view::trail(&events));
+    if let Some(event) = view::example(&events) {
+        println!("One event in full:\n{}", serde_json::to_string_pretty(event)?);
+    }
+    let verdict = verdict::check(&entries, &events);
+    println!("\n{verdict}");
+    if !verdict.holds() {
+        return Ok(ExitCode::FAILURE);
+    }
+    ensure!(more_calls == 0, "a run with nothing to ship made {more_calls} PutAuditEvents calls");
+    heading("Next: your own Kong and channel");
+    println!(
+        "  cp .env.example .env    fill in Kong's address, the channel's ARN and credentials\n  \
+         cargo xtask up          the same component against them\n  \
+         Production is Spin: the README says how to run spin.toml with it."
+    );
+    Ok(ExitCode::SUCCESS)
+}
+
+fn heading(text: &str) {
+    println!("\n{text}");
+}
+
+/// The shipped application on the host, pointed at the simulators.
+struct Host<'a> {
+    binaries: &'a Binaries,
+    kong: &'a Kong,
+    channel: &'a Channel,
+    /// Holds the SQLite store. It is the current folder too, lest a `.env` of the checkout be read.
+    state: TempDir,
+}
+
+impl Host<'_> {
+    /// One run, with the channel's count of accepted events as its progress; its report.
+    fn tick(&self, title: &str, expected: u64) -> Result<Value> {
+        let before = self.channel.status()?.accepted;
+        let finished =
+            shell::watch(Step::counting(title, expected), &mut self.command()?, |step| {
+                step.reached(self.channel.status()?.accepted - before);
+                Ok(())
+            })?
+            .or_show("the run")?;
+        let report = finished
+            .stdout
+            .lines()
+            .rev()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .find(|line| line["event"] == "run")
+            .context("the component printed no report")?;
+        ensure!(report["outcome"] == "ok", "the run is not ok: {report}");
+        println!("  {}", view::summary(&report));
+        Ok(report)
+    }
+
+    fn command(&self) -> Result<Command> {
+        let manifest: PathBuf = tool::root()?.join("spin.toml");
+        let mut command = Command::new(&self.binaries.host);
+        for (name, _) in std::env::vars_os() {
+            let text = name.to_string_lossy();
+            if text.starts_with("SPIN_VARIABLE_") || text == "RUNTIME_CONFIG_FILE" {
+                command.env_remove(&name);
+            }
+        }
+        command.args(["once", "--quiet", "--from"]).arg(manifest);
+        command.current_dir(self.state.path()).arg("--state-dir").arg(self.state.path());
+        let variables = [
+            ("kong_admin_api", self.kong.url.as_str()),
+            ("kong_admin_token", TOKEN),
+            ("channel_arn", CHANNEL_ARN),
+            ("cloudtrail_endpoint", &self.channel.url),
+            ("allow_outbound", &self.channel.url),
+            ("aws_access_key_id", ACCESS_KEY_ID),
+            ("aws_secret_access_key", SECRET_ACCESS_KEY),
+        ];
+        for (name, value) in variables {
+            command.arg("--variable").arg(format!("{name}={value}"));
+        }
+        Ok(command)
+    }
+}

@@ -1,0 +1,91 @@
+//! `cargo xtask up`: the component against a real Kong and a real channel, on the project's host.
+
+use std::collections::HashSet;
+use std::process::{Command, ExitCode};
+
+use anyhow::{Result, bail};
+use clap::Args;
+
+use crate::build;
+use crate::tool::{self, Installs};
+
+/// What has no usable default, with what it is.
+const NEEDED: [(&str, &str); 4] = [
+    ("SPIN_VARIABLE_KONG_ADMIN_API", "Kong's Admin API: scheme, host and port, no path"),
+    ("SPIN_VARIABLE_CHANNEL_ARN", "the CloudTrail channel"),
+    ("SPIN_VARIABLE_AWS_ACCESS_KEY_ID", "credentials that may call PutAuditEvents on it"),
+    ("SPIN_VARIABLE_AWS_SECRET_ACCESS_KEY", "their secret"),
+];
+
+#[derive(Args)]
+pub struct Arguments {
+    /// Passed on to kong-cloudtrail-host, such as --runtime-config-file runtime-config.toml.
+    #[arg(last = true)]
+    host: Vec<String>,
+}
+
+/// One run at once, then the loop of `spin.toml` until a signal ends it.
+pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
+    let root = tool::root()?;
+    let in_file: Vec<(String, String)> = match dotenvy::from_path_iter(root.join(".env")) {
+        Ok(entries) => entries.collect::<Result<_, _>>()?,
+        Err(_) => Vec::new(),
+    };
+    let in_environment = NEEDED.map(|(name, _)| (name.to_owned(), std::env::var(name).ok()));
+    let in_environment =
+        in_environment.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let missing = missing(in_file.into_iter().chain(in_environment));
+    if !missing.is_empty() {
+        bail!(
+            "set these in the environment or in {} (.env.example shows how):\n{}",
+            root.join(".env").display(),
+            missing.join("\n")
+        );
+    }
+    build::component(installs)?;
+    let host = build::binaries()?.host;
+    eprintln!("This host is for trying things out. Production is Spin: see the README.");
+    // Not a child that is killed with this process: on a signal the host ends a run cleanly.
+    let host = |verb: &str| {
+        let mut command = Command::new(&host);
+        command.current_dir(&root).arg(verb).args(["--from", "spin.toml"]).args(&arguments.host);
+        command.status()
+    };
+    if !host("once")?.success() {
+        bail!("the first run failed: its report is above");
+    }
+    eprintln!("The first run is done; the next follow at the interval of spin.toml.");
+    Ok(if host("up")?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A line for each needed variable that has no value among `given`.
+fn missing(given: impl Iterator<Item = (String, String)>) -> Vec<String> {
+    let given: HashSet<String> =
+        given.filter(|(_, value)| !value.is_empty()).map(|(name, _)| name).collect();
+    let absent = NEEDED.iter().filter(|(name, _)| !given.contains(*name));
+    absent.map(|(name, meaning)| format!("  {name}  {meaning}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(values: &[(&str, &str)]) -> Vec<String> {
+        missing(values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn everything_that_is_missing_is_said_at_once() {
+        let lines = given(&[("SPIN_VARIABLE_CHANNEL_ARN", "arn:aws:cloudtrail:::channel/1")]);
+        assert_eq!(lines.len(), 3);
+        assert!(lines[0].contains("SPIN_VARIABLE_KONG_ADMIN_API"));
+        assert!(lines[2].contains("SPIN_VARIABLE_AWS_SECRET_ACCESS_KEY"));
+    }
+
+    #[test]
+    fn an_empty_value_counts_as_missing() {
+        let values = NEEDED.map(|(name, _)| (name, if name.ends_with("ARN") { "" } else { "x" }));
+        assert_eq!(given(&values), ["  SPIN_VARIABLE_CHANNEL_ARN  the CloudTrail channel"]);
+        assert_eq!(given(&NEEDED.map(|(name, _)| (name, "x"))), [""; 0]);
+    }
+}
