@@ -1,0 +1,160 @@
+//! What the documents state is what the code does: the README's table of variables is the
+//! manifest's, its example of a report has the fields of a report, and every link leads somewhere.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use kong_cloudtrail::report::Report;
+use serde_json::Value;
+use toml::Table;
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap()
+}
+
+/// The part of a document below the heading of that name, up to the next of its level.
+fn section<'t>(document: &'t str, heading: &str) -> &'t str {
+    let (_, rest) = document.split_once(&format!("\n## {heading}\n")).unwrap();
+    rest.split("\n## ").next().unwrap()
+}
+
+/// The cells of each row of a section's table whose first cell is a name in backquotes.
+fn rows(section: &str) -> BTreeMap<String, Vec<String>> {
+    let row = |line: &str| {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let name = cells.first()?.strip_prefix('`')?.strip_suffix('`')?.to_owned();
+        Some((name, cells[1..].iter().map(ToString::to_string).collect()))
+    };
+    section.lines().filter(|line| line.starts_with("| ")).filter_map(row).collect()
+}
+
+/// Names of members at every depth.
+fn names(value: &Value) -> BTreeSet<String> {
+    let Some(members) = value.as_object() else { return BTreeSet::new() };
+    members
+        .iter()
+        .flat_map(|(name, value)| [BTreeSet::from([name.clone()]), names(value)])
+        .flatten()
+        .collect()
+}
+
+#[test]
+fn the_table_of_variables_has_those_of_the_manifest_with_their_defaults() {
+    let manifest: Table = text("spin.toml").parse().unwrap();
+    let expected: BTreeMap<String, String> = manifest["variables"]
+        .as_table()
+        .unwrap()
+        .iter()
+        .map(|(name, variable)| {
+            let default = match variable.get("default").map(|default| default.as_str().unwrap()) {
+                None => "required".to_owned(),
+                Some("") => "empty".to_owned(),
+                Some(default) => format!("`{default}`"),
+            };
+            (name.clone(), default)
+        })
+        .collect();
+    let told = rows(section(&text("README.md"), "Configuration"));
+    let told: BTreeMap<_, _> =
+        told.into_iter().map(|(name, mut cells)| (name, cells.swap_remove(0))).collect();
+    assert_eq!(told, expected);
+}
+
+#[test]
+fn the_table_of_variables_marks_the_secrets_and_only_those() {
+    let manifest: Table = text("spin.toml").parse().unwrap();
+    let secrets: BTreeSet<String> = manifest["variables"]
+        .as_table()
+        .unwrap()
+        .iter()
+        .filter(|(_, variable)| {
+            variable.get("secret").is_some_and(|secret| secret.as_bool() == Some(true))
+        })
+        .map(|(name, _)| name.clone())
+        .collect();
+    let told: BTreeSet<String> = rows(section(&text("README.md"), "Configuration"))
+        .into_iter()
+        .filter(|(_, cells)| cells[1].to_lowercase().contains("secret.*"))
+        .map(|(name, _)| name)
+        .collect();
+    assert_eq!(told, secrets);
+}
+
+#[test]
+fn the_example_of_a_report_has_the_fields_of_a_report_and_each_is_explained() {
+    let readme = text("README.md");
+    let section = section(&readme, "The report");
+    let example = section.lines().find(|line| line.starts_with('{')).unwrap();
+    let example: Value = serde_json::from_str(example).unwrap();
+    let report: Value = serde_json::from_str(&Report::default().line()).unwrap();
+    let fields = names(&report);
+    assert_eq!(names(&example), fields);
+
+    let explained = rows(section);
+    for field in fields {
+        let aside = ["event", "requests", "objects", "kong", "cloudtrail", "kv", "retries"];
+        let named = explained.contains_key(&field)
+            || aside.contains(&field.as_str()) && section.contains(&format!("`{field}`"))
+            || section.contains(&format!("`\"{field}\":"));
+        assert!(named, "{field} is not explained");
+    }
+}
+
+#[test]
+fn every_link_within_the_repository_leads_to_a_file() {
+    for document in [
+        "README.md",
+        "CHANGELOG.md",
+        "docs/architecture.md",
+        "docs/decisions/README.md",
+        "docs/event-mapping.md",
+    ] {
+        let folder = path(document).parent().unwrap().to_owned();
+        let document_text = text(document);
+        let targets = document_text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+        for target in targets.filter(|target| !target.contains("://")) {
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let linked = if file.is_empty() { path(document) } else { folder.join(file) };
+            assert!(linked.is_file(), "{document} links to {target}");
+            if !heading.is_empty() {
+                let anchors = std::fs::read_to_string(&linked).unwrap();
+                let anchors: Vec<String> = anchors
+                    .lines()
+                    .filter_map(|line| {
+                        line.trim_start_matches('#')
+                            .strip_prefix(' ')
+                            .filter(|_| line.starts_with('#'))
+                    })
+                    .map(|title| {
+                        title.to_lowercase().replace(' ', "-").replace(['\'', '`', '.'], "")
+                    })
+                    .collect();
+                assert!(
+                    anchors.iter().any(|anchor| anchor == heading),
+                    "{document} links to {target}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_code_map_names_every_module_of_the_component_and_every_crate() {
+    let map = text("docs/architecture.md");
+    let modules = std::fs::read_dir(path("src")).unwrap().map(|file| file.unwrap());
+    let modules = modules.map(|file| {
+        let name = file.file_name().into_string().unwrap();
+        if file.path().is_dir() { format!("`{name}/`") } else { format!("`{name}`") }
+    });
+    for module in modules.filter(|module| module != "`lib.rs`") {
+        assert!(map.contains(&format!("**{module}**")), "{module} is not on the map");
+    }
+    for folder in ["crates/host", "crates/sim", "xtask"] {
+        assert!(map.contains(&format!("### `{folder}/`")), "{folder} is not on the map");
+    }
+}
