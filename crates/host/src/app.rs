@@ -194,7 +194,9 @@ impl App {
 
     /// One call of `entry` on a fresh instance; `on_line` is told of each line as it is printed.
     ///
-    /// A trap is an outcome; an error means that the component could not be called.
+    /// A trap is an outcome; an error means that the component could not be called. The component
+    /// computes on the caller's thread between its waits, so what must go on meanwhile needs a
+    /// runtime of several threads.
     pub async fn call(
         &self,
         entry: Entry,

@@ -88,3 +88,54 @@ impl Copy<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A manifest's folder with some files, and a component with the given settings.
+    fn copied(settings: &str) -> Result<Option<TempDir>> {
+        let root = tempfile::tempdir().unwrap();
+        for file in ["tokens/aws", "tokens/old/aws", "tokens/note.txt", "ca.pem"] {
+            let path = root.path().join(file);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, file).unwrap();
+        }
+        let component = toml::from_str(&format!("source = 'c.wasm'\n{settings}")).unwrap();
+        copy(&component, &root.path().canonicalize().unwrap())
+    }
+
+    fn read(folder: Option<&TempDir>, file: &str) -> Option<String> {
+        fs::read_to_string(folder.unwrap().path().join(file)).ok()
+    }
+
+    #[test]
+    fn patterns_keep_their_paths_and_placements_get_new_ones() {
+        let folder = copied(
+            "files = ['ca.pem', 'tokens/*.txt', { source = 'tokens', destination = '/var/run' }]",
+        )
+        .unwrap();
+        assert_eq!(read(folder.as_ref(), "ca.pem").as_deref(), Some("ca.pem"));
+        assert_eq!(read(folder.as_ref(), "tokens/note.txt").as_deref(), Some("tokens/note.txt"));
+        assert_eq!(read(folder.as_ref(), "tokens/aws"), None);
+        assert_eq!(read(folder.as_ref(), "var/run/old/aws").as_deref(), Some("tokens/old/aws"));
+    }
+
+    #[test]
+    fn excluded_files_stay_out() {
+        let folder = copied("files = ['tokens']\nexclude_files = ['tokens/old/*']").unwrap();
+        assert!(read(folder.as_ref(), "tokens/aws").is_some());
+        assert_eq!(read(folder.as_ref(), "tokens/old/aws"), None);
+    }
+
+    #[test]
+    fn what_is_absent_or_outside_is_refused() {
+        for files in ["'absent'", "'tokens/..'", "{ source = '/etc/hostname', destination = 'h' }"]
+        {
+            assert!(copied(&format!("files = [{files}]")).is_err(), "{files}");
+        }
+        assert!(copied("").unwrap().is_none());
+    }
+}
