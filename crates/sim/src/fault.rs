@@ -36,7 +36,7 @@ use crate::server::Connection;
 pub struct When {
     /// The first so many calls after the rule was set.
     pub next: Option<u64>,
-    /// Every so-manieth call.
+    /// Every nth call: 3 strikes the third, the sixth and so on.
     pub every: Option<u64>,
     /// This share of the calls, 0 to 1, chosen by the simulator's seed.
     pub rate: Option<f64>,

@@ -30,6 +30,7 @@
 
 pub mod clock;
 pub mod cloudtrail;
+mod control;
 pub mod fault;
 pub mod front;
 pub mod kong;

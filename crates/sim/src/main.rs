@@ -62,6 +62,9 @@ struct Kong {
     /// Kong's audit_log.
     #[arg(long, value_enum, default_value_t = Switch::On)]
     audit_log: Switch,
+    /// Kong's audit_log_ignore_paths, comma-separated; shown by GET /, not applied.
+    #[arg(long, value_delimiter = ',')]
+    ignore_paths: Vec<String>,
     /// Kong's audit_log_record_ttl, in seconds.
     #[arg(long, default_value_t = 30 * 24 * 60 * 60)]
     record_ttl_secs: u32,
@@ -164,6 +167,7 @@ impl From<Kong> for kong::Options {
             token: args.token,
             audit_readers: args.audit_readers,
             audit_log: args.audit_log == Switch::On,
+            ignore_paths: args.ignore_paths,
             record_ttl_secs: args.record_ttl_secs,
             latency: Duration::from_millis(args.latency_ms),
             ..Self::default()

@@ -424,7 +424,7 @@ async fn the_control_endpoints_say_what_the_methods_say() {
     assert_eq!(one.send(&endpoint).await.unwrap().status, 200);
     assert_eq!(post("clock", json!({"offset_secs": 1000})).await, 200);
     assert_eq!(one.send(&endpoint).await.unwrap().status, 403);
-    assert_eq!(post("faults", json!({"eror": 1})).await, 422, "a misspelt fault is no fault");
+    assert_eq!(post("faults", json!({"eror": 1})).await, 400, "a misspelt fault is no fault");
 
     let status = json!({"calls": 3, "accepted": 1, "distinct": 1, "failed": 0,
                         "refused_calls": 2, "throttled_calls": 0});

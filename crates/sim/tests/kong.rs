@@ -291,6 +291,37 @@ async fn entries_have_the_fields_of_their_version() {
     }
 }
 
+/// Entries that Kong's audit log documentation prints.
+fn documented() -> [(Stream, Value); 2] {
+    let request = json!({"client_ip": "127.0.0.1", "method": "GET", "path": "/status",
+        "payload": null, "rbac_user_id": null, "rbac_user_name": null,
+        "removed_from_payload": null, "request_id": "OjOcUBvt6q6XJlX3dd6BSpy1uUkTyctC",
+        "request_source": null, "request_timestamp": 1_676_424_547, "signature": null,
+        "status": 200, "ttl": 2_591_997, "workspace": "1065b6d6-219f-4002-b3e9-334fc3eff46c"});
+    let object = json!({"dao_name": "consumers", "entity": "{\"username\":\"bob\"}",
+        "entity_key": "16787ed7-d805-434a-9cec-5e5a3e5c9e4f", "expire": 1_544_723_418_009_i64,
+        "id": "7ebabee7-2b09-445d-bc1f-2092c4ddc4be", "operation": "create",
+        "request_id": "59fpTWlpUtHJ0qnAWBzQRHRDv7i5DwK2"});
+    [(Stream::Requests, request), (Stream::Objects, object)]
+}
+
+#[tokio::test]
+async fn fields_have_the_types_of_the_documented_entries() {
+    let kong = start(version("3.9.0.0"));
+    for (stream, documented) in documented() {
+        for entry in kong.entries(stream, 0, 500) {
+            for (field, value) in documented.as_object().unwrap() {
+                let of_type = match value {
+                    Value::Null => entry[field].is_null() || entry[field].is_string(),
+                    Value::Number(_) => entry[field].is_i64(),
+                    _ => entry[field].as_str().is_some_and(|text| text.len() >= 3),
+                };
+                assert!(of_type, "{field} of {entry}");
+            }
+        }
+    }
+}
+
 #[tokio::test]
 async fn objects_were_written_by_calls_of_the_trail() {
     for of in ["3.9.0.0", "3.5.0.0"] {

@@ -1,4 +1,10 @@
-//! The endpoint's routes, and its control endpoints below `/_sim/`.
+//! The endpoint's routes, and its control endpoints.
+//!
+//! - `GET /_sim/status`: what it holds and has been asked ([`Status`]).
+//! - `POST /_sim/faults`: [`Faults`]; `{}` clears them.
+//! - `POST /_sim/clock` `{"offset_secs": n}`
+//! - `GET /_sim/events?from=0&limit=1000`: accepted events in the order of acceptance ([`Event`]).
+//! - `GET /_sim/ids`: the ids of all accepted events, repeats included.
 
 use std::sync::Arc;
 
@@ -6,11 +12,11 @@ use axum::extract::{Query, State as Shared};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use serde::Deserialize;
 
 use super::error::ServiceError;
 use super::put::put_audit_events;
 use super::{Event, Faults, State, Status};
+use crate::control::{ClockOffset, Part, Posted};
 use crate::front::{lock, stand_before};
 
 pub(super) fn router(state: &Arc<State>) -> Router {
@@ -34,39 +40,21 @@ async fn status(Shared(state): Shared<Arc<State>>) -> Json<Status> {
     Json(state.status())
 }
 
-async fn faults(Shared(state): Shared<Arc<State>>, Json(faults): Json<Faults>) -> Json<Status> {
+async fn faults(Shared(state): Shared<Arc<State>>, Posted(faults): Posted<Faults>) -> Json<Status> {
     state.set_faults(faults);
     Json(state.status())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClockOffset {
-    offset_secs: i64,
-}
-
-async fn clock(Shared(state): Shared<Arc<State>>, Json(clock): Json<ClockOffset>) -> Json<Status> {
+async fn clock(
+    Shared(state): Shared<Arc<State>>,
+    Posted(clock): Posted<ClockOffset>,
+) -> Json<Status> {
     state.front.clock.set_offset(clock.offset_secs);
     Json(state.status())
 }
 
-#[derive(Deserialize)]
-struct Listing {
-    #[serde(default)]
-    from: usize,
-    #[serde(default = "thousand")]
-    limit: usize,
-}
-
-fn thousand() -> usize {
-    1000
-}
-
-async fn events(
-    Shared(state): Shared<Arc<State>>,
-    Query(listing): Query<Listing>,
-) -> Json<Vec<Event>> {
-    Json(lock(&state.accepted).events(listing.from, listing.limit))
+async fn events(Shared(state): Shared<Arc<State>>, Query(part): Query<Part>) -> Json<Vec<Event>> {
+    Json(lock(&state.accepted).events(part.from, part.limit))
 }
 
 async fn ids(Shared(state): Shared<Arc<State>>) -> Json<Vec<String>> {

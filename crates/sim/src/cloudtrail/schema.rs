@@ -46,7 +46,7 @@ const OBJECTS: [(&str, usize); 3] = [
     ("responseElements", 100_000),
     ("additionalEventData", 28_000),
 ];
-/// The event as a whole (CloudTrail quotas: an event has at most 256 kB).
+/// The event as a whole (CloudTrail user guide, "Quotas": 256 kB).
 const MAX_EVENT: usize = 256_000;
 
 type Members<'a> = HashMap<Cow<'a, str>, &'a RawValue>;

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use uuid::Uuid;
 
-use super::change::{Change, Row};
+use super::change::{Asked, Change, Row};
 use super::version::Version;
 use crate::random::{generator, mix, uuid};
 
@@ -114,19 +114,20 @@ impl Burst {
         u32::try_from(write / 4 * 10 + u64::from(place)).unwrap_or(u32::MAX)
     }
 
-    /// As the how-manieth writing call a call writes.
+    /// The place of a call among those that write, if it does.
     fn write_of(&self, call: u32) -> Option<u64> {
         let (tens, place) = (u64::from(call / 10), call % 10);
         let position = self.writes_in(tens).iter().position(|&write| write == place)?;
         Some(tens * 4 + position as u64)
     }
 
-    /// The objects from which on the `write`th writing call wrote.
+    /// The first object that the `write`th writing call wrote.
     fn first_object(&self, write: u64) -> u64 {
         (write * self.objects).div_ceil(self.writes())
     }
 
-    /// By the how-manieth writing call object `index` was written, and as which of its rows.
+    /// The place of the call that wrote object `index` among those that write, and the place of
+    /// the object among what that call wrote.
     fn writing(&self, index: u32) -> (u64, u64) {
         let write = u64::from(index) * self.writes() / self.objects;
         (write, u64::from(index) - self.first_object(write))
@@ -144,28 +145,43 @@ impl Burst {
 
     /// Call `index`, as a Kong of this version tells of it.
     pub(crate) fn call(&self, index: u32, version: &Version) -> Call {
-        self.call_and_change(index, version).0
+        let (mut call, change, mut random) = self.begin(index, version);
+        match change {
+            Some(change) => {
+                let write = self.write_of(index).unwrap_or_default();
+                let failed = self.first_object(write) == self.first_object(write + 1);
+                call.write(change.asked());
+                if failed {
+                    call.status = [400, 403, 404, 409][random.usize(..4)];
+                }
+            }
+            None => call.read(&mut random),
+        }
+        if self.payload_bytes > 0 {
+            pad(call.payload.get_or_insert_with(|| "{}".to_owned()), self.payload_bytes);
+        }
+        call
     }
 
-    /// Object `index`, with the call that wrote it.
+    /// Object `index`, with the call that wrote it (as far as the object tells of it).
     pub(crate) fn write(&self, index: u32, version: &Version) -> Write {
         let (write, nth) = self.writing(index);
-        let (call, change) = self.call_and_change(self.call_of(write), version);
-        let id = self.object_id(index);
+        let (call, change, _) = self.begin(self.call_of(write), version);
         let mut row = match change {
-            Some(change) if nth == 0 => change.row,
-            _ => Row::beside(&mut generator(self.salt, mix(u64::from(index), 3)), call.workspace),
+            Some(change) if nth == 0 => change.row(),
+            _ => Row::beside(&mut generator(self.salt, mix(index.into(), 3)), call.workspace),
         };
         pad(&mut row.entity, self.payload_bytes);
-        Write { call, id, row }
+        Write { call, id: self.object_id(index), row }
     }
 
-    fn call_and_change(&self, index: u32, version: &Version) -> (Call, Option<Change>) {
+    /// Who makes call `index`, and what it changes if it is to change anything.
+    fn begin(&self, index: u32, version: &Version) -> (Call, Option<Change>, fastrand::Rng) {
         let mut random = generator(self.salt, u64::from(index) * 2);
         let request_id = request_id(&mut random, version);
         let user = random.usize(..USERS.len());
         let workspace = uuid(&mut generator(self.users, 1000 + random.u64(..3)));
-        let mut call = Call {
+        let call = Call {
             at: self.at(index),
             request_id,
             user: Some((uuid(&mut generator(self.users, user as u64)), USERS[user])),
@@ -178,28 +194,21 @@ impl Burst {
             payload: None,
             removed_from_payload: None,
         };
-        let change = self.write_of(index).map(|write| {
-            let failed = self.first_object(write) == self.first_object(write + 1);
-            let change = Change::drawn(&mut random, call.at, version);
-            call.method = change.method.into();
-            call.path.clone_from(&change.path);
-            call.payload.clone_from(&change.payload);
-            call.removed_from_payload = change.removed_from_payload;
-            call.status =
-                if failed { [400, 403, 404, 409][random.usize(..4)] } else { change.status };
-            change
-        });
-        if change.is_none() {
-            call.read(&mut random);
-        }
-        if self.payload_bytes > 0 {
-            pad(call.payload.get_or_insert_with(|| "{}".to_owned()), self.payload_bytes);
-        }
-        (call, change)
+        let change = self.write_of(index).map(|_| Change::drawn(&mut random, call.at, version));
+        (call, change, random)
     }
 }
 
 impl Call {
+    /// Makes this a call that writes.
+    fn write(&mut self, asked: Asked) {
+        self.method = asked.method.into();
+        self.path = asked.path;
+        self.status = asked.status;
+        self.payload = asked.payload;
+        self.removed_from_payload = asked.removed_from_payload;
+    }
+
     /// Makes this a call that writes nothing.
     fn read(&mut self, random: &mut fastrand::Rng) {
         let number = random.u32(..400);

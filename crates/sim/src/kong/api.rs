@@ -3,9 +3,11 @@
 //! Sources: paging, `size`, `offset`, `next` and their errors from Kong's own source and its tests
 //! (Kong/kong, `kong/api/endpoints.lua`, `kong/db/dao/init.lua`,
 //! `spec/02-integration/04-admin_api/09-routes_routes_spec.lua`); `before` and `after` from the
-//! Enterprise Admin API description (Kong/developer.konghq.com, `api-specs/gateway/admin-ee`); 401
-//! from Kong's RBAC guide. With `audit_log` off Kong does not set up the audit routes at all, so
-//! `/audit/*` is as unknown to it as to the open-source Kong: 404.
+//! Enterprise Admin API description (Kong/developer.konghq.com, `api-specs/gateway/admin-ee`), the
+//! words of their refusal from what Kong Gateway answers; 401 from Kong's RBAC guide. With `audit_log`
+//! off Kong Gateway does not set up the audit routes at all (its Admin API is Lua source, and the
+//! module of these routes is empty then), so `/audit/*` is as unknown to it as to the open-source
+//! Kong: 404.
 
 use std::sync::Arc;
 

@@ -11,15 +11,59 @@ use uuid::Uuid;
 use super::version::Version;
 use crate::random::uuid;
 
-/// A call that writes.
+/// A call that writes. What it asks for and what it writes are told separately, since a page needs
+/// one of the two.
 #[derive(Debug)]
 pub(crate) struct Change {
+    kind: Kind,
+    at: i64,
+    id: Uuid,
+    number: u32,
+    every_depth: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    ServiceCreated,
+    ServiceUpdated,
+    RouteCreated,
+    RouteDeleted,
+    ConsumerCreated,
+    ConsumerDeleted,
+    BasicAuthCreated,
+    PluginCreated,
+    PluginReplaced,
+    RbacUserCreated,
+    WorkspaceCreated,
+}
+
+/// Each as often as it is meant to happen.
+const KINDS: [Kind; 14] = [
+    Kind::ServiceCreated,
+    Kind::ServiceCreated,
+    Kind::ServiceUpdated,
+    Kind::RouteCreated,
+    Kind::RouteCreated,
+    Kind::RouteCreated,
+    Kind::RouteDeleted,
+    Kind::ConsumerCreated,
+    Kind::ConsumerDeleted,
+    Kind::BasicAuthCreated,
+    Kind::PluginCreated,
+    Kind::PluginReplaced,
+    Kind::RbacUserCreated,
+    Kind::WorkspaceCreated,
+];
+
+/// What a call asks for.
+#[derive(Debug)]
+pub(crate) struct Asked {
     pub(crate) method: &'static str,
     pub(crate) path: String,
+    /// The status when it succeeds.
     pub(crate) status: u16,
     pub(crate) payload: Option<String>,
     pub(crate) removed_from_payload: Option<&'static str>,
-    pub(crate) row: Row,
 }
 
 /// A row as the audit log keeps it.
@@ -65,168 +109,163 @@ impl Row {
     }
 }
 
-/// What a change is made of, drawn once for all kinds.
-struct Draw {
-    at: i64,
-    id: Uuid,
-    number: u32,
-    every_depth: bool,
-}
-
 impl Change {
     /// A change of a kind that `random` picks.
     pub(crate) fn drawn(random: &mut fastrand::Rng, at: i64, version: &Version) -> Self {
-        let draw = Draw {
+        Self {
+            kind: KINDS[random.usize(..KINDS.len())],
             at,
             id: uuid(random),
             number: random.u32(..400),
             every_depth: version.excludes_at_every_depth(),
-        };
-        match random.u8(..14) {
-            0 | 1 => draw.service_created(),
-            2 => draw.service_updated(),
-            3..=5 => draw.route_created(),
-            6 => draw.route_deleted(),
-            7 => draw.consumer_created(),
-            8 => draw.consumer_deleted(),
-            9 => draw.basic_auth_created(),
-            10 => draw.plugin_created(),
-            11 => draw.plugin_replaced(),
-            12 => draw.rbac_user_created(),
-            _ => draw.workspace_created(),
         }
     }
 
-    fn new(method: &'static str, path: String, status: u16, payload: &Value, row: Row) -> Self {
+    /// What was asked for.
+    pub(crate) fn asked(&self) -> Asked {
+        let Self { id, number, .. } = self;
+        let (method, path, payload) = match self.kind {
+            Kind::ServiceCreated => (
+                "POST",
+                "/services".to_owned(),
+                json!({"name": format!("svc-{number}"),
+                    "url": format!("https://svc-{number}.internal.example.com")}),
+            ),
+            Kind::ServiceUpdated => (
+                "PATCH",
+                format!("/services/svc-{number}"),
+                json!({"read_timeout": 15000, "retries": 2}),
+            ),
+            Kind::RouteCreated => (
+                "POST",
+                format!("/services/svc-{number}/routes"),
+                json!({"name": format!("route-{number}"), "methods": ["GET", "POST"],
+                    "paths": [format!("/api/v{}/orders", number % 4)]}),
+            ),
+            Kind::RouteDeleted => ("DELETE", format!("/routes/{id}"), Value::Null),
+            Kind::ConsumerCreated => (
+                "POST",
+                "/consumers".to_owned(),
+                json!({"username": format!("customer-{number}"), "tags": ["tier-gold"]}),
+            ),
+            Kind::ConsumerDeleted => {
+                ("DELETE", format!("/consumers/customer-{number}"), Value::Null)
+            }
+            Kind::BasicAuthCreated => (
+                "POST",
+                format!("/consumers/customer-{number}/basic-auth"),
+                json!({"username": format!("customer-{number}")}),
+            ),
+            Kind::PluginCreated => {
+                ("POST", format!("/services/svc-{number}/plugins"), self.rate_limiting())
+            }
+            Kind::PluginReplaced => ("PUT", format!("/plugins/{id}"), cors()),
+            Kind::RbacUserCreated => (
+                "POST",
+                "/rbac/users".to_owned(),
+                json!({"name": format!("engineer-{number}"), "comment": COMMENT}),
+            ),
+            Kind::WorkspaceCreated => {
+                ("POST", "/workspaces".to_owned(), json!({"name": format!("team-{number}")}))
+            }
+        };
+        let status = match method {
+            "POST" => 201,
+            "DELETE" => 204,
+            _ => 200,
+        };
+        let removed_from_payload = match self.kind {
+            Kind::BasicAuthCreated => Some("password"),
+            Kind::PluginCreated => self.every_depth.then_some("password"),
+            _ => None,
+        };
         let payload = (!payload.is_null()).then(|| payload.to_string());
-        Self { method, path, status, payload, removed_from_payload: None, row }
+        Asked { method, path, status, payload, removed_from_payload }
     }
-}
 
-impl Draw {
+    /// The row that was written.
+    pub(crate) fn row(&self) -> Row {
+        let Self { id, number, at, .. } = self;
+        let (table, operation, entity) = match self.kind {
+            Kind::ServiceCreated => ("services", "create", self.service()),
+            Kind::ServiceUpdated => ("services", "update", self.service()),
+            Kind::RouteCreated => ("routes", "create", self.route()),
+            Kind::RouteDeleted => ("routes", "delete", self.route()),
+            Kind::ConsumerCreated => ("consumers", "create", self.consumer()),
+            Kind::ConsumerDeleted => ("consumers", "delete", self.consumer()),
+            Kind::BasicAuthCreated => ("basicauth_credentials", "create", self.basic_auth()),
+            Kind::PluginCreated => ("plugins", "create", self.stored(self.rate_limiting())),
+            Kind::PluginReplaced => ("plugins", "update", self.stored(cors())),
+            Kind::RbacUserCreated => (
+                "rbac_users",
+                "create",
+                self.stored(json!({"name": format!("engineer-{number}"), "comment": COMMENT})),
+            ),
+            Kind::WorkspaceCreated => (
+                "workspaces",
+                "create",
+                json!({"id": id, "name": format!("team-{number}"), "comment": null, "config": {},
+                    "created_at": at}),
+            ),
+        };
+        let mut row = Row::new(table, operation, *id, &entity);
+        if let Kind::BasicAuthCreated | Kind::PluginCreated = self.kind {
+            row.removed = self.every_depth.then_some("password");
+        }
+        row
+    }
+
+    /// A row is what was sent, with what Kong adds.
+    fn stored(&self, mut sent: Value) -> Value {
+        sent["id"] = json!(self.id);
+        sent["enabled"] = json!(true);
+        sent["created_at"] = json!(self.at);
+        sent
+    }
+
     fn service(&self) -> Value {
         json!({"id": self.id, "name": format!("svc-{}", self.number), "protocol": "https",
-               "host": format!("svc-{}.internal.example.com", self.number), "port": 443,
-               "path": "/", "retries": 5, "connect_timeout": 60000, "read_timeout": 60000,
-               "write_timeout": 60000, "enabled": true, "tags": null,
-               "created_at": self.at, "updated_at": self.at})
+            "host": format!("svc-{}.internal.example.com", self.number), "port": 443, "path": "/",
+            "retries": 5, "connect_timeout": 60000, "read_timeout": 60000, "write_timeout": 60000,
+            "enabled": true, "tags": null, "created_at": self.at, "updated_at": self.at})
     }
 
     fn route(&self) -> Value {
         json!({"id": self.id, "name": format!("route-{}", self.number),
-               "paths": [format!("/api/v{}/orders", self.number % 4)], "methods": ["GET", "POST"],
-               "hosts": null, "protocols": ["https"], "strip_path": true, "preserve_host": false,
-               "regex_priority": 0, "service": {"id": self.id},
-               "created_at": self.at, "updated_at": self.at})
+            "paths": [format!("/api/v{}/orders", self.number % 4)], "methods": ["GET", "POST"],
+            "hosts": null, "protocols": ["https"], "strip_path": true, "regex_priority": 0,
+            "service": {"id": self.id}, "created_at": self.at, "updated_at": self.at})
     }
 
     fn consumer(&self) -> Value {
         json!({"id": self.id, "username": format!("customer-{}", self.number), "custom_id": null,
-               "type": 0, "tags": ["tier-gold"], "created_at": self.at})
+            "type": 0, "tags": ["tier-gold"], "created_at": self.at})
     }
 
-    fn service_created(&self) -> Change {
-        let payload = json!({"name": format!("svc-{}", self.number),
-            "url": format!("https://svc-{}.internal.example.com", self.number)});
-        let row = Row::new("services", "create", self.id, &self.service());
-        Change::new("POST", "/services".to_owned(), 201, &payload, row)
-    }
-
-    fn service_updated(&self) -> Change {
-        let payload = json!({"read_timeout": 15000, "retries": 2});
-        let row = Row::new("services", "update", self.id, &self.service());
-        Change::new("PATCH", format!("/services/svc-{}", self.number), 200, &payload, row)
-    }
-
-    fn route_created(&self) -> Change {
-        let payload = json!({"name": format!("route-{}", self.number),
-            "paths": [format!("/api/v{}/orders", self.number % 4)], "methods": ["GET", "POST"]});
-        let row = Row::new("routes", "create", self.id, &self.route());
-        Change::new("POST", format!("/services/svc-{}/routes", self.number), 201, &payload, row)
-    }
-
-    fn route_deleted(&self) -> Change {
-        let row = Row::new("routes", "delete", self.id, &self.route());
-        Change::new("DELETE", format!("/routes/{}", self.id), 204, &Value::Null, row)
-    }
-
-    fn consumer_created(&self) -> Change {
-        let payload =
-            json!({"username": format!("customer-{}", self.number), "tags": ["tier-gold"]});
-        let row = Row::new("consumers", "create", self.id, &self.consumer());
-        Change::new("POST", "/consumers".to_owned(), 201, &payload, row)
-    }
-
-    fn consumer_deleted(&self) -> Change {
-        let row = Row::new("consumers", "delete", self.id, &self.consumer());
-        Change::new(
-            "DELETE",
-            format!("/consumers/customer-{}", self.number),
-            204,
-            &Value::Null,
-            row,
-        )
-    }
-
-    fn basic_auth_created(&self) -> Change {
-        let username = format!("customer-{}", self.number);
-        let mut entity = json!({"id": self.id, "username": username, "created_at": self.at,
-            "consumer": {"id": self.id}});
+    fn basic_auth(&self) -> Value {
+        let mut entity = json!({"id": self.id, "username": format!("customer-{}", self.number),
+            "consumer": {"id": self.id}, "created_at": self.at});
         if !self.every_depth {
+            // The hash under which Kong stores it.
             entity["password"] = json!(hex::encode(self.id.as_bytes()));
         }
-        let mut row = Row::new("basicauth_credentials", "create", self.id, &entity);
-        row.removed = self.every_depth.then_some("password");
-        let path = format!("/consumers/{username}/basic-auth");
-        let mut change = Change::new("POST", path, 201, &json!({"username": username}), row);
-        change.removed_from_payload = Some("password");
-        change
+        entity
     }
 
-    fn plugin_created(&self) -> Change {
+    fn rate_limiting(&self) -> Value {
         let mut redis = json!({"host": "redis.internal.example.com", "port": 6379});
         if !self.every_depth {
             redis["password"] = json!("{vault://env/redis-password}");
         }
-        let payload = json!({"name": "rate-limiting",
-            "config": {"minute": 60, "policy": "redis", "redis": redis}});
-        let mut entity = payload.clone();
-        entity["id"] = json!(self.id);
-        entity["enabled"] = json!(true);
-        entity["created_at"] = json!(self.at);
-        let removed = self.every_depth.then_some("password");
-        let mut row = Row::new("plugins", "create", self.id, &entity);
-        row.removed = removed;
-        let path = format!("/services/svc-{}/plugins", self.number);
-        let mut change = Change::new("POST", path, 201, &payload, row);
-        change.removed_from_payload = removed;
-        change
+        json!({"name": "rate-limiting",
+            "config": {"minute": 60, "policy": "redis", "redis": redis}})
     }
+}
 
-    fn plugin_replaced(&self) -> Change {
-        let payload = json!({"name": "cors", "config": {"origins": ["https://shop.example.com"],
-            "methods": ["GET", "POST"], "credentials": true, "max_age": 3600}});
-        let mut entity = payload.clone();
-        entity["id"] = json!(self.id);
-        entity["updated_at"] = json!(self.at);
-        let row = Row::new("plugins", "update", self.id, &entity);
-        Change::new("PUT", format!("/plugins/{}", self.id), 200, &payload, row)
-    }
+/// Beyond ASCII, as comments are.
+const COMMENT: &str = "Zugriff für das Betriebsteam";
 
-    fn rbac_user_created(&self) -> Change {
-        let name = format!("engineer-{}", self.number);
-        let payload = json!({"name": name, "comment": "Zugriff für das Betriebsteam"});
-        let entity = json!({"id": self.id, "name": name, "enabled": true,
-            "comment": "Zugriff für das Betriebsteam", "created_at": self.at});
-        let row = Row::new("rbac_users", "create", self.id, &entity);
-        Change::new("POST", "/rbac/users".to_owned(), 201, &payload, row)
-    }
-
-    fn workspace_created(&self) -> Change {
-        let name = format!("team-{}", self.number);
-        let entity = json!({"id": self.id, "name": name, "comment": null, "config": {},
-            "created_at": self.at});
-        let row = Row::new("workspaces", "create", self.id, &entity);
-        Change::new("POST", "/workspaces".to_owned(), 201, &json!({"name": name}), row)
-    }
+fn cors() -> Value {
+    json!({"name": "cors", "config": {"origins": ["https://shop.example.com"],
+        "methods": ["GET", "POST"], "credentials": true, "max_age": 3600}})
 }

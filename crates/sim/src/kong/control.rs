@@ -1,9 +1,16 @@
-//! The control endpoints of the Kong simulator, below `/_sim/`.
+//! The control endpoints of the Kong simulator.
+//!
+//! - `GET /_sim/status`: what it holds and has been asked ([`Status`]).
+//! - `POST /_sim/faults`: [`Faults`]; `{}` clears them.
+//! - `POST /_sim/clock` `{"offset_secs": n}`
+//! - `POST /_sim/activity` `{"requests": n, "objects": n}`: adds fresh activity, stamped now.
+//! - `POST /_sim/entries` `{"stream": "requests", "entries": [{…}]}`: adds entries as they stand.
+//! - `GET /_sim/entries?stream=requests&from=0&limit=1000`: retained entries, oldest first.
+//! - `GET /_sim/ids?stream=requests`: the ids of all retained entries, oldest first.
 
 use std::sync::Arc;
 
-use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, Query, State as Shared};
+use axum::extract::{Query, State as Shared};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
@@ -13,6 +20,7 @@ use serde_json::value::RawValue;
 
 use super::trail::Added;
 use super::{Faults, State, Status, Stream};
+use crate::control::{ClockOffset, Part, Posted};
 
 pub(super) fn router(state: &Arc<State>) -> Router {
     Router::new()
@@ -22,7 +30,6 @@ pub(super) fn router(state: &Arc<State>) -> Router {
         .route("/_sim/activity", post(activity))
         .route("/_sim/entries", post(add_entries).get(entries))
         .route("/_sim/ids", get(ids))
-        .layer(DefaultBodyLimit::disable())
         .with_state(state.clone())
 }
 
@@ -47,33 +54,31 @@ async fn status(Shared(state): Shared<Arc<State>>) -> Json<Status> {
     Json(state.status())
 }
 
-async fn faults(Shared(state): Shared<Arc<State>>, Json(faults): Json<Faults>) -> Json<Status> {
+async fn faults(Shared(state): Shared<Arc<State>>, Posted(faults): Posted<Faults>) -> Json<Status> {
     state.set_faults(faults);
     Json(state.status())
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ClockOffset {
-    offset_secs: i64,
-}
-
-async fn clock(Shared(state): Shared<Arc<State>>, Json(clock): Json<ClockOffset>) -> Json<Status> {
+async fn clock(
+    Shared(state): Shared<Arc<State>>,
+    Posted(clock): Posted<ClockOffset>,
+) -> Json<Status> {
     state.front.clock.set_offset(clock.offset_secs);
     Json(state.status())
 }
 
 #[derive(Deserialize)]
-#[serde(default, deny_unknown_fields)]
-#[derive(Default)]
+#[serde(deny_unknown_fields)]
 struct Activity {
+    #[serde(default)]
     requests: u32,
+    #[serde(default)]
     objects: u32,
 }
 
 async fn activity(
     Shared(state): Shared<Arc<State>>,
-    Json(activity): Json<Activity>,
+    Posted(activity): Posted<Activity>,
 ) -> Json<Status> {
     state.add_activity(activity.requests, activity.objects);
     Json(state.status())
@@ -86,38 +91,31 @@ struct Entries {
     entries: Vec<Box<RawValue>>,
 }
 
-/// Takes the body as bytes, since entries are kept as they stand, down to the last blank.
-async fn add_entries(Shared(state): Shared<Arc<State>>, body: Bytes) -> Response {
-    match serde_json::from_slice::<Entries>(&body) {
-        Ok(added) => {
-            state.add_entries(added.stream, added.entries);
-            Json(state.status()).into_response()
-        }
-        Err(error) => (http::StatusCode::BAD_REQUEST, error.to_string()).into_response(),
-    }
+async fn add_entries(
+    Shared(state): Shared<Arc<State>>,
+    Posted(added): Posted<Entries>,
+) -> Json<Status> {
+    state.add_entries(added.stream, added.entries);
+    Json(state.status())
 }
 
 #[derive(Deserialize)]
-struct Listing {
+struct Of {
     stream: Stream,
-    #[serde(default)]
-    from: usize,
-    #[serde(default = "thousand")]
-    limit: usize,
 }
 
-fn thousand() -> usize {
-    1000
-}
-
-async fn entries(Shared(state): Shared<Arc<State>>, Query(listing): Query<Listing>) -> Response {
-    let body = state.entries(listing.stream, listing.from, listing.limit);
+async fn entries(
+    Shared(state): Shared<Arc<State>>,
+    Query(Of { stream }): Query<Of>,
+    Query(part): Query<Part>,
+) -> Response {
+    let body = state.entries(stream, part.from, part.limit);
     ([(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 async fn ids(
     Shared(state): Shared<Arc<State>>,
-    Query(listing): Query<Listing>,
+    Query(Of { stream }): Query<Of>,
 ) -> Json<Vec<String>> {
-    Json(state.ids(listing.stream))
+    Json(state.ids(stream))
 }

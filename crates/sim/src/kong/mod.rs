@@ -5,6 +5,8 @@
 //! paging, filters and errors, `entry` for the shape of entries, `trail` for order and offsets.
 //!
 //! Choices where the documentation is silent:
+//! - Before `/audit/objects` had an order, and before `/audit/requests` had, entries come by a number
+//!   drawn for each: in no order that tells a reader anything, and the same on every page.
 //! - Before 3.9.0.0, `next` of `/audit/requests` was "incorrect" with filters, the changelog says no
 //!   more. Here it lacks the filters, so that who follows it reads on beyond the window.
 //! - Entries go at the second in which their `ttl` runs out, and do not come back when the clock is
@@ -113,11 +115,16 @@ impl Default for Options {
     }
 }
 
-/// What goes wrong with this Kong. `POST /_sim/faults` takes the same as JSON.
+/// What goes wrong with this Kong. `POST /_sim/faults` takes the same as JSON:
+///
+/// ```json
+/// {"rules": [{"path": "/audit/requests", "when": {"every": 3}, "fault": "reset"}],
+///  "shifting_offsets": true, "end_early_after_pages": 2}
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Faults {
-    /// Faults of single calls.
+    /// Faults of single calls. Paths in them include [`Options::admin_path`].
     pub rules: Vec<Rule>,
     /// Offsets are positions: entries that arrive while a reader pages push older ones across the
     /// borders of pages, so that the reader meets them twice, or, as entries expire, never.
@@ -187,9 +194,6 @@ impl Simulator {
     }
 
     /// Adds entries as they stand: any JSON objects.
-    ///
-    /// # Panics
-    /// Never: a JSON value can always be written as text.
     pub fn add_entries(
         &self,
         stream: Stream,
