@@ -9,9 +9,10 @@
 //!   generated and added entries.
 //! - [`cloudtrail`]: `PutAuditEvents`, which verifies signature, checksum, schema and limits, and
 //!   keeps what it accepted.
-//! - [`front`]: what both have before their own handlers: counted calls, latency, faults, `Date`.
-//! - [`fault`]: the faults, as data. [`clock`]: a clock that can be moved. [`server`]: HTTP over
-//!   connections that can be reset.
+//! - [`fault`]: what can go wrong with a call of either, as data.
+//! - `front`: what both have before their own handlers: counted calls, latency, faults, `Date`.
+//!   `clock`: a clock that can be moved. `server`: HTTP over connections that can be reset.
+//!   `control`: what their control endpoints share. `random`: seeded randomness.
 //!
 //! Both start on a thread of their own and stop when dropped, so they serve synchronous and
 //! asynchronous tests alike:
@@ -25,14 +26,15 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Every control has an HTTP endpoint below `/_sim/` and a method of the same name. Control
-//! endpoints ask for no authentication and are neither counted, delayed, disturbed nor audited.
+//! What the methods of a simulator tell and change, its control endpoints below `/_sim/` tell and
+//! change over HTTP. They ask for no authentication and are neither counted, delayed, disturbed nor
+//! audited.
 
-pub mod clock;
+mod clock;
 pub mod cloudtrail;
 mod control;
 pub mod fault;
-pub mod front;
+mod front;
 pub mod kong;
 mod random;
-pub mod server;
+mod server;

@@ -53,11 +53,6 @@ impl Server {
         Ok(Self { address, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
     /// Its origin, `http://ip:port`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
