@@ -16,8 +16,8 @@ use tracing_subscriber::EnvFilter;
 /// Runs a Spin application's timer or command component, without Spin.
 ///
 /// A stand-in with Spin's interfaces and Spin's rules, for tests, demonstrations and a quick start.
-/// Production is Spin itself (https://spinframework.dev): this host has no time-outs of its own, no
-/// metrics, no log files and no upgrades.
+/// Production is Spin itself (https://spinframework.dev): this host keeps no log files and no
+/// metrics, and does not read all of Spin's configuration (what it lacks, it refuses).
 ///
 /// stdout carries what the component prints to its stdout; the host's own words and the component's
 /// stderr go to stderr. RUST_LOG sets how much the host says (default: warn).
@@ -145,16 +145,25 @@ async fn up(args: &RunArgs) -> Result<ExitCode> {
 
 async fn run(app: &App, quiet: bool) -> Result<ExitCode> {
     match app.manifest().trigger {
-        Trigger::Timer { interval_ms } => loop {
-            tokio::time::sleep(Duration::from_millis(interval_ms)).await;
-            if let Ending::Trapped(message) = call(app, quiet).await?.ending {
-                eprintln!(
-                    "error: the component trapped, which ends the timer trigger: {message}\n\
-                     error: the exit status is 0, as Spin's is: have a supervisor restart it always"
-                );
-                return Ok(ExitCode::SUCCESS);
+        Trigger::Timer { interval_ms } => {
+            let interval = Duration::from_millis(interval_ms);
+            eprintln!(
+                "component {:?}: the first tick in {interval:?}, then {interval:?} after each tick; \
+                 SIGINT or SIGTERM ends it",
+                app.manifest().component_id
+            );
+            loop {
+                tokio::time::sleep(interval).await;
+                if let Ending::Trapped(message) = call(app, quiet).await?.ending {
+                    eprintln!(
+                        "error: the component trapped, which ends the timer trigger: {message}\n\
+                         error: the exit status is 0, as Spin's is: have a supervisor restart it \
+                         always"
+                    );
+                    return Ok(ExitCode::SUCCESS);
+                }
             }
-        },
+        }
         Trigger::Command => Ok(match call(app, quiet).await?.ending {
             Ending::Returned => ExitCode::SUCCESS,
             Ending::Failed => ExitCode::FAILURE,
