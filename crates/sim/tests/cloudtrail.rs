@@ -2,6 +2,7 @@
 //! told to.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/cloudtrail.rs"]
 mod support;
 
 use std::time::{Duration, Instant, SystemTime};

@@ -1,6 +1,7 @@
 //! The official AWS SDK for CloudTrail Data talks to the simulator as it would to AWS.
 #![allow(clippy::unwrap_used)]
 
+#[path = "support/cloudtrail.rs"]
 mod support;
 
 use std::time::{Duration, SystemTime};

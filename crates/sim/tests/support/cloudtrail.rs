@@ -1,4 +1,4 @@
-//! What the tests share: a channel, and clients that sign by AWS's own crates.
+//! What the tests of the CloudTrail simulator share: a channel, and clients that sign by AWS's own crates.
 #![allow(dead_code, clippy::unwrap_used)]
 
 use std::time::{Duration, SystemTime};
