@@ -1,4 +1,4 @@
-//! One run at a time across hosts that share a store (design invariant 2).
+//! One run at a time across hosts that share a store (invariant 2).
 //!
 //! The lease is one value: its owner's token, random and never used again, and when it ends. It is
 //! taken by compare-and-swap; the swap's answer is ignored and the value read back, since Spin 4.0.2

@@ -1,5 +1,5 @@
 //! What a run needs of the world: five ports, implemented by `component.rs` for Spin and by the
-//! tests for a world of their own (design invariant 6: the core does no I/O of its own).
+//! tests for a world of their own (invariant 6: the core does no I/O of its own).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! What a run did: one JSON object on one line of stdout (design section 5).
+//! What a run did: one JSON object on one line of stdout.
 
 use serde::Serialize;
 

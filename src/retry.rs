@@ -1,4 +1,4 @@
-//! When to try again: full-jitter exponential back-off within the run's budget (design section 9).
+//! When to try again: full-jitter exponential back-off within the run's budget.
 
 use std::time::Duration;
 

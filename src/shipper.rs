@@ -214,6 +214,9 @@ impl<'a, P: Ports> Run<'a, P> {
         let (mut report, mut halted) = delivery.close(halted).await;
         report.mode = mode;
 
+        if window.after.is_none() && Some(&stream) == self.config.streams.first() {
+            self.warn_of_hidden_entries(&shared.about);
+        }
         let head = ledger.stream(stream);
         head.longest_ttl = head.longest_ttl.max(longest_ttl);
         head.incomplete = true;
@@ -295,6 +298,20 @@ impl<'a, P: Ports> Run<'a, P> {
             retention_secs: walk.retention(),
             request_times: &walk.shared.request_times,
             fallback_time: walk.shared.now,
+        }
+    }
+
+    /// Once a reconcile, so about once a day.
+    fn warn_of_hidden_entries(&self, about: &About) {
+        if !about.hides.is_empty() {
+            self.log.log(
+                Level::Warn,
+                format!(
+                    "Kong keeps some calls or rows out of its audit log, and so out of CloudTrail: {}; check kong.conf on the \
+                     control plane if that is not meant",
+                    about.hides.join("; ")
+                ),
+            );
         }
     }
 

@@ -1,4 +1,4 @@
-//! What CloudTrail's answers mean for a batch and for each event (design section 9).
+//! What CloudTrail's answers mean for a batch and for each event.
 
 use std::collections::HashMap;
 use std::fmt;

@@ -1,5 +1,5 @@
 //! `additionalEventData`: every field that the event does not tell exactly in a place of its own,
-//! verbatim (design invariant 3).
+//! verbatim (invariant 3).
 
 use std::collections::HashMap;
 

@@ -1,7 +1,7 @@
 //! JSON text: writing it, and telling whether all readers take a given text the same way.
 //!
 //! Foreign values are copied as text, never through a number or a tree of ours, so that `1.0`,
-//! `1e3` and twenty digits stay what they are (design invariant 3).
+//! `1e3` and twenty digits stay what they are (invariant 3).
 
 use std::borrow::Cow;
 use std::collections::HashMap;

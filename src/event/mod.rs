@@ -11,7 +11,7 @@
 //! - [`rebuild`]: the way back, from events to the entry;
 //! - `json`: the text itself.
 //!
-//! The room keeps design invariant 3: every field that Kong sent can be read back from the events.
+//! The room keeps invariant 3: every field that Kong sent can be read back from the events.
 //! A value is either told exactly in the place that the mapping gives it, or stands verbatim in
 //! `additionalEventData`; what is too large is split. `docs/event-mapping.md` is the mapping.
 

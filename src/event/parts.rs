@@ -1,4 +1,4 @@
-//! What is too large for its event, in slices, each in an event of its own (design invariant 3:
+//! What is too large for its event, in slices, each in an event of its own (invariant 3:
 //! split, not cut). [`super::rebuild`] puts them together again.
 
 use std::borrow::Cow;

@@ -1,6 +1,6 @@
 //! The way back: from an event and its parts to the entry that Kong sent.
 //!
-//! This is what keeps the mapping honest (design invariant 3), and what an auditor puts a split
+//! This is what keeps the mapping honest (invariant 3), and what an auditor puts a split
 //! entry together with.
 
 use std::borrow::Cow;

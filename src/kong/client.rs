@@ -11,12 +11,14 @@ use serde_json::value::RawValue;
 
 use super::{Entry, KongError, Stream, Version, Window, text};
 use crate::config::Config;
-use crate::ports::{Clock, Http, HttpLimits, HttpResponse, Random};
+use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpResponse, Random};
 use crate::retry::Retry;
 use crate::wire::{date, query_value, retry_after};
 
-/// Largest page, in bytes.
+/// Largest page, in bytes; of a larger one, half as many entries are asked for.
 const MAX_PAGE: usize = 16 * 1024 * 1024;
+/// Largest page of a single entry, in bytes.
+const MAX_ENTRY: usize = 48 * 1024 * 1024;
 const TRIES: u32 = 5;
 
 /// The Admin API, as one run reads it.
@@ -24,6 +26,7 @@ pub struct Kong<'a, P> {
     port: &'a P,
     config: &'a Config,
     deadline: Duration,
+    page_size: Cell<u32>,
     calls: Cell<u64>,
     retries: Cell<u64>,
 }
@@ -62,14 +65,8 @@ impl Page {
         let parsed: Body<'_> = serde_json::from_str(&body)
             .map_err(|error| malformed(format!("the page is not whole JSON ({error})")))?;
         let data = parsed.data.ok_or_else(|| malformed("the page has no data".to_owned()))?;
-        let entries: Vec<&RawValue> = match serde_json::from_str(data.get()) {
-            Ok(entries) => entries,
-            // Lua has one empty table, which may come out as an object.
-            Err(_) if data.get().bytes().filter(|b| !b.is_ascii_whitespace()).eq(*b"{}") => {
-                Vec::new()
-            }
-            Err(_) => return Err(malformed("the page's data is no list".to_owned())),
-        };
+        let entries: Vec<&RawValue> = serde_json::from_str(data.get())
+            .map_err(|_| malformed("the page's data is no list".to_owned()))?;
         if let Some(stray) = entries.iter().find(|raw| !raw.get().starts_with('{')) {
             let shown: String = stray.get().chars().take(40).collect();
             return Err(malformed(format!("an element of the page's data is no entry: {shown}")));
@@ -108,7 +105,8 @@ impl Page {
 impl<'a, P: Http + Clock + Random> Kong<'a, P> {
     /// A client whose tries end at `deadline` on the clock that never goes back.
     pub fn new(port: &'a P, config: &'a Config, deadline: Duration) -> Self {
-        Self { port, config, deadline, calls: Cell::new(0), retries: Cell::new(0) }
+        let page_size = Cell::new(config.page_size);
+        Self { port, config, deadline, page_size, calls: Cell::new(0), retries: Cell::new(0) }
     }
 
     /// Calls made so far, tries included.
@@ -131,7 +129,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         }
         let mut now = None;
         let root = self
-            .tried("/", |response| {
+            .tried("/", MAX_PAGE, |response| {
                 now = date(&response);
                 let body = body_text("/", response)?;
                 serde_json::from_str::<Root>(&body).map_err(|error| {
@@ -151,7 +149,8 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         Ok(About { version, now, record_ttl, hides })
     }
 
-    /// One page of `stream` within `window`. The filters go along with every offset: what Kong
+    /// One page of `stream` within `window`, of half as many entries where one is too large, and
+    /// then of more again. The filters go along with every offset: what Kong
     /// gives as `next` lost them before 3.9.0.0.
     pub async fn page(
         &self,
@@ -159,7 +158,29 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         window: Window,
         offset: Option<&str>,
     ) -> Result<Page, KongError> {
-        let mut path = format!("/audit/{}?size={}", stream.name(), self.config.page_size);
+        loop {
+            let size = self.page_size.get();
+            match self.page_of(size, stream, window, offset).await {
+                Err(KongError::Http(HttpError::TooLarge)) if size > 1 => {
+                    self.page_size.set(size / 2);
+                    self.retries.set(self.retries.get() + 1);
+                }
+                page => {
+                    self.page_size.set(size.saturating_mul(2).min(self.config.page_size));
+                    return page;
+                }
+            }
+        }
+    }
+
+    async fn page_of(
+        &self,
+        size: u32,
+        stream: Stream,
+        window: Window,
+        offset: Option<&str>,
+    ) -> Result<Page, KongError> {
+        let mut path = format!("/audit/{}?size={size}", stream.name());
         for (name, bound) in [("after", window.after), ("before", window.before)] {
             if let Some(bound) = bound {
                 // Kong refuses negative times, and has nothing from before 1970.
@@ -169,18 +190,20 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         if let Some(offset) = offset {
             let _ = write!(path, "&offset={}", query_value(offset));
         }
-        self.tried(&path, |response| Page::read(&path, body_text(&path, response)?)).await
+        let max_body = if size == 1 { MAX_ENTRY } else { MAX_PAGE };
+        self.tried(&path, max_body, |response| Page::read(&path, body_text(&path, response)?)).await
     }
 
     async fn tried<T>(
         &self,
         path: &str,
+        max_body: usize,
         mut read: impl FnMut(HttpResponse) -> Result<T, KongError>,
     ) -> Result<T, KongError> {
         let mut retry = Retry::new(TRIES, self.deadline);
         loop {
             let mut asked = None;
-            let outcome = match self.get(path).await {
+            let outcome = match self.get(path, max_body).await {
                 Ok(response) => {
                     asked = retry_after(&response);
                     check_status(path, &response).and_then(|()| read(response))
@@ -199,22 +222,20 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         }
     }
 
-    async fn get(&self, path: &str) -> Result<HttpResponse, KongError> {
+    async fn get(&self, path: &str, max_body: usize) -> Result<HttpResponse, KongError> {
         self.calls.set(self.calls.get() + 1);
         let url = format!("{}{}{path}", self.config.kong_admin_api, self.config.kong_admin_path);
         let mut request = http::Request::get(url).header("accept", "application/json");
         if let Some(token) = &self.config.kong_admin_token {
             request = request.header("kong-admin-token", token.expose());
         }
-        let invalid = |error: http::Error| {
-            KongError::Http(crate::ports::HttpError::Invalid(error.to_string()))
-        };
+        let invalid = |error: http::Error| KongError::Http(HttpError::Invalid(error.to_string()));
         let request = request.body(Vec::new()).map_err(invalid)?;
         let limits = HttpLimits {
             connect: Duration::from_secs(10),
             first_byte: Duration::from_mins(1),
             between_bytes: Duration::from_secs(30),
-            max_body: MAX_PAGE,
+            max_body,
         };
         self.port.send(request, limits).await.map_err(KongError::Http)
     }

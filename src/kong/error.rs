@@ -61,6 +61,11 @@ impl KongError {
 impl fmt::Display for KongError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Http(HttpError::TooLarge) => write!(
+                f,
+                "an answer of Kong's Admin API is larger than this version reads: 16 MiB for a page of several entries, 48 \
+                 MiB for a single one"
+            ),
             Self::Http(error) => write!(
                 f,
                 "Kong's Admin API cannot be reached: {error}; check kong_admin_api, the network path to it, and its \
@@ -85,6 +90,11 @@ impl fmt::Display for KongError {
                 f,
                 "Kong answered 404 on {path}: it keeps no audit log (set audit_log = on in kong.conf on the control plane \
                  and check its Enterprise licence), or kong_admin_path is wrong"
+            ),
+            Self::Status { status: 404, path } => write!(
+                f,
+                "what answered has no {path}: check kong_admin_api, and kong_admin_path when the Admin API sits behind a \
+                 path prefix"
             ),
             Self::Status { status, path } => write!(
                 f,

@@ -13,7 +13,7 @@ use crate::tool::{self, Installs};
 use crate::{shell, tool::answer};
 
 const TARGET: &str = "wasm32-wasip2";
-/// Where the manifests look for the component (DESIGN's contract), from the checkout's root.
+/// Where the manifests look for the component, from the checkout's root.
 const CONTRACT_PATH: &str = "target/wasm32-wasip2/release/kong_cloudtrail.wasm";
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
 /// Longest time for rustup to fetch the target: some 20 MB.

@@ -44,7 +44,8 @@ pub(super) fn router(state: &Arc<State>) -> Router {
         .with_state(state.clone());
     let api = match state.options.admin_path.as_str() {
         "" => api,
-        prefix => Router::new().nest(prefix, api),
+        // As a service it also answers at the prefix with a slash behind it.
+        prefix => Router::new().nest_service(prefix, api),
     };
     api.layer(from_fn_with_state(state.front.clone(), stand_before)).merge(control::router(state))
 }

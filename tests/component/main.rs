@@ -1,0 +1,11 @@
+//! The built component on the host, against the simulators, on SQLite and on a real Redis.
+//! `cargo xtask test` builds the component and starts the Redis.
+#![allow(clippy::unwrap_used)]
+
+mod artefact;
+mod bad_input;
+mod command;
+mod job;
+mod kongs;
+mod signature;
+mod support;

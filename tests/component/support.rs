@@ -1,0 +1,220 @@
+//! The built component on the host, between the two simulators.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use kong_cloudtrail::event::rebuild;
+use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources};
+use kong_cloudtrail_sim::{cloudtrail, kong};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub const CHANNEL: &str =
+    "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
+pub const TOKEN: &str = "kong-token-that-nobody-may-see";
+pub const SECRET: &str = "aws-secret-that-nobody-may-see";
+
+/// Where the key-value store is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    Sqlite,
+    Redis,
+}
+
+pub struct World {
+    pub kong: kong::Simulator,
+    pub cloudtrail: cloudtrail::Simulator,
+    pub variables: BTreeMap<String, String>,
+    runtime_config: Option<PathBuf>,
+    folder: TempDir,
+}
+
+/// The stores to test on: SQLite, and Redis where there is one.
+pub fn stores() -> Vec<Store> {
+    if redis_url().is_some() {
+        return vec![Store::Sqlite, Store::Redis];
+    }
+    eprintln!(
+        "SKIPPED: on Redis, since KONG_CLOUDTRAIL_TEST_REDIS_URL names none; `cargo xtask test` starts one"
+    );
+    vec![Store::Sqlite]
+}
+
+fn redis_url() -> Option<String> {
+    std::env::var("KONG_CLOUDTRAIL_TEST_REDIS_URL").ok()
+}
+
+/// The component as `cargo xtask build` leaves it.
+pub fn component() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    root.join("target/wasm32-wasip2/release/kong_cloudtrail.wasm")
+}
+
+impl World {
+    pub fn new(store: Store, kong: kong::Options) -> Self {
+        static WORLDS: AtomicU32 = AtomicU32::new(0);
+        assert!(component().exists(), "no component: run `cargo xtask build`");
+        let kong =
+            kong::Simulator::start(kong::Options { token: Some(TOKEN.into()), ..kong }).unwrap();
+        let credentials = cloudtrail::Credentials {
+            access_key_id: "AKIDEXAMPLE".into(),
+            secret_access_key: SECRET.into(),
+            session_token: None,
+        };
+        let cloudtrail =
+            cloudtrail::Simulator::start(cloudtrail::Options::new(CHANNEL, credentials)).unwrap();
+        let ledger =
+            format!("test-{}-{}", std::process::id(), WORLDS.fetch_add(1, Ordering::Relaxed));
+        let folder = TempDir::new().unwrap();
+        let runtime_config = (store == Store::Redis).then(|| {
+            let file = folder.path().join("runtime-config.toml");
+            let url = redis_url().unwrap();
+            std::fs::write(
+                &file,
+                format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{url}\"\n"),
+            )
+            .unwrap();
+            file
+        });
+        let variables = BTreeMap::from(
+            [
+                ("kong_admin_api", kong.url()),
+                ("kong_admin_token", TOKEN.to_owned()),
+                ("channel_arn", CHANNEL.to_owned()),
+                ("cloudtrail_endpoint", cloudtrail.url()),
+                ("allow_outbound", cloudtrail.url()),
+                ("aws_access_key_id", "AKIDEXAMPLE".to_owned()),
+                ("aws_secret_access_key", SECRET.to_owned()),
+                ("ledger", ledger),
+                ("max_calls_per_sec", "1000".to_owned()),
+            ]
+            .map(|(name, value)| (name.to_owned(), value)),
+        );
+        Self { kong, cloudtrail, variables, runtime_config, folder }
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    pub fn app(&self) -> App {
+        App::load(Options {
+            manifest: Path::new(env!("CARGO_MANIFEST_DIR")).join("spin.toml"),
+            runtime_config: self.runtime_config.clone(),
+            variables: Sources { given: self.variables.clone(), ..Sources::default() },
+            state_dir: Some(self.folder.path().to_owned()),
+            ..Options::default()
+        })
+        .unwrap()
+    }
+
+    /// One tick. Whatever happens, the component returns, prints one report and no secret.
+    pub async fn tick(&self) -> Report {
+        let outcome = self.app().tick().await.unwrap();
+        assert_eq!(outcome.ending, Ending::Returned, "{outcome:?}");
+        Report::of(outcome)
+    }
+
+    /// One tick that must end `ok`.
+    pub async fn tick_ok(&self) -> Report {
+        let report = self.tick().await;
+        assert_eq!(report["outcome"], "ok", "{report:?}");
+        assert_eq!(report["error"], Value::Null);
+        report
+    }
+
+    /// Each entry that Kong holds is in CloudTrail exactly once with all that it says, and each
+    /// event there belongs to an entry.
+    pub fn assert_exactly_once(&self) {
+        let mut events: HashMap<String, Vec<Value>> = HashMap::new();
+        for event in self.cloudtrail.events(0, usize::MAX) {
+            events.entry(event.id).or_default().push(event.event_data);
+        }
+        for (sim_stream, stream) in
+            [(kong::Stream::Requests, Stream::Requests), (kong::Stream::Objects, Stream::Objects)]
+        {
+            for entry in self.kong.entries(sim_stream, 0, usize::MAX) {
+                let id = entry[stream.id_field()].as_str().unwrap_or_default();
+                let found = events
+                    .remove(id)
+                    .unwrap_or_else(|| panic!("{stream:?} {id} is not in CloudTrail"));
+                assert_eq!(
+                    found.len(),
+                    1,
+                    "{stream:?} {id} is in CloudTrail {} times",
+                    found.len()
+                );
+                let rebuilt = rebuild::entry(stream, &[found[0].to_string()]).unwrap();
+                assert_eq!(settled(serde_json::from_str(&rebuilt).unwrap()), settled(entry));
+            }
+        }
+        assert!(events.is_empty(), "events that belong to no entry: {:?}", events.keys());
+    }
+}
+
+/// An entry without its `ttl`, which falls as time passes.
+fn settled(mut entry: Value) -> Value {
+    entry.as_object_mut().unwrap().remove("ttl");
+    // Where the text of a JSON payload is not kept, its value is.
+    for field in ["payload", "entity"] {
+        if let Some(value) = entry[field].as_str().and_then(|text| serde_json::from_str(text).ok())
+        {
+            entry[field] = value;
+        }
+    }
+    entry
+}
+
+/// The report of a tick, and all that was printed.
+#[derive(Debug)]
+pub struct Report {
+    report: Value,
+    pub stdout: Vec<String>,
+}
+
+impl Report {
+    fn of(outcome: Outcome) -> Self {
+        let reports = outcome.stdout.iter().filter(|line| event(line) == json!("run")).count();
+        assert_eq!(reports, 1, "one report a run: {:?}", outcome.stdout);
+        for line in outcome.stdout.iter().chain(&outcome.stderr) {
+            assert!(
+                !line.contains(TOKEN) && !line.contains(SECRET),
+                "a secret was printed: {line}"
+            );
+        }
+        for line in &outcome.stdout {
+            assert!(event(line) == json!("run") || event(line) == json!("log"), "{line}");
+        }
+        Self { report: outcome.report.unwrap(), stdout: outcome.stdout }
+    }
+
+    pub fn stream(&self, stream: &str, count: &str) -> u64 {
+        self.report["streams"][stream][count].as_u64().unwrap()
+    }
+
+    pub fn shipped(&self) -> (u64, u64) {
+        (self.stream("requests", "shipped"), self.stream("objects", "shipped"))
+    }
+
+    pub fn has(&self, key: &str) -> bool {
+        self.report.get(key).is_some()
+    }
+
+    pub fn error(&self) -> &str {
+        self.report["error"].as_str().unwrap_or_default()
+    }
+}
+
+fn event(line: &str) -> Value {
+    serde_json::from_str::<Value>(line).map(|value| value["event"].clone()).unwrap_or_default()
+}
+
+impl std::ops::Index<&str> for Report {
+    type Output = Value;
+    fn index(&self, key: &str) -> &Value {
+        &self.report[key]
+    }
+}
