@@ -65,9 +65,9 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
     let entries = kong.entries()?;
     let events = channel.events()?;
     println!("{}", view::streams(&entries, &[backlog, fresh, idle], &events));
-    println!("As an auditor reads it:\n{}", view::trail(&events));
+    println!("\nAs an auditor reads it:\n{}", view::trail(&events));
     if let Some(event) = view::example(&events) {
-        println!("One event in full:\n{}", serde_json::to_string_pretty(event)?);
+        println!("\nOne event in full:\n{}", serde_json::to_string_pretty(event)?);
     }
     let verdict = verdict::check(&entries, &events);
     println!("\n{verdict}");

@@ -44,29 +44,33 @@ pub fn streams(entries: &[Entry], reports: &[Value], events: &[Event]) -> Table 
     table
 }
 
-/// A few events of different kinds, the newest of each, in the order in which they happened.
+/// A few events of different kinds, from all over the trail, in the order in which they happened.
 pub fn trail(events: &[Event]) -> Table {
+    // Each kind is looked for a share further into the trail: requests first, then objects.
     let kinds: [fn(&Event) -> bool; 6] = [
-        |event| event.data["eventName"] == "GETauth",
-        is_example,
         |event| event.data["errorCode"] == "403",
-        |event| event.data["eventName"].as_str().is_some_and(|name| name.starts_with("DELETE")),
-        |event| event.data["eventName"].as_str().is_some_and(|name| name.starts_with("CREATE")),
-        |event| event.data["errorCode"].as_str().is_some_and(|code| code.starts_with('5')),
+        |event| event.data["eventName"] == "GETauth" && event.data.get("errorCode").is_none(),
+        |event| event.data["errorCode"].as_str().is_some_and(|code| code != "403"),
+        |event| named(event, "CREATE"),
+        |event| named(event, "DELETE"),
+        is_example,
     ];
-    let newest = |kind: fn(&Event) -> bool| events.iter().rposition(kind);
-    let mut chosen: Vec<usize> = kinds.into_iter().filter_map(newest).collect();
-    chosen.sort_unstable_by_key(|at| (events[*at].data["eventTime"].to_string(), *at));
-    chosen.dedup();
+    let mut chosen: Vec<usize> = (1..)
+        .zip(kinds)
+        .filter_map(|(share, kind)| {
+            events[..events.len() * share / kinds.len()].iter().rposition(kind)
+        })
+        .collect();
+    chosen.sort_by_key(|at| events[*at].data["eventTime"].to_string());
 
     let mut table = table(["when", "who", "what", "from where", "outcome"]);
     for event in chosen.into_iter().map(|at| &events[at]) {
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let identity = &event.data["userIdentity"];
-        let named = identity["details"]["userName"].as_str();
+        let user_name = identity["details"]["userName"].as_str();
         table.add_row([
             text(&event.data["eventTime"]),
-            named.map_or_else(|| text(&identity["principalId"]), str::to_owned),
+            user_name.map_or_else(|| text(&identity["principalId"]), str::to_owned),
             text(&event.data["eventName"]),
             text(&event.data["sourceIPAddress"]),
             outcome(event),
@@ -85,6 +89,10 @@ fn is_example(event: &Event) -> bool {
     event.data["requestParameters"].get("name").is_some()
         && event.data["userIdentity"]["details"].get("userName").is_some()
         && event.data.get("errorCode").is_none()
+}
+
+fn named(event: &Event, prefix: &str) -> bool {
+    event.data["eventName"].as_str().is_some_and(|name| name.starts_with(prefix))
 }
 
 fn outcome(event: &Event) -> String {
