@@ -47,8 +47,7 @@ pub async fn run<P: Ports>(
 
 /// One run with a sound configuration.
 async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
-    let started = port.elapsed();
-    let deadline = started + config.run_budget;
+    let deadline = port.elapsed() + config.run_budget;
     let log = Logger::new(port, config.log_level);
     let store = Store::new(port, &config.ledger);
     let kong = Kong::new(port, config, deadline);
@@ -63,7 +62,6 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
                 store: &store,
                 kong: &kong,
                 cloudtrail: &cloudtrail,
-                started,
                 deadline,
             };
             if let Err(halt) = run.streams(&mut lease, report).await {
@@ -97,7 +95,6 @@ struct Run<'a, P> {
     store: &'a Store<'a, P>,
     kong: &'a Kong<'a, P>,
     cloudtrail: &'a CloudTrail<'a, P>,
-    started: Duration,
     deadline: Duration,
 }
 
@@ -111,50 +108,37 @@ struct Shared {
 }
 
 impl<'a, P: Ports> Run<'a, P> {
+    /// Reads the ledger first, so that also with Kong out of reach the report says how far behind
+    /// the streams are.
     async fn streams(&self, lease: &mut Lease<'a, P>, report: &mut Report) -> Result<(), Halt> {
-        let about = self.kong.about().await.map_err(Halt::Kong)?;
         let mut ledger =
             Ledger::load(self.store, &self.config.channel.arn, &self.config.kong_admin_api)?;
         report.dead_letters = Some(0);
-        // The beginning by Kong's clock, which told the time while the call was under way.
-        let now = about.now.unwrap_or_else(|| self.port.now_ms().div_euclid(1000));
-        let mut shared = Shared { about, now, request_times: HashMap::new() };
+        let about = self.kong.about().await;
+        let told = about.as_ref().ok().and_then(|about| about.now);
+        let now = told.unwrap_or_else(|| self.port.now_ms().div_euclid(1000));
+        let told_at = self.port.elapsed();
 
-        for stream in &self.config.streams {
-            let (done, halted) = self.stream(*stream, &mut shared, &mut ledger, lease).await;
-            let mut done = done;
-            done.watermark = ledger.stream(*stream).watermark;
-            let (outcome, ends_run) = match &halted {
-                None if done.pending + done.rejected > 0 => (Outcome::Partial, false),
-                None => (Outcome::Ok, false),
-                Some(Halt::Budget) => (Outcome::Partial, true),
-                Some(Halt::Kong(_)) => (Outcome::Failed, false),
-                Some(_) => (Outcome::Failed, true),
-            };
-            let error = match &halted {
-                Some(halt) => Some(halt.to_string()),
-                None if done.pending > 0 => Some(format!(
-                    "CloudTrail has not taken {} of the {} entries; the next run tries them again, the log lines say why",
-                    done.pending,
-                    stream.name()
-                )),
-                None => None,
-            };
-            report.add(outcome, error);
-            *report.stream(*stream) = done;
-            if ends_run {
-                break;
+        if let Ok(about) = &about {
+            let mut shared = Shared { about: about.clone(), now, request_times: HashMap::new() };
+            for stream in &self.config.streams {
+                let (done, halted) = self.stream(*stream, &mut shared, &mut ledger, lease).await;
+                let ends_run = !matches!(halted, None | Some(Halt::Kong(_)));
+                conclude(report, *stream, done, halted);
+                if ends_run {
+                    break;
+                }
             }
         }
 
-        let ended = now + seconds(self.port.elapsed().saturating_sub(self.started));
+        let ended = now + seconds(self.port.elapsed().saturating_sub(told_at));
         for stream in Stream::ALL {
             let watermark = ledger.stream(stream).watermark;
             let stream = report.stream(stream);
             stream.watermark = watermark;
             stream.lag_secs = watermark.map(|watermark| ended - watermark);
         }
-        Ok(())
+        about.map(drop).map_err(Halt::Kong)
     }
 
     /// Ships one stream, and once more as a whole when Kong turns out to ignore time filters.
@@ -406,6 +390,26 @@ impl About {
             .or((longest_ttl > 0).then_some(longest_ttl))
             .unwrap_or(DEFAULT_RETENTION_SECS)
     }
+}
+
+/// How a stream ended, in the report.
+fn conclude(report: &mut Report, stream: Stream, done: StreamReport, halted: Option<Halt>) {
+    let (outcome, error) = match halted {
+        Some(halt @ Halt::Budget) => (Outcome::Partial, Some(halt.to_string())),
+        Some(halt) => (Outcome::Failed, Some(halt.to_string())),
+        None if done.pending > 0 => {
+            let (pending, name) = (done.pending, stream.name());
+            let error = format!(
+                "CloudTrail has not taken {pending} of the {name} entries: the next run tries them again, and the log \
+                 lines say why"
+            );
+            (Outcome::Partial, Some(error))
+        }
+        None if done.rejected > 0 => (Outcome::Partial, None),
+        None => (Outcome::Ok, None),
+    };
+    report.add(outcome, error);
+    *report.stream(stream) = done;
 }
 
 fn millis(duration: Duration) -> u64 {
