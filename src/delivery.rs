@@ -4,7 +4,7 @@
 //! exceed `max_in_flight`, so neither does what a crash can repeat. And invariant 1: an entry is
 //! accepted once all its events are, and only then goes to the ledger.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -85,6 +85,16 @@ pub struct Shipment {
     pub events: Vec<Event>,
 }
 
+/// How a delivery ended.
+pub struct Ended {
+    /// What was done.
+    pub report: StreamReport,
+    /// Why it ended early, if it did.
+    pub halted: Option<Halt>,
+    /// Why entries are pending, if CloudTrail told.
+    pub reason: Option<String>,
+}
+
 /// The delivery of one stream's entries.
 pub struct Delivery<'r, 'a, P> {
     /// What was done so far.
@@ -93,7 +103,7 @@ pub struct Delivery<'r, 'a, P> {
     max_in_flight: usize,
     cloudtrail: &'r CloudTrail<'a, P>,
     ledger: &'r mut Ledger<'a, P>,
-    lease: &'r mut Lease<'a, P>,
+    lease: &'r Lease<'a, P>,
     log: &'r Logger<'a, P>,
     batcher: Batcher,
     queue: VecDeque<Batch>,
@@ -103,6 +113,8 @@ pub struct Delivery<'r, 'a, P> {
     parcels: HashMap<u64, Parcel>,
     parcels_made: u64,
     claimed: HashSet<Fingerprint>,
+    /// Why events are pending, and how many for each reason.
+    reasons: BTreeMap<String, u64>,
 }
 
 impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
@@ -112,7 +124,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         max_in_flight: usize,
         cloudtrail: &'r CloudTrail<'a, P>,
         ledger: &'r mut Ledger<'a, P>,
-        lease: &'r mut Lease<'a, P>,
+        lease: &'r Lease<'a, P>,
         log: &'r Logger<'a, P>,
     ) -> Self {
         Self {
@@ -130,6 +142,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             parcels: HashMap::new(),
             parcels_made: 0,
             claimed: HashSet::new(),
+            reasons: BTreeMap::new(),
         }
     }
 
@@ -150,17 +163,28 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         Ok(known?)
     }
 
-    /// Takes an entry in; it leaves with a batch.
-    pub fn add(&mut self, shipment: Shipment) {
+    /// Takes an entry in; it leaves with a batch. Of an entry in parts, those that an earlier run
+    /// got through are not sent again.
+    pub fn add(&mut self, shipment: Shipment) -> Result<(), Halt> {
         let Shipment { fingerprint, time, late, name, events } = shipment;
-        let number = self.parcels_made;
+        let (parcel, count) = (self.parcels_made, events.len());
         self.parcels_made += 1;
         self.claimed.insert(fingerprint);
-        let parcel = Parcel { fingerprint, time, late, name, events_left: events.len() };
-        self.parcels.insert(number, parcel);
-        for event in events {
-            self.queue.extend(self.batcher.push(Item::new(event, number)));
+        let mut left = Vec::with_capacity(count);
+        for (number, event) in events.into_iter().enumerate() {
+            if count == 1 || !self.knows(&fingerprint.part(number), time)? {
+                left.push(Item::new(event, parcel, number));
+            }
         }
+        let events_left = left.len();
+        self.parcels.insert(parcel, Parcel { fingerprint, time, late, name, events_left });
+        if left.is_empty() {
+            self.complete(parcel);
+        }
+        for item in left {
+            self.queue.extend(self.batcher.push(item));
+        }
+        Ok(())
     }
 
     /// Sends what is queued while `other` is awaited; returns once both are done, with batches
@@ -196,7 +220,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
 
     /// Ends the delivery, after an early end too: waits for what is under way, since CloudTrail may
     /// accept it, and records what was accepted. What is left is pending.
-    pub async fn close(mut self, halted: Option<Halt>) -> (StreamReport, Option<Halt>) {
+    pub async fn close(mut self, halted: Option<Halt>) -> Ended {
         let mut halted = halted;
         while let Some(sent) = self.in_flight.next().await {
             // Only takes note: after an early end nothing is written before the last answer.
@@ -209,7 +233,12 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             halted = Some(halt);
         }
         self.report.pending += self.parcels.len() as u64;
-        (self.report, halted)
+        for (why, events) in &self.reasons {
+            let stream = self.stream.name();
+            self.log.log(Level::Warn, format!("{events} events of {stream} are pending: {why}"));
+        }
+        let Self { report, mut reasons, .. } = self;
+        Ended { report, halted, reason: reasons.pop_first().map(|(why, _)| why) }
     }
 
     /// Starts as many batches as may be under way.
@@ -223,7 +252,9 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             let Some(batch) = self.queue.pop_front() else { return Ok(()) };
             self.lease.hold()?;
             self.report.batches += 1;
-            self.in_flight.push(self.cloudtrail.send(batch).boxed_local());
+            let lease = self.lease;
+            let may_call = move || lease.hold().is_ok();
+            self.in_flight.push(self.cloudtrail.send(batch, may_call).boxed_local());
         }
     }
 
@@ -239,39 +270,51 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     fn note(&mut self, sent: Sent) -> Option<Stop> {
         self.unrecorded += usize::from(!sent.accepted.is_empty());
         for item in sent.accepted {
-            self.accepted(item.parcel);
+            self.accepted(&item);
         }
         for (item, why) in sent.undelivered {
-            self.undelivered(&item, &why);
+            self.undelivered(&item, why);
         }
         sent.stop
     }
 
-    fn accepted(&mut self, number: u64) {
-        let Some(parcel) = self.parcels.get_mut(&number) else { return };
+    fn accepted(&mut self, item: &Item) {
+        let Some(parcel) = self.parcels.get_mut(&item.parcel) else { return };
         parcel.events_left -= 1;
-        if parcel.events_left == 0
-            && let Some(parcel) = self.parcels.remove(&number)
-        {
-            self.ledger.accept(self.stream, parcel.fingerprint, parcel.time);
-            self.claimed.remove(&parcel.fingerprint);
-            self.report.shipped += 1;
-            self.report.late += u64::from(parcel.late);
+        if parcel.events_left == 0 {
+            self.complete(item.parcel);
+        } else {
+            let part = parcel.fingerprint.part(item.number);
+            self.ledger.accept(self.stream, part, parcel.time);
         }
     }
 
-    fn undelivered(&self, item: &Item, why: &Undelivered) {
-        let entry = self.parcels.get(&item.parcel).map_or("", |parcel| parcel.name.as_str());
-        let (level, fate) = match why {
-            Undelivered::Pending(_) => (Level::Debug, "is tried again by the next run"),
-            Undelivered::Refused(_) => (
-                Level::Error,
-                "is refused by CloudTrail as it stands, and tried again by the next run",
-            ),
-        };
-        let stream = self.stream.name();
-        self.log
-            .log(level, format!("event {} of the {stream} entry {entry} {fate}: {why}", item.id));
+    /// All events of an entry are in CloudTrail.
+    fn complete(&mut self, parcel: u64) {
+        let Some(parcel) = self.parcels.remove(&parcel) else { return };
+        self.ledger.accept(self.stream, parcel.fingerprint, parcel.time);
+        self.claimed.remove(&parcel.fingerprint);
+        self.report.shipped += 1;
+        self.report.late += u64::from(parcel.late);
+    }
+
+    fn undelivered(&mut self, item: &Item, why: Undelivered) {
+        match why {
+            Undelivered::Pending(why) => *self.reasons.entry(why).or_default() += 1,
+            Undelivered::Refused(why) => {
+                let entry =
+                    self.parcels.get(&item.parcel).map_or("", |parcel| parcel.name.as_str());
+                let (id, stream) = (&item.id, self.stream.name());
+                self.log.log(
+                    Level::Error,
+                    format!(
+                        "CloudTrail refuses the event {id} of the {stream} entry {entry} as it stands: {why}; the next run \
+                         tries it again"
+                    ),
+                );
+                *self.reasons.entry(why).or_default() += 1;
+            }
+        }
     }
 
     fn record(&mut self) -> Result<(), Halt> {

@@ -5,13 +5,17 @@
 //! on Redis reports "failed" also when it wrote. A token is the run's alone, so whoever reads its own
 //! token back has the lease.
 //!
-//! Hosts' clocks may differ by seconds: the owner stops trusting its lease a margin before it ends,
+//! Hosts' clocks may differ by seconds: the owner renews its lease two thirds before it ends,
 //! by a clock that never goes back, so a host that was stopped past it notices before its next batch
-//! or write. A swap costs one of 256 handles that Spin never gives back; [`SWAPS`] bounds them.
+//! or write. A swap costs one of 256 handles that Spin never gives back; [`SWAPS`] bounds them, and
+//! with them how long a run may take.
 
+use std::cell::{Cell, RefCell};
 use std::fmt;
+use std::future::Future;
 use std::time::Duration;
 
+use futures::future::{Either, select};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{Clock, KeyValue, Random};
@@ -21,6 +25,9 @@ const NAME: &str = "lease";
 
 /// Most swaps a run makes.
 const SWAPS: u32 = 100;
+
+/// The longest lease that can be configured.
+pub const LONGEST: Duration = Duration::from_hours(24);
 
 /// Why a run may not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +78,10 @@ pub struct Lease<'a, P> {
     port: &'a P,
     owner: String,
     length: Duration,
-    value: Vec<u8>,
+    value: RefCell<Vec<u8>>,
     /// When the value was last seen to be ours, by the clock that never goes back.
-    seen: Duration,
-    swaps: u32,
+    seen: Cell<Duration>,
+    lost: Cell<bool>,
 }
 
 impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
@@ -86,70 +93,94 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
     ) -> Result<Self, LeaseError> {
         let present = store.get(NAME)?;
         // A value that nobody could have written is nobody's lease.
-        if let Some(held) = present.as_deref().and_then(|v| serde_json::from_slice::<Value>(v).ok())
-        {
-            let remaining_ms = held.until_ms - port.now_ms();
-            // A clock far ahead must not keep all others waiting for longer than a lease lasts.
-            let length_ms = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
-            if (1..=length_ms.saturating_mul(2)).contains(&remaining_ms) {
+        let held = present.as_deref().and_then(|v| serde_json::from_slice::<Value>(v).ok());
+        if let Some(held) = held {
+            let remaining_ms = held.until_ms.saturating_sub(port.now_ms());
+            // A clock that was far ahead must not keep all others waiting for ever.
+            if (1..=2 * millis(LONGEST)).contains(&remaining_ms) {
                 return Err(LeaseError::Held { remaining_ms });
             }
         }
-        let mut lease = Self {
+        let lease = Self {
             store,
             port,
             owner: format!("{:016x}{:016x}", port.u64(), port.u64()),
             length,
-            value: Vec::new(),
-            seen: port.elapsed(),
-            swaps: 0,
+            value: RefCell::default(),
+            seen: Cell::new(port.elapsed()),
+            lost: Cell::new(false),
         };
-        match lease.swap(present.as_deref(), length) {
+        match lease.swap(present.as_deref()) {
             Ok(()) => Ok(lease),
-            Err(LeaseError::Lost) => {
-                let remaining_ms = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
-                Err(LeaseError::Held { remaining_ms })
-            }
+            Err(LeaseError::Lost) => Err(LeaseError::Held { remaining_ms: millis(length) }),
             Err(error) => Err(error),
         }
     }
 
-    /// Makes sure that the lease is ours still. To be called before each batch and each write:
-    /// it costs nothing until a third of the lease has passed, then renews it.
-    pub fn hold(&mut self) -> Result<(), LeaseError> {
-        let age = self.port.elapsed().saturating_sub(self.seen);
-        if age < self.length / 3 {
+    /// Makes sure that the lease is ours still. To be called before each batch and each write, and
+    /// at least every [`Self::renewal`]: it costs nothing until then, and renews the lease after.
+    pub fn hold(&self) -> Result<(), LeaseError> {
+        if self.lost.get() {
+            return Err(LeaseError::Lost);
+        }
+        if self.port.elapsed().saturating_sub(self.seen.get()) < self.renewal() {
             return Ok(());
         }
-        if self.swaps >= SWAPS {
-            // Without a swap to spare the lease is used up to its margin and no further.
-            return if age < self.length * 2 / 3 { Ok(()) } else { Err(LeaseError::Lost) };
+        let present = self.value.borrow().clone();
+        self.swap(Some(&present))
+    }
+
+    /// How often the lease is to be renewed.
+    pub fn renewal(&self) -> Duration {
+        self.length / 3
+    }
+
+    /// The longest that a run may take on leases of `length`: [`SWAPS`] renewals, with some to spare.
+    pub fn longest_run(length: Duration) -> Duration {
+        length / 3 * (SWAPS - 10)
+    }
+
+    /// Awaits `work` and renews the lease meanwhile.
+    pub async fn during<T>(&self, work: impl Future<Output = T>) -> Result<T, LeaseError> {
+        let mut work = std::pin::pin!(work);
+        loop {
+            let renewal = std::pin::pin!(self.port.sleep(self.renewal()));
+            match select(work, renewal).await {
+                Either::Left((done, _)) => return Ok(done),
+                Either::Right(((), unfinished)) => {
+                    self.hold()?;
+                    work = unfinished;
+                }
+            }
         }
-        let present = std::mem::take(&mut self.value);
-        self.swap(Some(&present), self.length)
     }
 
     /// Ends the lease, so that the next tick of any host need not wait for it to run out.
-    pub fn release(mut self) -> Result<(), LeaseError> {
-        let present = std::mem::take(&mut self.value);
-        let ended = serde_json::to_vec(&Value { owner: self.owner.clone(), until_ms: 0 });
-        self.store.swap(NAME, Some(&present), &ended.unwrap_or_default())?;
+    pub fn release(self) -> Result<(), LeaseError> {
+        let ended = encode(&Value { owner: self.owner, until_ms: 0 });
+        self.store.swap(NAME, Some(&self.value.into_inner()), &ended)?;
         Ok(())
     }
 
-    fn swap(&mut self, present: Option<&[u8]>, length: Duration) -> Result<(), LeaseError> {
+    fn swap(&self, present: Option<&[u8]>) -> Result<(), LeaseError> {
         let seen = self.port.elapsed();
-        let length_ms = i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
-        let until_ms = self.port.now_ms().saturating_add(length_ms);
-        let wanted =
-            serde_json::to_vec(&Value { owner: self.owner.clone(), until_ms }).unwrap_or_default();
-        self.swaps += 1;
+        let until_ms = self.port.now_ms().saturating_add(millis(self.length));
+        let wanted = encode(&Value { owner: self.owner.clone(), until_ms });
         self.store.swap(NAME, present, &wanted)?;
         if self.store.get(NAME)?.as_deref() != Some(wanted.as_slice()) {
+            self.lost.set(true);
             return Err(LeaseError::Lost);
         }
-        self.seen = seen;
-        self.value = wanted;
+        self.seen.set(seen);
+        self.value.replace(wanted);
         Ok(())
     }
+}
+
+fn encode(value: &Value) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_default()
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

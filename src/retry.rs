@@ -30,7 +30,7 @@ impl Retry {
         let ceiling_ms = u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX);
         let jittered = Duration::from_millis(port.u64() % (ceiling_ms + 1));
         let wait = jittered.max(asked.unwrap_or_default());
-        if port.elapsed() + wait >= self.deadline {
+        if port.elapsed().saturating_add(wait) >= self.deadline {
             return false;
         }
         self.tries += 1;

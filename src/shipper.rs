@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use crate::cloudtrail::CloudTrail;
 use crate::config::Config;
-use crate::delivery::{Delivery, Halt, Shipment};
+use crate::delivery::{Delivery, Ended, Halt, Shipment};
 use crate::event;
 use crate::kong::{self, About, Entry, Kong, KongError, Mode, Page, Plan, Stream, Window};
 use crate::lease::{Lease, LeaseError};
@@ -29,6 +29,9 @@ use crate::store::Store;
 
 /// Kong's default `audit_log_record_ttl`: 30 days.
 const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
+
+/// Of how many requests the time is kept for the objects of an older Kong.
+const MAX_REQUEST_TIMES: usize = 1_000_000;
 
 /// Reads the variables, does one run, and reports it.
 pub async fn run<P: Ports>(
@@ -47,14 +50,15 @@ pub async fn run<P: Ports>(
 
 /// One run with a sound configuration.
 async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
-    let deadline = port.elapsed() + config.run_budget;
+    let budget = config.run_budget.min(Lease::<P>::longest_run(config.lease));
+    let deadline = port.elapsed() + budget;
     let log = Logger::new(port, config.log_level);
     let store = Store::new(port, &config.ledger);
     let kong = Kong::new(port, config, deadline);
     let cloudtrail = CloudTrail::new(port, config, deadline);
 
     match Lease::take(&store, port, config.lease) {
-        Ok(mut lease) => {
+        Ok(lease) => {
             let run = Run {
                 port,
                 config,
@@ -64,7 +68,8 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
                 cloudtrail: &cloudtrail,
                 deadline,
             };
-            if let Err(halt) = run.streams(&mut lease, report).await {
+            let shipped = lease.during(run.streams(&lease, report)).await;
+            if let Err(halt) = shipped.map_err(Halt::Lease).flatten() {
                 report.add(Outcome::Failed, Some(halt.to_string()));
             }
             if let Err(error) = lease.release() {
@@ -105,14 +110,23 @@ struct Shared {
     now: i64,
     /// `request_timestamp` by `request_id`, for objects of a Kong that gives them none.
     request_times: HashMap<String, i64>,
+    /// The longest `ttl` ever seen, in seconds.
+    longest_ttl: i64,
+}
+
+impl Shared {
+    /// Kong's retention in seconds: what `GET /` shows, else the longest `ttl` seen, else the default.
+    fn retention(&self) -> i64 {
+        let seen = (self.longest_ttl > 0).then_some(self.longest_ttl);
+        self.about.record_ttl.or(seen).unwrap_or(DEFAULT_RETENTION_SECS)
+    }
 }
 
 impl<'a, P: Ports> Run<'a, P> {
     /// Reads the ledger first, so that also with Kong out of reach the report says how far behind
     /// the streams are.
-    async fn streams(&self, lease: &mut Lease<'a, P>, report: &mut Report) -> Result<(), Halt> {
-        let mut ledger =
-            Ledger::load(self.store, &self.config.channel.arn, &self.config.kong_admin_api)?;
+    async fn streams(&self, lease: &Lease<'a, P>, report: &mut Report) -> Result<(), Halt> {
+        let mut ledger = Ledger::load(self.store, &self.config.channel.arn, &self.kong_address())?;
         report.dead_letters = Some(0);
         let about = self.kong.about().await;
         let told = about.as_ref().ok().and_then(|about| about.now);
@@ -120,11 +134,23 @@ impl<'a, P: Ports> Run<'a, P> {
         let told_at = self.port.elapsed();
 
         if let Ok(about) = &about {
-            let mut shared = Shared { about: about.clone(), now, request_times: HashMap::new() };
+            let mut shared = Shared {
+                about: about.clone(),
+                now,
+                request_times: HashMap::new(),
+                longest_ttl: Stream::ALL
+                    .map(|s| ledger.stream(s).longest_ttl)
+                    .into_iter()
+                    .max()
+                    .unwrap_or(0),
+            };
+            if !about.hides.is_empty() && ledger.warns(now) {
+                self.warn_of_hidden_entries(about);
+            }
             for stream in &self.config.streams {
-                let (done, halted) = self.stream(*stream, &mut shared, &mut ledger, lease).await;
-                let ends_run = !matches!(halted, None | Some(Halt::Kong(_)));
-                conclude(report, *stream, done, halted);
+                let ended = self.stream(*stream, &mut shared, &mut ledger, lease).await;
+                let ends_run = !matches!(ended.halted, None | Some(Halt::Kong(_)));
+                conclude(report, *stream, ended);
                 if ends_run {
                     break;
                 }
@@ -147,28 +173,29 @@ impl<'a, P: Ports> Run<'a, P> {
         stream: Stream,
         shared: &mut Shared,
         ledger: &mut Ledger<'a, P>,
-        lease: &mut Lease<'a, P>,
-    ) -> (StreamReport, Option<Halt>) {
+        lease: &Lease<'a, P>,
+    ) -> Ended {
+        let before = ledger.stream(stream).clone();
         let time_filters = shared.about.version.has_time_filters();
-        let plan = kong::plan(self.config, ledger.stream(stream), time_filters, shared.now);
-        let (report, halted) = self.planned(stream, plan, shared, ledger, lease).await;
-        if !matches!(halted, Some(Halt::Kong(KongError::FilterIgnored))) {
-            return (report, halted);
+        let plan = kong::plan(self.config, &before, time_filters, shared.now);
+        let first = self.planned(stream, plan, shared, ledger, lease).await;
+        if !matches!(first.halted, Some(Halt::Kong(KongError::FilterIgnored))) {
+            return first;
         }
         self.log.log(
             Level::Warn,
             format!(
-                "Kong {} ignored before and after on /audit/{}, so all of it is read: check that no proxy drops the query",
+                "Kong {} ignored before and after on /audit/{}, so all of it is read, every full_secs: check that no \
+                 proxy drops the query",
                 shared.about.version,
                 stream.name()
             ),
         );
-        let plan = kong::plan(self.config, ledger.stream(stream), false, shared.now);
-        let (mut again, halted) = self.planned(stream, plan, shared, ledger, lease).await;
-        again.shipped += report.shipped;
-        again.batches += report.batches;
-        again.pages += report.pages;
-        (again, halted)
+        ledger.stream(stream).incomplete = before.incomplete;
+        let plan = kong::plan(self.config, &before, false, shared.now);
+        let mut whole = self.planned(stream, plan, shared, ledger, lease).await;
+        whole.report.add(&first.report);
+        whole
     }
 
     async fn planned(
@@ -177,12 +204,15 @@ impl<'a, P: Ports> Run<'a, P> {
         plan: Plan,
         shared: &mut Shared,
         ledger: &mut Ledger<'a, P>,
-        lease: &mut Lease<'a, P>,
-    ) -> (StreamReport, Option<Halt>) {
+        lease: &Lease<'a, P>,
+    ) -> Ended {
         let mode = Some(plan.mode.name());
         let Some(window) = plan.window else {
-            return (StreamReport { mode, ..StreamReport::default() }, None);
+            let report = StreamReport { mode, ..StreamReport::default() };
+            return Ended { report, halted: None, reason: None };
         };
+        // Until the stream is complete; stored with whatever is stored next.
+        ledger.stream(stream).incomplete = true;
         let mut delivery = Delivery::new(
             stream,
             self.config.max_in_flight,
@@ -191,54 +221,63 @@ impl<'a, P: Ports> Run<'a, P> {
             lease,
             &self.log,
         );
-        let mut walk =
-            Walk { stream, window, plan, shared, buckets: HashSet::new(), longest_ttl: 0 };
-        let halted = self.walk(&mut walk, &mut delivery).await.err();
-        let Walk { buckets, longest_ttl, .. } = walk;
-        let (mut report, mut halted) = delivery.close(halted).await;
-        report.mode = mode;
+        let mut walk = Walk { stream, plan, shared, buckets: HashSet::new() };
+        let halted = self.walk(window, &mut walk, &mut delivery).await.err();
+        let buckets = walk.buckets;
+        let mut ended = delivery.close(halted).await;
+        ended.report.mode = mode;
 
-        if window.after.is_none() && Some(&stream) == self.config.streams.first() {
-            self.warn_of_hidden_entries(&shared.about);
-        }
         let head = ledger.stream(stream);
-        head.longest_ttl = head.longest_ttl.max(longest_ttl);
-        head.incomplete = true;
-        if halted.is_none()
-            && report.pending == 0
-            && let Err(halt) = self.complete(stream, plan, shared, ledger, lease, &buckets)
-        {
-            halted = Some(halt);
-        }
-        (report, halted)
+        head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
+        let stored = match &ended.halted {
+            None if ended.report.pending == 0 => {
+                self.complete(stream, plan, shared, ledger, lease, &buckets)
+            }
+            Some(Halt::Ledger(_) | Halt::Lease(_)) => Ok(()),
+            _ => lease.hold().map_err(Halt::from).and_then(|()| Ok(ledger.write()?)),
+        };
+        ended.halted = ended.halted.or(stored.err());
+        ended
     }
 
     /// Reads the window page by page and delivers what is new, the next page being fetched while
     /// batches are under way.
+    ///
+    /// Where further pages of a filtered stream cannot be trusted, a window that does not fit one
+    /// page is cut in two and each half asked for by itself.
     async fn walk(
         &self,
+        window: Window,
         walk: &mut Walk<'_>,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<(), Halt> {
-        let (stream, window) = (walk.stream, walk.window);
-        let mut next = Some(self.kong.page(stream, window, None).await.map_err(Halt::Kong)?);
-        while let Some(page) = next.take() {
-            if self.port.elapsed() >= self.deadline {
-                return Err(Halt::Budget);
-            }
-            self.sort_out(walk, &page, delivery)?;
-            next = match page.offset() {
-                Some(offset) => {
-                    let fetched =
-                        delivery.alongside(self.kong.page(stream, window, Some(offset))).await?;
-                    let fetched = fetched.map_err(Halt::Kong)?;
-                    if fetched.offset() == Some(offset) {
+        let stream = walk.stream;
+        let pages_filtered = walk.shared.about.version.pages_filtered();
+        let mut windows = vec![window];
+        while let Some(window) = windows.pop() {
+            let mut offset = None;
+            loop {
+                if self.port.elapsed() >= self.deadline {
+                    return Err(Halt::Budget);
+                }
+                let fetch = self.kong.page(stream, window, offset.as_deref());
+                let page = delivery.alongside(fetch).await?.map_err(Halt::Kong)?;
+                self.sort_out(walk, window, &page, delivery)?;
+                if !pages_filtered
+                    && page.is_full()
+                    && let Some((older, newer)) = window.halves()
+                {
+                    windows.extend([newer, older]);
+                    break;
+                }
+                match page.offset() {
+                    None => break,
+                    Some(next) if offset.as_deref() == Some(next) => {
                         return Err(Halt::Kong(page.repeated()));
                     }
-                    Some(fetched)
+                    Some(next) => offset = Some(next.to_owned()),
                 }
-                None => None,
-            };
+            }
         }
         delivery.finish().await
     }
@@ -247,13 +286,14 @@ impl<'a, P: Ports> Run<'a, P> {
     fn sort_out(
         &self,
         walk: &mut Walk<'_>,
+        window: Window,
         page: &Page,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<(), Halt> {
         delivery.report.pages += 1;
         for entry in page.entries(walk.stream) {
             let entry = entry.map_err(Halt::Kong)?;
-            if !walk.window.holds(entry.exact_timestamp()) {
+            if !window.holds(entry.exact_timestamp()) {
                 return Err(Halt::Kong(KongError::FilterIgnored));
             }
             delivery.report.fetched += 1;
@@ -268,9 +308,14 @@ impl<'a, P: Ports> Run<'a, P> {
             let name = name.or_else(|| Some(events.first()?.id.clone())).unwrap_or_default();
             self.warn_of_oddities(&entry, &name);
             let late = walk.plan.late_before.is_some_and(|before| time < before);
-            delivery.add(Shipment { fingerprint, time, late, name, events });
+            delivery.add(Shipment { fingerprint, time, late, name, events })?;
         }
         Ok(())
+    }
+
+    /// Which Kong this is, to the ledger.
+    fn kong_address(&self) -> String {
+        format!("{}{}", self.config.kong_admin_api, self.config.kong_admin_path)
     }
 
     fn context<'c>(&'c self, walk: &'c Walk<'_>) -> event::Context<'c> {
@@ -278,25 +323,22 @@ impl<'a, P: Ports> Run<'a, P> {
             kong_version: walk.shared.about.version.as_str(),
             event_source: &self.config.event_source,
             account: &self.config.channel.account,
-            kong_hostname: self.config.kong_hostname(),
-            retention_secs: walk.retention(),
+            kong_hostname: &self.config.kong_admin_api,
+            retention_secs: walk.shared.retention(),
             request_times: &walk.shared.request_times,
             fallback_time: walk.shared.now,
         }
     }
 
-    /// Once a reconcile, so about once a day.
     fn warn_of_hidden_entries(&self, about: &About) {
-        if !about.hides.is_empty() {
-            self.log.log(
-                Level::Warn,
-                format!(
-                    "Kong keeps some calls or rows out of its audit log, and so out of CloudTrail: {}; check kong.conf on the \
-                     control plane if that is not meant",
-                    about.hides.join("; ")
-                ),
-            );
-        }
+        let hides = about.hides.join("; ");
+        self.log.log(
+            Level::Warn,
+            format!(
+                "Kong keeps some calls or rows out of its audit log, and so out of CloudTrail: {hides}; check kong.conf on \
+                 the control plane if that is not meant"
+            ),
+        );
     }
 
     /// What an entry lacks is no reason to hold it back, but somebody should know.
@@ -329,7 +371,7 @@ impl<'a, P: Ports> Run<'a, P> {
         plan: Plan,
         shared: &Shared,
         ledger: &mut Ledger<'a, P>,
-        lease: &mut Lease<'a, P>,
+        lease: &Lease<'a, P>,
         seen: &HashSet<i64>,
     ) -> Result<(), Halt> {
         let now = shared.now;
@@ -343,11 +385,11 @@ impl<'a, P: Ports> Run<'a, P> {
                 reconciled: whole.then_some(now),
             },
         )?;
-        let retention = shared.about.retention(ledger.stream(stream).longest_ttl);
+        let retention = shared.retention();
         if whole {
             ledger.expire(stream, now - retention, seen)?;
         } else if self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental {
-            ledger.expire(stream, now - 2 * retention, &HashSet::new())?;
+            ledger.expire(stream, now - 2 * retention, seen)?;
         }
         Ok(())
     }
@@ -356,56 +398,42 @@ impl<'a, P: Ports> Run<'a, P> {
 /// One stream's way through a window.
 struct Walk<'s> {
     stream: Stream,
-    window: Window,
     plan: Plan,
     shared: &'s mut Shared,
     /// Buckets whose entries Kong still holds.
     buckets: HashSet<i64>,
-    longest_ttl: i64,
 }
 
 impl Walk<'_> {
     fn note(&mut self, entry: &Entry<'_>) {
         self.buckets.insert(entry.ledger_time().div_euclid(BUCKET_SECS));
         if let Some(ttl) = entry.get("ttl").and_then(|ttl| ttl.get().parse().ok()) {
-            self.longest_ttl = self.longest_ttl.max(ttl);
+            self.shared.longest_ttl = self.shared.longest_ttl.max(ttl);
         }
         if self.stream == Stream::Requests
             && !self.shared.about.version.has_time_filters()
+            && self.shared.request_times.len() < MAX_REQUEST_TIMES
             && let (Some(id), Some(time)) = (entry.id(), entry.request_timestamp())
         {
             self.shared.request_times.insert(id.into_owned(), time);
         }
     }
-
-    fn retention(&self) -> i64 {
-        self.shared.about.retention(self.longest_ttl)
-    }
-}
-
-impl About {
-    /// Kong's retention in seconds: what `GET /` shows, else the longest `ttl` seen, else the default.
-    fn retention(&self, longest_ttl: i64) -> i64 {
-        self.record_ttl
-            .or((longest_ttl > 0).then_some(longest_ttl))
-            .unwrap_or(DEFAULT_RETENTION_SECS)
-    }
 }
 
 /// How a stream ended, in the report.
-fn conclude(report: &mut Report, stream: Stream, done: StreamReport, halted: Option<Halt>) {
+fn conclude(report: &mut Report, stream: Stream, ended: Ended) {
+    let Ended { report: done, halted, reason } = ended;
     let (outcome, error) = match halted {
         Some(halt @ Halt::Budget) => (Outcome::Partial, Some(halt.to_string())),
         Some(halt) => (Outcome::Failed, Some(halt.to_string())),
         None if done.pending > 0 => {
             let (pending, name) = (done.pending, stream.name());
+            let reason = reason.unwrap_or_else(|| "no answer mentions them".to_owned());
             let error = format!(
-                "CloudTrail has not taken {pending} of the {name} entries: the next run tries them again, and the log \
-                 lines say why"
+                "{pending} of the {name} entries are pending, and tried again by the next run: {reason}"
             );
             (Outcome::Partial, Some(error))
         }
-        None if done.rejected > 0 => (Outcome::Partial, None),
         None => (Outcome::Ok, None),
     };
     report.add(outcome, error);

@@ -23,12 +23,14 @@ pub struct Item {
     pub id: String,
     /// The parcel of events that it belongs to: those of one entry.
     pub parcel: u64,
+    /// Its number among them.
+    pub number: usize,
     json: String,
 }
 
 impl Item {
     /// Serialises the event with its checksum.
-    pub fn new(event: Event, parcel: u64) -> Self {
+    pub fn new(event: Event, parcel: u64, number: usize) -> Self {
         let checksum = STANDARD.encode(Sha256::digest(event.data.as_bytes()));
         let mut json = Vec::with_capacity(event.data.len() + event.data.len() / 4 + 256);
         json.extend_from_slice(br#"{"id":"#);
@@ -40,7 +42,7 @@ impl Item {
         json.push(b'}');
         // Strings in, strings out: what serde_json writes is UTF-8.
         let json = String::from_utf8(json).unwrap_or_default();
-        Self { id: event.id, parcel, json }
+        Self { id: event.id, parcel, number, json }
     }
 }
 
@@ -109,7 +111,7 @@ mod tests {
     use super::*;
 
     fn item(id: &str, data: &str) -> Item {
-        Item::new(Event { id: id.to_owned(), data: data.to_owned() }, 0)
+        Item::new(Event { id: id.to_owned(), data: data.to_owned() }, 0, 0)
     }
 
     fn batches(items: impl Iterator<Item = Item>) -> Vec<Batch> {

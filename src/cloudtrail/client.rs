@@ -84,8 +84,9 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
         self.concurrency.get()
     }
 
-    /// Sends a batch until each of its events is accepted, refused, or out of tries.
-    pub async fn send(&self, batch: Batch) -> Sent {
+    /// Sends a batch until each of its events is accepted, refused, or out of tries. `may_call` is
+    /// asked before each call, and ends the tries when it says no.
+    pub async fn send(&self, batch: Batch, may_call: impl Fn() -> bool) -> Sent {
         let mut sent = Sent::default();
         let mut batches = vec![batch];
         while let Some(batch) = batches.pop() {
@@ -94,16 +95,25 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                 sent.undelivered.extend(batch.items.into_iter().map(|item| (item, why.clone())));
                 continue;
             }
-            batches.extend(self.send_one(batch, &mut sent).await.into_iter().flatten());
+            batches.extend(self.send_one(batch, &may_call, &mut sent).await.into_iter().flatten());
         }
         sent
     }
 
     /// Sends one batch; gives its two halves when it is to be split.
-    async fn send_one(&self, mut batch: Batch, sent: &mut Sent) -> Option<[Batch; 2]> {
+    async fn send_one(
+        &self,
+        mut batch: Batch,
+        may_call: &impl Fn() -> bool,
+        sent: &mut Sent,
+    ) -> Option<[Batch; 2]> {
         let mut retry = Retry::new(TRIES, self.deadline);
         loop {
             self.pace().await;
+            if !may_call() {
+                give_up(batch, "another host took over", sent);
+                return None;
+            }
             let ahead_ms_signed = self.clock_ahead_ms.get();
             let answer = match self.request(&batch) {
                 Ok(request) => Answer::of(self.call(request).await, self.port.now_ms()),

@@ -101,10 +101,11 @@ const LOOKBACK_SECS: Number = Number("lookback_secs", 3600, 0..=YEAR);
 const RECONCILE_SECS: Number = Number("reconcile_secs", 86_400, 0..=YEAR);
 const FULL_SECS: Number = Number("full_secs", 3600, 0..=YEAR);
 const RUN_BUDGET_SECS: Number = Number("run_budget_secs", 3000, 1..=YEAR);
-const LEASE_SECS: Number = Number("lease_secs", 300, 1..=YEAR);
+const LEASE_SECS: Number = Number("lease_secs", 300, 1..=DAY);
 
 /// Seconds: no span here has a use beyond it.
 const YEAR: u32 = 31_536_000;
+const DAY: u32 = 86_400;
 
 struct Number(&'static str, u32, RangeInclusive<u32>);
 
@@ -116,11 +117,11 @@ impl Config {
     ) -> Result<Self, Mistakes> {
         Reader { variable, mistakes: Vec::new() }.read()
     }
+}
 
-    /// `konghostname` in every event: the Admin API as configured, without user and password.
-    pub fn kong_hostname(&self) -> &str {
-        &self.kong_admin_api
-    }
+/// An address in a message, unless it holds a user and password.
+fn shown(address: &str) -> String {
+    if address.contains('@') { "(not shown)".to_owned() } else { format!("{address:?}") }
 }
 
 struct Reader<F> {
@@ -214,23 +215,36 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
 
     fn kong_admin_token(&mut self) -> Option<Secret> {
         let token = self.set("kong_admin_token")?;
-        if !token.chars().all(|c| c.is_ascii_graphic()) {
-            self.mistake(
-                "kong_admin_token holds characters that an HTTP header cannot carry (the value is not \
-                 shown): check for line breaks and spaces"
-                    .to_owned(),
-            );
-        }
+        self.header_safe("kong_admin_token", Some(&token));
         Some(Secret::new(token))
     }
 
+    /// What goes into a header must fit there.
+    fn header_safe(&mut self, name: &str, value: Option<&str>) {
+        if value.is_some_and(|value| !value.chars().all(|c| c.is_ascii_graphic())) {
+            self.mistake(format!(
+                "{name} holds characters that no HTTP header can carry (the value is not shown): check for line breaks \
+                 and spaces"
+            ));
+        }
+    }
+
     fn allow_outbound(&mut self) -> Option<AllowEntry> {
+        if matches!((self.variable)("allow_outbound"), Ok(Some(value)) if value.trim().is_empty()) {
+            self.mistake(
+                "allow_outbound is empty, for which Spin refuses every request of the component: leave it out, or set \
+                 it to https://*.amazonaws.com"
+                    .to_owned(),
+            );
+            return None;
+        }
         let value = self.set("allow_outbound")?;
         match AllowEntry::parse(&value) {
             Ok(entry) => Some(entry),
             Err(why) => {
                 self.mistake(format!(
-                    "allow_outbound {value:?} {why}; for example https://vpce-0a1b.cloudtrail-data.eu-west-1.vpce.amazonaws.com"
+                    "allow_outbound {} {why}; for example https://vpce-0a1b.cloudtrail-data.eu-west-1.vpce.amazonaws.com",
+                    shown(&value)
                 ));
                 None
             }
@@ -279,6 +293,12 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
 
     fn streams(&mut self) -> Vec<Stream> {
         let Some(value) = self.set("audit_streams") else { return Stream::ALL.to_vec() };
+        if value.split(',').all(|name| name.trim().is_empty()) {
+            self.mistake(
+                "audit_streams names no stream: it takes requests, objects or requests,objects"
+                    .to_owned(),
+            );
+        }
         let named: Vec<&str> = value.split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
         for name in &named {
             if Stream::ALL.iter().all(|stream| stream.name() != *name) {
@@ -312,7 +332,8 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
             Ok(origin) => origin,
             Err(why) => {
                 self.mistake(format!(
-                    "cloudtrail_endpoint {value:?} {why}; for example https://cloudtrail-data.eu-west-1.amazonaws.com"
+                    "cloudtrail_endpoint {} {why}; for example https://cloudtrail-data.eu-west-1.amazonaws.com",
+                    shown(&value)
                 ));
                 return String::new();
             }
@@ -337,10 +358,18 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
                 ));
             }
         }
+        let token = self.set("aws_session_token");
+        for (name, value) in [
+            ("aws_access_key_id", &id),
+            ("aws_secret_access_key", &secret),
+            ("aws_session_token", &token),
+        ] {
+            self.header_safe(name, value.as_deref());
+        }
         Credentials {
             access_key_id: id.unwrap_or_default(),
             secret_access_key: Secret::new(secret.unwrap_or_default()),
-            session_token: self.set("aws_session_token").map(Secret::new),
+            session_token: token.map(Secret::new),
         }
     }
 

@@ -50,16 +50,19 @@ pub struct Page {
     path: String,
     entries: Vec<Range<usize>>,
     offset: Option<String>,
+    full: bool,
 }
 
 impl Page {
-    fn read(path: &str, body: String) -> Result<Self, KongError> {
+    fn read(path: &str, size: u32, body: String) -> Result<Self, KongError> {
         #[derive(Deserialize)]
         struct Body<'p> {
             #[serde(borrow)]
             data: Option<&'p RawValue>,
             #[serde(borrow, default)]
             offset: Option<&'p RawValue>,
+            #[serde(borrow, default)]
+            next: Option<&'p RawValue>,
         }
         let malformed = |why: String| malformed(path, why);
         let parsed: Body<'_> = serde_json::from_str(&body)
@@ -73,13 +76,17 @@ impl Page {
         }
         let offset = parsed.offset.and_then(text).filter(|offset| !offset.is_empty());
         let offset = offset.map(Cow::into_owned);
+        if offset.is_none() && parsed.next.is_some_and(|next| next.get() != "null") {
+            return Err(malformed("the page names a next one without an offset".to_owned()));
+        }
         let start = body.as_ptr().addr();
         let range = |raw: &RawValue| {
             let from = raw.get().as_ptr().addr() - start;
             from..from + raw.get().len()
         };
-        let entries = entries.into_iter().map(range).collect();
-        Ok(Self { path: path.to_owned(), entries, offset, body })
+        let entries: Vec<_> = entries.into_iter().map(range).collect();
+        let full = offset.is_some() || entries.len() >= size as usize;
+        Ok(Self { path: path.to_owned(), entries, offset, full, body })
     }
 
     /// The entries, in Kong's order.
@@ -89,6 +96,11 @@ impl Page {
                 malformed(&self.path, format!("an entry cannot be read ({error})"))
             })
         })
+    }
+
+    /// Whether there may be more entries than this page has.
+    pub fn is_full(&self) -> bool {
+        self.full
     }
 
     /// The fault of a Kong whose next page is this one again, without end.
@@ -166,7 +178,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
                     self.retries.set(self.retries.get() + 1);
                 }
                 page => {
-                    self.page_size.set(size.saturating_mul(2).min(self.config.page_size));
+                    self.page_size.set((size + size / 4 + 1).min(self.config.page_size));
                     return page;
                 }
             }
@@ -191,7 +203,8 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
             let _ = write!(path, "&offset={}", query_value(offset));
         }
         let max_body = if size == 1 { MAX_ENTRY } else { MAX_PAGE };
-        self.tried(&path, max_body, |response| Page::read(&path, body_text(&path, response)?)).await
+        self.tried(&path, max_body, |response| Page::read(&path, size, body_text(&path, response)?))
+            .await
     }
 
     async fn tried<T>(

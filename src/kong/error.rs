@@ -96,6 +96,11 @@ impl fmt::Display for KongError {
                 "what answered has no {path}: check kong_admin_api, and kong_admin_path when the Admin API sits behind a \
                  path prefix"
             ),
+            Self::Status { status: status @ 300..=399, path } => write!(
+                f,
+                "Kong answered {status} on {path}, a redirection: give the address that it leads to in kong_admin_api (https \
+                 instead of http, or another port)"
+            ),
             Self::Status { status, path } => write!(
                 f,
                 "Kong answered {status} on {path}; its error log on the control plane says why"

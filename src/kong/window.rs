@@ -20,6 +20,16 @@ impl Window {
                 && self.before.is_none_or(|before| time < before)
         })
     }
+
+    /// The window in two, the older half first; none when it is unbounded or a single second.
+    pub fn halves(&self) -> Option<(Self, Self)> {
+        let (after, before) = (self.after?, self.before?);
+        let middle = after + (before - after) / 2;
+        (after < middle && middle < before).then_some((
+            Self { after: Some(after), before: Some(middle) },
+            Self { after: Some(middle), before: Some(before) },
+        ))
+    }
 }
 
 /// How a run goes through a stream.
@@ -59,44 +69,144 @@ pub struct Plan {
 
 /// Plans a stream's run that begins at `now`, by Kong's clock.
 ///
-/// The window ends with the second after `now`, so that what Kong has written by now is in it; what
-/// is still being written in that second is left to the overlap of the next run.
+/// An incremental window ends with the second after `now`, so that what Kong has written by now is
+/// in it; what is still being written in that second is left to the overlap of the next run. A first
+/// run and a reconcile ask without any bound: entries without a time are in no window (as SQL has
+/// it), and rows that Kong wrote before it gave objects a time are among them.
 pub fn plan(config: &Config, head: &StreamHead, time_filters: bool, now: i64) -> Plan {
     let due =
         |last: Option<i64>, every: i64| last.is_none_or(|last| now < last || now - last >= every);
-    let look_back = head.incomplete || due(head.looked_back, config.lookback_secs);
-    let back =
-        if look_back { config.lookback_secs.max(config.overlap_secs) } else { config.overlap_secs };
-    // A clock that was set back must not leave a hole between its old and its new time.
-    let after = head.watermark.map(|watermark| watermark.min(now) - back);
-    let before = Some(now + 1);
-
+    let everything = Plan {
+        mode: Mode::Reconcile,
+        window: Some(Window::default()),
+        late_before: None,
+        looks_back: true,
+    };
     if !time_filters {
         let is_due = head.incomplete || due(head.reconciled, config.full_secs);
         let window = is_due.then_some(Window::default());
-        return Plan { mode: Mode::Full, window, late_before: None, looks_back: true };
+        return Plan { mode: Mode::Full, window, ..everything };
     }
-    let reconcile_due = head.reconciled.is_none()
-        || (config.reconcile_secs > 0 && due(head.reconciled, config.reconcile_secs));
-    match after {
-        Some(_) if !reconcile_due => Plan {
-            mode: Mode::Incremental,
-            window: Some(Window { after, before }),
-            late_before: None,
-            looks_back: look_back,
-        },
-        Some(_) => Plan {
-            mode: Mode::Reconcile,
-            window: Some(Window { after: None, before }),
-            late_before: after,
-            looks_back: true,
-        },
-        // The first run: the window has no beginning, and counts as a reconcile once complete.
-        None => Plan {
-            mode: Mode::Incremental,
-            window: Some(Window { after: None, before }),
-            late_before: None,
-            looks_back: true,
-        },
+    let Some(watermark) = head.watermark else {
+        return Plan { mode: Mode::Incremental, ..everything };
+    };
+    let looks_back = head.incomplete || due(head.looked_back, config.lookback_secs);
+    let after = if looks_back {
+        // From where the last look back ended: what appeared since then may be that old.
+        watermark.min(head.looked_back.unwrap_or(watermark))
+            - config.lookback_secs.max(config.overlap_secs)
+    } else {
+        watermark - config.overlap_secs
+    };
+    let reconcile_due = config.reconcile_secs > 0 && due(head.reconciled, config.reconcile_secs);
+    // A clock that went back further than the overlap leaves unknown how far the last run saw.
+    let clock_went_back = now < watermark - config.overlap_secs;
+    if head.reconciled.is_none() || reconcile_due || clock_went_back {
+        return Plan { late_before: Some(after), ..everything };
+    }
+    let window = Some(Window { after: Some(after), before: Some(now + 1) });
+    Plan { mode: Mode::Incremental, window, looks_back, ..everything }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    const NOW: i64 = 1_795_348_800;
+
+    fn config(changes: &[(&str, &str)]) -> Config {
+        Config::read(|name| {
+            let changed = changes.iter().find(|(changed, _)| *changed == name);
+            Ok(match name {
+                "kong_admin_api" => Some("http://kong:8001".to_owned()),
+                "channel_arn" => {
+                    Some("arn:aws:cloudtrail:eu-west-1:123456789012:channel/a".to_owned())
+                }
+                "aws_access_key_id" | "aws_secret_access_key" => Some("x".to_owned()),
+                _ => changed.map(|(_, value)| (*value).to_owned()),
+            })
+        })
+        .unwrap()
+    }
+
+    fn head(watermark: i64, looked_back: i64, reconciled: i64) -> StreamHead {
+        StreamHead {
+            watermark: Some(watermark),
+            looked_back: Some(looked_back),
+            reconciled: Some(reconciled),
+            ..StreamHead::default()
+        }
+    }
+
+    fn window(after: i64) -> Option<Window> {
+        Some(Window { after: Some(after), before: Some(NOW + 1) })
+    }
+
+    #[test]
+    fn a_first_run_asks_for_everything() {
+        let plan = plan(&config(&[]), &StreamHead::default(), true, NOW);
+        assert_eq!((plan.mode, plan.window), (Mode::Incremental, Some(Window::default())));
+        assert_eq!(plan.late_before, None);
+    }
+
+    #[test]
+    fn a_run_asks_for_what_is_new_and_the_overlap() {
+        let plan = plan(&config(&[]), &head(NOW - 300, NOW - 600, NOW - 600), true, NOW);
+        assert_eq!((plan.mode, plan.window), (Mode::Incremental, window(NOW - 300 - 120)));
+        assert!(!plan.looks_back);
+    }
+
+    #[test]
+    fn a_look_back_reaches_lookback_secs_behind_the_one_before() {
+        let plan = plan(&config(&[]), &head(NOW - 300, NOW - 3600, NOW - 3600), true, NOW);
+        assert_eq!(plan.window, window(NOW - 3600 - 3600));
+        assert!(plan.looks_back);
+    }
+
+    #[test]
+    fn a_run_after_one_that_was_not_complete_looks_back() {
+        let head = StreamHead { incomplete: true, ..head(NOW - 300, NOW - 300, NOW - 600) };
+        assert_eq!(plan(&config(&[]), &head, true, NOW).window, window(NOW - 300 - 3600));
+    }
+
+    #[test]
+    fn everything_is_compared_when_that_is_due_and_after_a_clock_went_back() {
+        let due = plan(&config(&[]), &head(NOW - 300, NOW - 300, NOW - 86_400), true, NOW);
+        assert_eq!((due.mode, due.window), (Mode::Reconcile, Some(Window::default())));
+        assert_eq!(due.late_before, Some(NOW - 300 - 120));
+        let off = config(&[("reconcile_secs", "0")]);
+        assert_eq!(
+            plan(&off, &head(NOW - 300, NOW - 300, NOW - 864_000), true, NOW).mode,
+            Mode::Incremental
+        );
+        let ahead = head(NOW + 86_400, NOW + 86_400, NOW - 600);
+        assert_eq!(plan(&off, &ahead, true, NOW).mode, Mode::Reconcile);
+    }
+
+    #[test]
+    fn a_clock_that_went_back_a_little_leaves_no_hole() {
+        let off = config(&[("reconcile_secs", "0")]);
+        let plan = plan(&off, &head(NOW + 60, NOW, NOW - 600), true, NOW);
+        assert_eq!(plan.window, window(NOW + 60 - 120));
+    }
+
+    #[test]
+    fn without_time_filters_all_is_read_when_full_secs_have_passed() {
+        let full = |head: &StreamHead| plan(&config(&[]), head, false, NOW);
+        assert_eq!(full(&head(NOW - 300, NOW - 300, NOW - 300)).window, None);
+        assert_eq!(full(&head(NOW - 300, NOW - 300, NOW - 3600)).window, Some(Window::default()));
+        assert_eq!(full(&StreamHead::default()).mode, Mode::Full);
+    }
+
+    #[test]
+    fn a_window_is_cut_in_two_that_make_it_up() {
+        let whole = Window { after: Some(100), before: Some(111) };
+        let (older, newer) = whole.halves().unwrap();
+        assert_eq!((older.after, newer.before), (whole.after, whole.before));
+        assert_eq!(older.before, newer.after);
+        assert_eq!(Window { after: Some(100), before: Some(101) }.halves(), None);
+        assert_eq!(Window::default().halves(), None);
     }
 }

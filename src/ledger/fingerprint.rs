@@ -20,11 +20,24 @@ impl Fingerprint {
         }
     }
 
+    /// The fingerprint of one of several events that the entry of this fingerprint became.
+    #[must_use]
+    pub fn part(&self, number: usize) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(self.0);
+        hasher.update(number.to_be_bytes());
+        Self::head_of(hasher)
+    }
+
     fn hash(stream: Stream, identity: &[u8]) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(stream.name());
         hasher.update([0]);
         hasher.update(identity);
+        Self::head_of(hasher)
+    }
+
+    fn head_of(hasher: Sha256) -> Self {
         let mut bytes = [0; Self::LEN];
         bytes.copy_from_slice(&hasher.finalize()[..Self::LEN]);
         Self(bytes)

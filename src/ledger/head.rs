@@ -24,8 +24,11 @@ pub struct Head {
     format: u32,
     /// The channel whose events the ledger remembers.
     pub channel: String,
-    /// The Kong whose entries they were.
+    /// The Kong whose entries they were: origin and path of its Admin API.
     pub kong: String,
+    /// When Kong's ignore settings were last warned of.
+    #[serde(default)]
+    pub warned: Option<i64>,
     streams: BTreeMap<String, StreamHead>,
 }
 
@@ -97,6 +100,7 @@ impl Head {
             format: FORMAT,
             channel: channel.to_owned(),
             kong: kong.to_owned(),
+            warned: None,
             streams: BTreeMap::new(),
         }
     }

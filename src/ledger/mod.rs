@@ -28,6 +28,8 @@ use crate::store::{Store, StoreError};
 /// Segments kept in memory at most: a million fingerprints, 16 MiB.
 const CACHED_SEGMENTS: usize = 64;
 
+const DAY_SECS: i64 = 86_400;
+
 const HEAD: &str = "head";
 
 /// Why the ledger cannot be used.
@@ -133,6 +135,15 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         })
     }
 
+    /// Says whether a warning that is due once a day is due, and takes note of it.
+    pub fn warns(&mut self, now: i64) -> bool {
+        let due = self.head.warned.is_none_or(|last| !(0..DAY_SECS).contains(&(now - last)));
+        if due {
+            self.head.warned = Some(now);
+        }
+        due
+    }
+
     /// What the head holds of a stream.
     pub fn stream(&mut self, stream: Stream) -> &mut StreamHead {
         self.head.stream(stream)
@@ -149,16 +160,11 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             return Ok(true);
         }
         let bucket = time.div_euclid(BUCKET_SECS);
-        let candidates: Vec<usize> = self
-            .head
-            .stream(stream)
-            .buckets
-            .get(&bucket)
-            .into_iter()
-            .flatten()
-            .enumerate()
-            .filter(|(_, meta)| meta.may_hold(time))
-            .map(|(index, _)| index)
+        let metas = self.head.stream(stream).buckets.get(&bucket).map_or(&[][..], Vec::as_slice);
+        // The last segment is the one to be added to: whether it is sound must be known before
+        // anything is sent that could not be recorded then.
+        let candidates: Vec<usize> = (0..metas.len())
+            .filter(|index| index + 1 == metas.len() || metas[*index].may_hold(time))
             .collect();
         for index in candidates {
             if self.segment((stream, bucket, index))?.contains(fingerprint) {
@@ -225,7 +231,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// stores all.
     pub fn complete(&mut self, stream: Stream, window: Completed) -> Result<(), LedgerError> {
         let head = self.head.stream(stream);
-        head.watermark = head.watermark.max(Some(window.watermark));
+        head.watermark = Some(window.watermark);
         head.looked_back = window.looked_back.or(head.looked_back);
         head.reconciled = window.reconciled.or(head.reconciled);
         head.incomplete = false;

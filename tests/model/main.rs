@@ -23,6 +23,8 @@ enum Step {
     Kong { time_filters: bool },
     /// This host's clock is set.
     Clock { skew: i64 },
+    /// Kong's clock is set.
+    KongClock { skew: i64 },
 }
 
 #[derive(Clone, Debug)]
@@ -30,6 +32,9 @@ struct History {
     seed: u64,
     page_size: u32,
     max_in_flight: u32,
+    /// Without reconciles nothing may depend on one: entries appear within the look-back, and
+    /// Kong's clock is sound.
+    reconciles: bool,
     steps: Vec<Step>,
 }
 
@@ -61,6 +66,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => faults().prop_map(Step::Run),
         1 => any::<bool>().prop_map(|time_filters| Step::Kong { time_filters }),
         1 => (-5000..5000i64).prop_map(|skew| Step::Clock { skew }),
+        1 => prop_oneof![-100..100i64, -100_000..100_000i64].prop_map(|skew| Step::KongClock { skew }),
     ]
 }
 
@@ -69,11 +75,12 @@ fn history() -> impl Strategy<Value = History> {
         prop_oneof![Just(1u32), Just(7), Just(100), Just(1000)],
         prop_oneof![Just(1u32), Just(2), Just(16)],
     );
-    (any::<u64>(), sizes, proptest::collection::vec(step(), 1..25)).prop_map(
-        |(seed, (page_size, max_in_flight), steps)| History {
+    (any::<u64>(), sizes, any::<bool>(), proptest::collection::vec(step(), 1..25)).prop_map(
+        |(seed, (page_size, max_in_flight), reconciles, steps)| History {
             seed,
             page_size,
             max_in_flight,
+            reconciles,
             steps,
         },
     )
@@ -90,6 +97,7 @@ impl History {
             "aws_secret_access_key" => "secret".to_owned(),
             "page_size" => self.page_size.to_string(),
             "max_in_flight" => self.max_in_flight.to_string(),
+            "reconcile_secs" if !self.reconciles => "0".to_owned(),
             "max_calls_per_sec" => "1000".to_owned(),
             _ => return None,
         };
@@ -108,11 +116,14 @@ impl History {
         for step in &self.steps {
             match *step {
                 Step::Activity { requests, objects, span, late } => {
+                    let late = if self.reconciles { late } else { late.min(3600) };
+                    let span = if self.reconciles { span } else { 0 };
                     let now = world.time();
                     let mut kept = world.kept.borrow_mut();
                     for (stream, count) in [("requests", requests), ("objects", objects)] {
                         for _ in 0..count {
-                            let time = now - i64::try_from(world.draw(span + 1)).unwrap();
+                            let age = i64::try_from(world.draw(span + 1)).unwrap();
+                            let time = now + world.kong_skew.get() - age;
                             let visible = now + i64::try_from(world.draw(late + 1)).unwrap();
                             made += 1;
                             let id = format!("{stream}-{made}x");
@@ -120,7 +131,7 @@ impl History {
                                 id,
                                 time,
                                 visible,
-                                expires: time + RETENTION,
+                                expires: now - age + RETENTION,
                             });
                         }
                     }
@@ -139,6 +150,8 @@ impl History {
                 }
                 Step::Kong { time_filters } => world.time_filters.set(time_filters),
                 Step::Clock { skew } => world.skew.set(skew),
+                Step::KongClock { skew } if self.reconciles => world.kong_skew.set(skew),
+                Step::KongClock { .. } => {}
             }
         }
         self.settle(&world)?;

@@ -47,6 +47,8 @@ pub struct World {
     pub lost_batches: Cell<u32>,
     /// This host's wall clock less the true time, in seconds.
     pub skew: Cell<i64>,
+    /// Kong's clock less the true time, in seconds.
+    pub kong_skew: Cell<i64>,
     pub lines: RefCell<Vec<String>>,
     now: Cell<Duration>,
     state: Cell<u64>,
@@ -68,6 +70,7 @@ impl World {
             accepted: RefCell::default(),
             lost_batches: Cell::new(0),
             skew: Cell::new(0),
+            kong_skew: Cell::new(0),
             lines: RefCell::default(),
             now: Cell::new(Duration::ZERO),
             state: Cell::new(seed),
@@ -165,7 +168,8 @@ impl World {
             _ => self.page("objects", uri.query().unwrap_or_default()),
         };
         let mut response = answer(200, &body.to_string());
-        let date = time::OffsetDateTime::from_unix_timestamp(self.time()).unwrap();
+        let date = self.time() + self.kong_skew.get();
+        let date = time::OffsetDateTime::from_unix_timestamp(date).unwrap();
         let date = date.format(&time::format_description::well_known::Rfc2822).unwrap();
         response.headers_mut().insert("date", date.replace("+0000", "GMT").parse().unwrap());
         response
