@@ -206,7 +206,7 @@ impl World {
         let more = shown.len() > size;
         shown.truncate(size);
         let offset = if more { json!(rank(shown[size - 1])) } else { Value::Null };
-        let data: Vec<Value> = shown.into_iter().map(|entry| shape(stream, entry)).collect();
+        let data: Vec<Value> = shown.into_iter().map(|entry| shape(stream, entry, now)).collect();
         let mut page = json!({"data": data, "next": null});
         if more {
             page["offset"] = offset;
@@ -268,11 +268,11 @@ impl World {
     }
 }
 
-fn shape(stream: &str, entry: &Kept) -> Value {
+fn shape(stream: &str, entry: &Kept, now: i64) -> Value {
     match stream {
         "requests" => json!({
             "request_id": entry.id, "request_timestamp": entry.time, "method": "GET", "path": format!("/services/{}", entry.id),
-            "status": 200, "client_ip": "10.0.0.1", "payload": null, "ttl": 100, "signature": null,
+            "status": 200, "client_ip": "10.0.0.1", "payload": null, "ttl": entry.expires - now, "signature": null,
         }),
         _ => json!({
             "id": entry.id, "request_timestamp": entry.time, "dao_name": "services", "operation": "create",
