@@ -222,9 +222,14 @@ impl<'a, P: Ports> Run<'a, P> {
             &self.log,
         );
         let mut walk = Walk { stream, plan, shared, buckets: HashSet::new() };
-        let halted = self.walk(window, &mut walk, &mut delivery).await.err();
+        let read = self.walk(window, &mut walk, &mut delivery).await.err();
         let buckets = walk.buckets;
-        let mut ended = delivery.close(halted).await;
+        // What was read is sent, though there be no more of it.
+        let sent = match &read {
+            None | Some(Halt::Kong(_) | Halt::Budget) => delivery.finish().await.err(),
+            Some(_) => None,
+        };
+        let mut ended = delivery.close(read.or(sent)).await;
         ended.report.mode = mode;
 
         let head = ledger.stream(stream);
@@ -279,7 +284,7 @@ impl<'a, P: Ports> Run<'a, P> {
                 }
             }
         }
-        delivery.finish().await
+        Ok(())
     }
 
     /// Drops what the ledger knows and maps the rest.

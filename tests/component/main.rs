@@ -7,5 +7,6 @@ mod bad_input;
 mod command;
 mod job;
 mod kongs;
+mod runs;
 mod signature;
 mod support;

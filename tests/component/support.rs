@@ -176,7 +176,7 @@ pub struct Report {
 }
 
 impl Report {
-    fn of(outcome: Outcome) -> Self {
+    pub fn of(outcome: Outcome) -> Self {
         let reports = outcome.stdout.iter().filter(|line| event(line) == json!("run")).count();
         assert_eq!(reports, 1, "one report a run: {:?}", outcome.stdout);
         for line in outcome.stdout.iter().chain(&outcome.stderr) {

@@ -1,0 +1,102 @@
+//! Runs that cannot finish, and runs that meet.
+
+use std::time::Duration;
+
+use kong_cloudtrail_sim::cloudtrail::{self, EventFault};
+use kong_cloudtrail_sim::fault::When;
+use kong_cloudtrail_sim::kong;
+
+use super::support::{Report, World, stores};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_hosts_that_tick_at_once_ship_each_entry_once() {
+    for store in stores() {
+        let options = kong::Options { requests: 2000, objects: 2000, ..Default::default() };
+        let world = World::new(store, options);
+        let (one, other) = (world.app(), world.app());
+        let one = tokio::spawn(async move { one.tick().await.unwrap() });
+        let other = tokio::spawn(async move { other.tick().await.unwrap() });
+        let reports = [Report::of(one.await.unwrap()), Report::of(other.await.unwrap())];
+        let mut outcomes =
+            reports.each_ref().map(|report| report["outcome"].as_str().unwrap().to_owned());
+        outcomes.sort();
+        // On SQLite, which means one host, the store itself decides who comes first.
+        assert!(
+            outcomes == ["ok", "skipped"] || outcomes == ["ok", "ok"],
+            "{store:?}: {outcomes:?}"
+        );
+        world.assert_exactly_once();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_over_its_budget_stops_and_the_next_goes_on() {
+    for store in stores() {
+        let latency = Duration::from_millis(300);
+        let mut world =
+            World::new(store, kong::Options { requests: 150, latency, ..Default::default() });
+        world.set("run_budget_secs", "1").set("page_size", "10");
+        let first = world.tick().await;
+        assert_eq!(first["outcome"], "partial", "{store:?}");
+        assert!(first.error().contains("run_budget_secs"), "{}", first.error());
+        assert!((1..150).contains(&first.shipped().0), "{first:?}");
+        world.set("run_budget_secs", "3000").set("page_size", "1000");
+        assert_eq!(world.tick_ok().await.shipped().0 + first.shipped().0, 150, "{store:?}");
+        world.assert_exactly_once();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cloudtrail_refuses_is_pending_and_named_and_all_others_arrive() {
+    for store in stores() {
+        let world = World::new(store, kong::Options { requests: 250, ..Default::default() });
+        let refused = world.kong.ids(kong::Stream::Requests)[120].clone();
+        let fault = EventFault {
+            code: Some("FieldTooLong".into()),
+            when: When::default(),
+            ids: vec![refused.clone()],
+        };
+        world
+            .cloudtrail
+            .set_faults(cloudtrail::Faults { events: vec![fault], ..Default::default() });
+        let report = world.tick().await;
+        assert_eq!(report["outcome"], "partial");
+        assert_eq!(
+            (report.stream("requests", "shipped"), report.stream("requests", "pending")),
+            (249, 1)
+        );
+        assert!(report.error().contains("FieldTooLong"), "{}", report.error());
+        assert!(report.stdout.iter().any(|line| line.contains(&refused)), "{:?}", report.stdout);
+        assert!(report["streams"]["requests"]["watermark"].is_null(), "no watermark passes it");
+
+        world.cloudtrail.set_faults(cloudtrail::Faults::default());
+        assert_eq!(world.tick_ok().await.shipped(), (1, 0), "{store:?}");
+        world.assert_exactly_once();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_entry_larger_than_any_event_arrives_in_parts() {
+    for store in stores() {
+        let world = World::new(store, kong::Options { requests: 20, ..Default::default() });
+        let payload = "x\"\u{e9}".repeat(1_250_000);
+        let now = world.kong.status().now;
+        let large = serde_json::json!({"request_id": "large", "request_timestamp": now, "method": "POST",
+            "path": "/certificates", "status": 201, "payload": payload});
+        world.kong.add_entries(kong::Stream::Requests, [large]);
+        assert_eq!(world.tick_ok().await.shipped(), (21, 0), "{store:?}");
+        let parts: Vec<String> = world
+            .cloudtrail
+            .events(0, usize::MAX)
+            .into_iter()
+            .filter(|event| event.id.starts_with("large"))
+            .map(|event| event.event_data.to_string())
+            .collect();
+        assert!(parts.len() > 50, "{}", parts.len());
+        let stream = kong_cloudtrail::kong::Stream::Requests;
+        let entry = kong_cloudtrail::event::rebuild::entry(stream, &parts).unwrap();
+        let entry: serde_json::Value = serde_json::from_str(&entry).unwrap();
+        assert_eq!(entry["payload"], payload.as_str());
+        assert_eq!(world.tick_ok().await.shipped(), (0, 0));
+    }
+}
