@@ -105,8 +105,8 @@ fn toolchain(installs: Installs) -> Result<Command> {
     };
     bail!(
         "no way to compile for {TARGET}:\n\
-         - rustup: {rustup:#}. Where rustup can download: rustup target add {TARGET}\n\
-         - Debian 12: {debian:#}. As root: apt-get install -y --no-install-recommends {}\n\
+         - rustup target add {TARGET}: {rustup:#}\n\
+         - apt-get install -y --no-install-recommends {} (Debian 12, as root): {debian:#}\n\
          - elsewhere: install the standard library for {TARGET} that belongs to your rustc",
         DEBIAN_PACKAGES.join(" ")
     )
@@ -129,7 +129,7 @@ fn from_rustup() -> Result<()> {
     command.args(["target", "add", TARGET]).env("RUSTUP_MAX_RETRIES", "1");
     let finished = shell::run_within("Fetching the target with rustup", &mut command, FETCH)?;
     if !finished.status.success() {
-        let why = finished.stderr.lines().find(|line| line.starts_with("error"));
+        let why = finished.stderr.lines().find_map(|line| line.strip_prefix("error: "));
         bail!("{}", why.unwrap_or("it failed without a word"));
     }
     ensure!(std_installed(), "it added the target to another toolchain than rustc's");

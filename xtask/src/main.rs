@@ -18,6 +18,7 @@ mod up;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use tool::Installs;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "The chores of kong-cloudtrail")]
@@ -43,10 +44,16 @@ enum Verb {
     Ci,
 }
 
-fn main() -> anyhow::Result<ExitCode> {
-    let cli = Cli::parse();
+fn main() -> ExitCode {
+    run(Cli::parse()).unwrap_or_else(|why| {
+        eprintln!("error: {why:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     shell::end_children_on_signals()?;
-    let installs = tool::Installs::new(cli.no_install);
+    let installs = if cli.no_install { Installs::Forbidden } else { Installs::Allowed };
     match cli.verb {
         Verb::Demo => demo::run(installs),
         Verb::Up(arguments) => up::run(installs, &arguments),

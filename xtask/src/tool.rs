@@ -9,62 +9,58 @@ use serde_json::Value;
 
 use crate::shell;
 
-/// Whether this process may install system packages, and how it gets the rights.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Whether this process may install system packages.
+#[derive(Clone, Copy)]
 pub enum Installs {
-    AsRoot,
-    WithSudo,
-    /// The text says why, and completes "cannot be installed: ".
-    Never(&'static str),
+    /// Where the machine lets it.
+    Allowed,
+    /// The user said no.
+    Forbidden,
 }
 
 impl Installs {
-    /// What this machine allows, unless the user forbids it.
-    pub fn new(forbidden: bool) -> Self {
-        if forbidden {
-            Self::Never("--no-install is set")
-        } else if !Path::new("/etc/debian_version").exists() || !found("apt-get") {
-            Self::Never("this is no Debian or Ubuntu")
-        } else if answer("id", &["-u"]).is_some_and(|uid| uid == "0") {
-            Self::AsRoot
-        } else if answer("sudo", &["-n", "true"]).is_some() {
-            Self::WithSudo
-        } else {
-            Self::Never("neither root nor passwordless sudo")
-        }
-    }
-
     /// Installs those of the Debian `packages` that are absent.
     pub fn ensure(self, packages: &[&str]) -> Result<()> {
+        const INSTALL: [&str; 3] = ["install", "-y", "--no-install-recommends"];
         let absent: Vec<&str> = packages.iter().copied().filter(|name| !installed(name)).collect();
         if absent.is_empty() {
             return Ok(());
         }
         let names = absent.join(" ");
-        if let Self::Never(why) = self {
-            bail!("the Debian packages {names} are absent and cannot be installed: {why}");
-        }
+        let rights = self.rights().with_context(|| format!("cannot install {names}"))?;
         let title = format!("Installing {names}");
-        if self.apt_get(&title, &["install", "-y", "--no-install-recommends"], &absent).is_err() {
-            self.apt_get("Refreshing the package lists", &["update"], &[])?;
-            self.apt_get(&title, &["install", "-y", "--no-install-recommends"], &absent)?;
+        if apt_get(rights, &title, &INSTALL, &absent).is_err() {
+            apt_get(rights, "Refreshing the package lists", &["update"], &[])?;
+            apt_get(rights, &title, &INSTALL, &absent)?;
         }
         Ok(())
     }
 
-    fn apt_get(self, title: &str, verb: &[&str], packages: &[&str]) -> Result<()> {
-        let mut command = Command::new(if self == Self::WithSudo { "sudo" } else { "env" });
-        if self == Self::WithSudo {
-            command.arg("-n").arg("env");
+    /// The start of a command line that runs as root.
+    fn rights(self) -> Result<&'static [&'static str]> {
+        if matches!(self, Self::Forbidden) {
+            bail!("--no-install is set");
+        } else if !Path::new("/etc/debian_version").exists() || !found("apt-get") {
+            bail!("this is no Debian or Ubuntu");
+        } else if answer("id", &["-u"]).is_some_and(|uid| uid == "0") {
+            Ok(&["env"])
+        } else if answer("sudo", &["-n", "true"]).is_some() {
+            Ok(&["sudo", "-n", "env"])
+        } else {
+            bail!("neither root nor passwordless sudo");
         }
-        command.args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
-        command.args(["-o", "DPkg::Lock::Timeout=120"]).args(verb).args(packages);
-        let finished = shell::run(title, &mut command)?;
-        if !finished.status.success() {
-            bail!("apt-get {}: {}", verb[0], finished.stderr.trim());
-        }
-        Ok(())
     }
+}
+
+fn apt_get(rights: &[&str], title: &str, verb: &[&str], packages: &[&str]) -> Result<()> {
+    let mut command = Command::new(rights[0]);
+    command.args(&rights[1..]).args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
+    command.args(["-o", "DPkg::Lock::Timeout=120"]).args(verb).args(packages);
+    let finished = shell::run(title, &mut command)?;
+    if !finished.status.success() {
+        bail!("apt-get {}: {}", verb[0], finished.stderr.trim());
+    }
+    Ok(())
 }
 
 fn installed(package: &str) -> bool {

@@ -1,9 +1,10 @@
 //! `cargo xtask up`: the component against a real Kong and a real channel, on the project's host.
 
 use std::collections::HashSet;
+use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitCode};
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::Args;
 
 use crate::build;
@@ -27,8 +28,12 @@ pub struct Arguments {
 /// One run at once, then the loop of `spin.toml` until a signal ends it.
 pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     let root = tool::root()?;
-    let in_file: Vec<(String, String)> = match dotenvy::from_path_iter(root.join(".env")) {
-        Ok(entries) => entries.collect::<Result<_, _>>()?,
+    let file = root.join(".env");
+    let in_file: Vec<(String, String)> = match dotenvy::from_path_iter(&file) {
+        // The parser's own error quotes the line, which may hold a secret.
+        Ok(entries) => entries.collect::<Result<_, _>>().map_err(|_| {
+            anyhow!("{}: a line is not NAME=value; quote a value with blanks", file.display())
+        })?,
         Err(_) => Vec::new(),
     };
     let in_environment = NEEDED.map(|(name, _)| (name.to_owned(), std::env::var(name).ok()));
@@ -38,24 +43,24 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     if !missing.is_empty() {
         bail!(
             "set these in the environment or in {} (.env.example shows how):\n{}",
-            root.join(".env").display(),
+            file.display(),
             missing.join("\n")
         );
     }
     build::component(installs)?;
     let host = build::binaries()?.host;
     eprintln!("This host is for trying things out. Production is Spin: see the README.");
-    // Not a child that is killed with this process: on a signal the host ends a run cleanly.
     let host = |verb: &str| {
         let mut command = Command::new(&host);
         command.current_dir(&root).arg(verb).args(["--from", "spin.toml"]).args(&arguments.host);
-        command.status()
+        command
     };
-    if !host("once")?.success() {
+    if !host("once").status()?.success() {
         bail!("the first run failed: its report is above");
     }
     eprintln!("The first run is done; the next follow at the interval of spin.toml.");
-    Ok(if host("up")?.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    // In this process's place, so that a signal is the host's alone, which ends cleanly on it.
+    Err(host("up").exec()).context("cannot start the host")
 }
 
 /// A line for each needed variable that has no value among `given`.
@@ -63,7 +68,7 @@ fn missing(given: impl Iterator<Item = (String, String)>) -> Vec<String> {
     let given: HashSet<String> =
         given.filter(|(_, value)| !value.is_empty()).map(|(name, _)| name).collect();
     let absent = NEEDED.iter().filter(|(name, _)| !given.contains(*name));
-    absent.map(|(name, meaning)| format!("  {name}  {meaning}")).collect()
+    absent.map(|(name, meaning)| format!("  {name:<37}{meaning}")).collect()
 }
 
 #[cfg(test)]
@@ -85,7 +90,10 @@ mod tests {
     #[test]
     fn an_empty_value_counts_as_missing() {
         let values = NEEDED.map(|(name, _)| (name, if name.ends_with("ARN") { "" } else { "x" }));
-        assert_eq!(given(&values), ["  SPIN_VARIABLE_CHANNEL_ARN  the CloudTrail channel"]);
+        assert_eq!(
+            given(&values),
+            ["  SPIN_VARIABLE_CHANNEL_ARN            the CloudTrail channel"]
+        );
         assert_eq!(given(&NEEDED.map(|(name, _)| (name, "x"))), [""; 0]);
     }
 }
