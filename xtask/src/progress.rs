@@ -2,9 +2,10 @@
 //!
 //! All of it goes to stderr, so that stdout holds results alone.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 /// How often a step without a terminal says that it is still at work.
 const HEARTBEAT: Duration = Duration::from_secs(30);
@@ -30,13 +31,16 @@ impl Step {
         Self::with(
             title,
             ProgressBar::new(total),
-            "{spinner} {prefix} [{bar:32}] {human_pos}/{human_len}  {per_sec}  {elapsed}",
+            "{spinner} {prefix} [{bar:32}] {human_pos}/{human_len}  {rate}  {elapsed}",
         )
     }
 
     fn with(title: &str, bar: ProgressBar, template: &str) -> Self {
         let style = ProgressStyle::with_template(template)
             .unwrap_or_else(|_| ProgressStyle::default_bar())
+            .with_key("rate", |state: &ProgressState, out: &mut dyn fmt::Write| {
+                let _ = write!(out, "{:.0}/s", state.per_sec());
+            })
             .progress_chars("=> ");
         bar.set_style(style);
         bar.set_prefix(title.to_owned());
