@@ -251,3 +251,108 @@ fn error_code(response: &HttpResponse) -> (String, String) {
     let code = code.rsplit('#').next().unwrap_or_default();
     (code.to_owned(), body.message.chars().take(300).collect())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn answer(status: u16, kind: &str) -> Answer {
+        let response = http::Response::builder()
+            .status(status)
+            .header("x-amzn-errortype", kind)
+            .header("retry-after", "7")
+            .header("date", "Sun, 06 Nov 1994 08:49:37 GMT")
+            .body(br#"{"message":"AWS's words"}"#.to_vec());
+        Answer::of(Ok(response.unwrap()), 784_111_777_000)
+    }
+
+    #[test]
+    fn what_may_pass_is_tried_again_after_the_time_asked_for() {
+        for (status, kind, is_throttling) in [
+            (400, "ThrottlingException", true),
+            (429, "", true),
+            (500, "InternalServerError", false),
+            (503, "", false),
+        ] {
+            let Answer::Again { throttled, asked, why, .. } = answer(status, kind) else {
+                panic!("{status} {kind}");
+            };
+            assert_eq!((throttled, asked), (is_throttling, Some(Duration::from_secs(7))));
+            assert!(why.contains(&status.to_string()));
+        }
+        let lost = Answer::of(Err(HttpError::Connection("reset".to_owned())), 0);
+        assert!(matches!(lost, Answer::Again { throttled: false, error: Some(_), .. }));
+    }
+
+    #[test]
+    fn what_the_configuration_must_mend_stops_the_run_and_names_it() {
+        for (kind, names) in [
+            ("ChannelNotFound", "channel_arn"),
+            ("InvalidChannelARN", "channel_arn"),
+            ("ChannelInsufficientPermission", "external_id"),
+            ("ChannelUnsupportedSchema", "channel"),
+            ("UnsupportedOperationException", "channel_arn"),
+            ("AccessDeniedException", "cloudtrail-data:PutAuditEvents"),
+            ("UnrecognizedClientException", "aws_access_key_id"),
+            ("ExpiredTokenException", "aws_session_token"),
+            ("InvalidSignatureException", "aws_secret_access_key"),
+            ("com.amazonaws#ChannelNotFound:http://internal/", "channel_arn"),
+        ] {
+            let Answer::Stop(stop) = answer(403, kind) else { panic!("{kind}") };
+            let text = stop.to_string();
+            assert!(text.contains(names) && text.contains("AWS's words"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_signature_that_clocks_spoilt_is_told_from_a_wrong_secret() {
+        let response = http::Response::builder()
+            .status(403)
+            .header("x-amzn-errortype", "InvalidSignatureException")
+            .header("date", "Sun, 06 Nov 1994 08:49:37 GMT")
+            .body(Vec::new())
+            .unwrap();
+        let late = 784_111_777_000 - 3_600_000;
+        assert!(matches!(
+            Answer::of(Ok(response), late),
+            Answer::ClockOff { ahead_ms: 3_600_000, .. }
+        ));
+    }
+
+    #[test]
+    fn what_is_too_large_or_repeated_is_split() {
+        assert!(matches!(answer(413, ""), Answer::Split(_)));
+        assert!(matches!(answer(400, "DuplicatedAuditEventId"), Answer::Split(_)));
+    }
+
+    #[test]
+    fn each_event_has_its_own_outcome() {
+        let body = serde_json::json!({
+            "successful": [{"id": "taken", "eventID": "e"}],
+            "failed": [
+                {"id": "long", "errorCode": "FieldTooLong", "errorMessage": "m"},
+                {"id": "later", "errorCode": "Throttling", "errorMessage": "m"},
+                {"id": "unheard-of", "errorCode": "SomethingNew", "errorMessage": "m"},
+                {"id": "wrong-account", "errorCode": "InvalidRecipient", "errorMessage": "m"},
+            ],
+        });
+        let response = http::Response::builder().body(body.to_string().into_bytes()).unwrap();
+        let Answer::PerEvent(events) = Answer::of(Ok(response), 0) else { panic!() };
+        assert!(matches!(events["taken"], EventOutcome::Accepted));
+        assert!(matches!(&events["long"], EventOutcome::Refused(why) if why == "FieldTooLong m"));
+        assert!(matches!(events["later"], EventOutcome::Again(_)));
+        assert!(matches!(events["unheard-of"], EventOutcome::Again(_)));
+        assert!(matches!(events["wrong-account"], EventOutcome::Stop(_)));
+    }
+
+    #[test]
+    fn an_answer_that_is_not_awss_settles_nothing() {
+        let response = http::Response::builder().body(b"<html>".to_vec()).unwrap();
+        assert!(matches!(Answer::of(Ok(response), 0), Answer::Again { .. }));
+        let response = http::Response::builder().status(403).body(b"<html>".to_vec()).unwrap();
+        let Answer::Stop(stop) = Answer::of(Ok(response), 0) else { panic!() };
+        assert!(stop.to_string().contains("status 403"), "{stop}");
+    }
+}

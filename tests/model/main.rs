@@ -3,6 +3,7 @@
 //! acceptance and the ledger's record.
 #![allow(clippy::unwrap_used)]
 
+mod lease;
 mod world;
 
 use kong_cloudtrail::report::{Outcome, Report};
