@@ -116,16 +116,16 @@ mod tests {
 
     const NOW: i64 = 1_795_348_800;
 
-    fn config(changes: &[(&str, &str)]) -> Config {
+    fn config(overrides: &[(&str, &str)]) -> Config {
         Config::read(|name| {
-            let changed = changes.iter().find(|(changed, _)| *changed == name);
+            let value = overrides.iter().find(|pair| pair.0 == name);
             Ok(match name {
                 "kong_admin_api" => Some("http://kong:8001".to_owned()),
                 "channel_arn" => {
                     Some("arn:aws:cloudtrail:eu-west-1:123456789012:channel/a".to_owned())
                 }
                 "aws_access_key_id" | "aws_secret_access_key" => Some("x".to_owned()),
-                _ => changed.map(|(_, value)| (*value).to_owned()),
+                _ => value.map(|pair| pair.1.to_owned()),
             })
         })
         .unwrap()
@@ -140,8 +140,8 @@ mod tests {
         }
     }
 
-    fn window(after: i64) -> Option<Window> {
-        Some(Window { after: Some(after), before: Some(NOW + 1) })
+    fn since(after: i64) -> Window {
+        Window { after: Some(after), before: Some(NOW + 1) }
     }
 
     #[test]
@@ -154,21 +154,21 @@ mod tests {
     #[test]
     fn a_run_asks_for_what_is_new_and_the_overlap() {
         let plan = plan(&config(&[]), &head(NOW - 300, NOW - 600, NOW - 600), true, NOW);
-        assert_eq!((plan.mode, plan.window), (Mode::Incremental, window(NOW - 300 - 120)));
+        assert_eq!((plan.mode, plan.window), (Mode::Incremental, Some(since(NOW - 300 - 120))));
         assert!(!plan.looks_back);
     }
 
     #[test]
     fn a_look_back_reaches_lookback_secs_behind_the_one_before() {
         let plan = plan(&config(&[]), &head(NOW - 300, NOW - 3600, NOW - 3600), true, NOW);
-        assert_eq!(plan.window, window(NOW - 3600 - 3600));
+        assert_eq!(plan.window, Some(since(NOW - 3600 - 3600)));
         assert!(plan.looks_back);
     }
 
     #[test]
     fn a_run_after_one_that_was_not_complete_looks_back() {
         let head = StreamHead { incomplete: true, ..head(NOW - 300, NOW - 300, NOW - 600) };
-        assert_eq!(plan(&config(&[]), &head, true, NOW).window, window(NOW - 300 - 3600));
+        assert_eq!(plan(&config(&[]), &head, true, NOW).window, Some(since(NOW - 300 - 3600)));
     }
 
     #[test]
@@ -189,7 +189,7 @@ mod tests {
     fn a_clock_that_went_back_a_little_leaves_no_hole() {
         let off = config(&[("reconcile_secs", "0")]);
         let plan = plan(&off, &head(NOW + 60, NOW, NOW - 600), true, NOW);
-        assert_eq!(plan.window, window(NOW + 60 - 120));
+        assert_eq!(plan.window, Some(since(NOW + 60 - 120)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use kong_cloudtrail::store::Store;
 
 use crate::world::World;
 
-const LENGTH: Duration = Duration::from_secs(300);
+const LENGTH: Duration = Duration::from_mins(5);
 
 #[test]
 fn a_lease_keeps_others_out_until_it_is_released() {
@@ -75,7 +75,7 @@ fn the_lease_is_renewed_beside_a_long_wait() {
     let world = World::new(1);
     let store = Store::new(&world, "default");
     let lease = Lease::take(&store, &world, LENGTH).unwrap();
-    let wait = kong_cloudtrail::ports::Clock::sleep(&world, Duration::from_secs(3000));
+    let wait = kong_cloudtrail::ports::Clock::sleep(&world, Duration::from_mins(50));
     world.play(lease.during(wait)).unwrap().unwrap();
     assert!(matches!(Lease::take(&store, &world, LENGTH).err(), Some(LeaseError::Held { .. })));
 }
