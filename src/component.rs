@@ -73,7 +73,8 @@ fn variable(name: &str) -> Result<Option<String>, String> {
     match variables::get(name) {
         Ok(value) => Ok(Some(value)),
         Err(variables::Error::Undefined(_)) => Ok(None),
-        Err(error) => Err(error.to_string()),
+        // The provider's own words may quote what it read: a line of .env with a secret, say.
+        Err(_) => Err("the host's own log says why".to_owned()),
     }
 }
 

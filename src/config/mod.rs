@@ -168,7 +168,7 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
                 (!value.is_empty()).then_some(value)
             }
             Err(why) => {
-                self.mistake(format!("{name} cannot be read from Spin's variable provider: {why}"));
+                self.mistake(format!("{name} cannot be had of Spin's variable provider: {why}"));
                 None
             }
         }

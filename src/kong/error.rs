@@ -93,8 +93,8 @@ impl fmt::Display for KongError {
             ),
             Self::Status { status: 404, path } => write!(
                 f,
-                "what answered has no {path}: check kong_admin_api, and kong_admin_path when the Admin API sits behind a \
-                 path prefix"
+                "no Admin API answers there: 404 on {path}; check kong_admin_api, and kong_admin_path when the Admin API \
+                 sits behind a path prefix"
             ),
             Self::Status { status: status @ 300..=399, path } => write!(
                 f,

@@ -6,13 +6,20 @@ use kong_cloudtrail_sim::cloudtrail::{self, EventFault};
 use kong_cloudtrail_sim::fault::When;
 use kong_cloudtrail_sim::kong;
 
-use super::support::{Report, World, stores};
+use super::support::{Report, Store, World, stores};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_hosts_that_tick_at_once_ship_each_entry_once() {
     for store in stores() {
-        let options = kong::Options { requests: 2000, objects: 2000, ..Default::default() };
-        let world = World::new(store, options);
+        let world = World::new(
+            store,
+            kong::Options { requests: 2000, objects: 2000, ..Default::default() },
+        );
+        if store == Store::Sqlite {
+            // Its swap is no use on an absent key, as in Spin: SQLite means one host.
+            world.tick_ok().await;
+            world.kong.add_activity(2000, 2000);
+        }
         let (one, other) = (world.app(), world.app());
         let one = tokio::spawn(async move { one.tick().await.unwrap() });
         let other = tokio::spawn(async move { other.tick().await.unwrap() });
@@ -20,7 +27,7 @@ async fn two_hosts_that_tick_at_once_ship_each_entry_once() {
         let mut outcomes =
             reports.each_ref().map(|report| report["outcome"].as_str().unwrap().to_owned());
         outcomes.sort();
-        // On SQLite, which means one host, the store itself decides who comes first.
+        // Or one after the other, when the first was through before the second began.
         assert!(
             outcomes == ["ok", "skipped"] || outcomes == ["ok", "ok"],
             "{store:?}: {outcomes:?}"

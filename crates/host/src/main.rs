@@ -60,8 +60,8 @@ struct RunArgs {
 
     /// Where the embedded store's file lies; .spin beside the manifest unless set. Empty: the store
     /// is in memory.
-    #[arg(long, value_name = "FOLDER")]
-    state_dir: Option<PathBuf>,
+    #[arg(long, value_name = "FOLDER", value_parser = clap::builder::OsStringValueParser::new())]
+    state_dir: Option<std::ffi::OsString>,
 
     /// Print the report line ({"event":"run",...}) alone.
     #[arg(short, long)]
@@ -87,7 +87,7 @@ impl RunArgs {
                     .collect(),
                 env_file: Some(PathBuf::from(".env")),
             },
-            state_dir: self.state_dir.clone(),
+            state_dir: self.state_dir.clone().map(PathBuf::from),
             ..Options::default()
         })
     }

@@ -33,7 +33,7 @@ struct Kong {
     #[arg(long, default_value = "127.0.0.1:0")]
     listen: SocketAddr,
     /// Path before every path of the Admin API, such as /kong.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", value_parser = admin_path)]
     admin_path: String,
     /// Version to behave as; four numbers are Enterprise, three are open source.
     #[arg(long = "kong-version", default_value = "3.9.0.0")]
@@ -151,6 +151,12 @@ fn announce(url: &str) -> std::io::Result<()> {
     let mut stdout = std::io::stdout();
     writeln!(stdout, "{}", serde_json::json!({ "listening": url }))?;
     stdout.flush()
+}
+
+fn admin_path(text: &str) -> Result<String, String> {
+    let fits = text.is_empty() || (text.starts_with('/') && !text.ends_with('/'));
+    fits.then(|| text.to_owned())
+        .ok_or_else(|| "begins with a slash and ends without one".to_owned())
 }
 
 impl From<Kong> for kong::Options {

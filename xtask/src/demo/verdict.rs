@@ -132,6 +132,11 @@ pub fn check(entries: &[Entry], events: &[Event]) -> Verdict {
             verdict.altered.push(format!("{}: {what}", event.id));
         }
     }
+    // Two entries under one id could hide behind one event.
+    let shared = entries.len() - seen.len();
+    if shared > 0 {
+        verdict.altered.push(format!("{shared} entries share an id with another"));
+    }
     for entry in entries {
         if seen[&(entry.stream, entry.id())].1 == 0 {
             verdict.missing.push(format!("{} of {}", entry.id(), entry.stream.name()));
@@ -142,7 +147,9 @@ pub fn check(entries: &[Entry], events: &[Event]) -> Verdict {
 
 /// The first thing that the event tells differently from the entry.
 fn difference(entry: &Entry, event: &Event) -> Option<String> {
-    let fields = entry.fields.as_object()?;
+    let Some(fields) = entry.fields.as_object() else {
+        return Some("the entry is no object".to_owned());
+    };
     for (field, want) in fields {
         let Some(told) = event.tells(entry.stream, field) else {
             return Some(format!("{field} is lost"));
@@ -159,7 +166,10 @@ fn difference(entry: &Entry, event: &Event) -> Option<String> {
             return Some(format!("{field} differs"));
         }
     }
-    let added = event.data["additionalEventData"].as_object()?.keys().find(|name| {
+    let Some(additional) = event.data["additionalEventData"].as_object() else {
+        return Some("additionalEventData is lost".to_owned());
+    };
+    let added = additional.keys().find(|name| {
         !fields.contains_key(*name) && !["konghostname", "absentFields"].contains(&name.as_str())
     });
     if let Some(name) = added {
