@@ -65,6 +65,15 @@ fn quiet_prints_the_report_alone() {
 }
 
 #[test]
+fn an_empty_state_folder_leaves_no_file_behind() {
+    let folder = timer();
+    let arguments = ["--state-dir", "", "--variable", "act=print"];
+    let output = host(&folder, "once").args(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert!(!folder.path().join(".spin").exists());
+}
+
+#[test]
 fn once_fails_without_a_report() {
     let output = once(&timer(), "variable");
     assert_eq!(output.status.code(), Some(1));
