@@ -273,7 +273,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             self.accepted(&item);
         }
         for (item, why) in sent.undelivered {
-            self.undelivered(&item, why);
+            self.undelivered(&item, &why);
         }
         sent.stop
     }
@@ -298,23 +298,19 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         self.report.late += u64::from(parcel.late);
     }
 
-    fn undelivered(&mut self, item: &Item, why: Undelivered) {
-        match why {
-            Undelivered::Pending(why) => *self.reasons.entry(why).or_default() += 1,
-            Undelivered::Refused(why) => {
-                let entry =
-                    self.parcels.get(&item.parcel).map_or("", |parcel| parcel.name.as_str());
-                let (id, stream) = (&item.id, self.stream.name());
-                self.log.log(
-                    Level::Error,
-                    format!(
-                        "CloudTrail refuses the event {id} of the {stream} entry {entry} as it stands: {why}; the next run \
-                         tries it again"
-                    ),
-                );
-                *self.reasons.entry(why).or_default() += 1;
-            }
+    fn undelivered(&mut self, item: &Item, why: &Undelivered) {
+        if let Undelivered::Refused(why) = why {
+            let entry = self.parcels.get(&item.parcel).map_or("", |parcel| parcel.name.as_str());
+            let (id, stream) = (&item.id, self.stream.name());
+            self.log.log(
+                Level::Error,
+                format!(
+                    "CloudTrail refuses the event {id} of the {stream} entry {entry} as it stands: {why}; the next run \
+                     tries it again"
+                ),
+            );
         }
+        *self.reasons.entry(why.to_string()).or_default() += 1;
     }
 
     fn record(&mut self) -> Result<(), Halt> {

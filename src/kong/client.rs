@@ -162,8 +162,8 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
     }
 
     /// One page of `stream` within `window`, of half as many entries where one is too large, and
-    /// then of more again. The filters go along with every offset: what Kong
-    /// gives as `next` lost them before 3.9.0.0.
+    /// then of more again. The filters go along with every offset: what Kong gives as `next` lost
+    /// them before 3.9.0.0.
     pub async fn page(
         &self,
         stream: Stream,
