@@ -1,8 +1,12 @@
-//! Keeps batches under way and records what was accepted.
+//! Keeps batches under way and records what became of them.
 //!
 //! Keeps invariant 2: batches under way and batches accepted but not yet recorded together never
 //! exceed `max_in_flight`, so neither does what a crash can repeat. And invariant 1: an entry is
-//! accepted once all its events are, and only then goes to the ledger.
+//! recorded once each of its events was accepted, or stored as a dead letter.
+//!
+//! The order of writes: CloudTrail accepts, then the ledger records; CloudTrail refuses for good,
+//! then the event is stored as a dead letter, then the ledger records. A crash between two of them
+//! repeats the earlier one and loses nothing.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::fmt;
@@ -16,24 +20,47 @@ use crate::cloudtrail::{Batch, Batcher, CloudTrail, Item, Sent, Stop, Undelivere
 use crate::event::Event;
 use crate::kong::{KongError, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{Fingerprint, Ledger, LedgerError};
+use crate::ledger::{DeadLetter, DeadLetters, Fingerprint, Ledger, LedgerError};
 use crate::log::{Level, Logger};
 use crate::ports::Ports;
 use crate::report::StreamReport;
+
+/// How long an event may meet codes that may pass before it counts as refused for good.
+const PATIENCE_SECS: i64 = 24 * 3600;
+
+/// Longest name of an entry in a dead letter, in characters.
+const MAX_NAME: usize = 128;
 
 /// Why a stream, or the whole run, ends before it is complete.
 #[derive(Clone, Debug)]
 pub enum Halt {
     /// Kong's audit log cannot be read. The other stream may fare better.
     Kong(KongError),
+    /// `run_budget_secs`, or this stream's share of it, has passed.
+    Budget,
     /// CloudTrail takes nothing.
     CloudTrail(Stop),
+    /// CloudTrail refuses all events of two batches in a row: not the entries are at fault.
+    Flood {
+        /// What it says.
+        why: String,
+    },
     /// The ledger cannot be used.
     Ledger(LedgerError),
     /// The lease is not ours any more.
     Lease(LeaseError),
-    /// `run_budget_secs` has passed.
-    Budget,
+}
+
+impl Halt {
+    /// Whether nothing else in the run would fare better.
+    pub fn ends_run(&self) -> bool {
+        !matches!(self, Self::Kong(_) | Self::Budget)
+    }
+
+    /// Whether nothing may be written any more.
+    pub fn forbids_writes(&self) -> bool {
+        matches!(self, Self::Ledger(_) | Self::Lease(_))
+    }
 }
 
 impl fmt::Display for Halt {
@@ -46,6 +73,12 @@ impl fmt::Display for Halt {
             Self::Budget => {
                 f.write_str("run_budget_secs has passed: the next run goes on from here")
             }
+            Self::Flood { why } => write!(
+                f,
+                "CloudTrail refused every event of two batches in a row ({why}): more than single entries is wrong, so \
+                 none of these was made a dead letter, and the next run tries them again; check channel_arn and \
+                 event_source, and whether a newer kong-cloudtrail is out"
+            ),
         }
     }
 }
@@ -64,11 +97,13 @@ impl From<LeaseError> for Halt {
 
 /// An entry on its way: all its events travel under one number.
 struct Parcel {
+    stream: Stream,
     fingerprint: Fingerprint,
     time: i64,
     late: bool,
     name: String,
     events_left: usize,
+    rejected: bool,
 }
 
 /// An entry to be delivered.
@@ -85,26 +120,30 @@ pub struct Shipment {
     pub events: Vec<Event>,
 }
 
-/// How a delivery ended.
-pub struct Ended {
-    /// What was done.
+/// What was done for a stream.
+#[derive(Default)]
+pub struct Tally {
+    /// The counts.
     pub report: StreamReport,
-    /// Why it ended early, if it did.
-    pub halted: Option<Halt>,
-    /// Why entries are pending, if CloudTrail told.
-    pub reason: Option<String>,
+    /// Why events are pending, and how many for each reason.
+    pub pending: BTreeMap<String, u64>,
+    /// Why events became dead letters, and how many for each reason.
+    pub rejected: BTreeMap<String, u64>,
 }
 
-/// The delivery of one stream's entries.
+/// The delivery of one run's entries, one stream after the other.
 pub struct Delivery<'r, 'a, P> {
-    /// What was done so far.
-    pub report: StreamReport,
-    stream: Stream,
+    /// What is known already.
+    pub ledger: &'r mut Ledger<'a, P>,
+    dead_letters: &'r mut DeadLetters<'a, P>,
     max_in_flight: usize,
     cloudtrail: &'r CloudTrail<'a, P>,
-    ledger: &'r mut Ledger<'a, P>,
     lease: &'r Lease<'a, P>,
     log: &'r Logger<'a, P>,
+    /// When the run began, in Unix seconds by Kong's clock.
+    now: i64,
+    stream: Stream,
+    tallies: BTreeMap<Stream, Tally>,
     batcher: Batcher,
     queue: VecDeque<Batch>,
     in_flight: FuturesUnordered<LocalBoxFuture<'r, Sent>>,
@@ -113,28 +152,32 @@ pub struct Delivery<'r, 'a, P> {
     parcels: HashMap<u64, Parcel>,
     parcels_made: u64,
     claimed: HashSet<Fingerprint>,
-    /// Why events are pending, and how many for each reason.
-    reasons: BTreeMap<String, u64>,
+    /// The events of a batch that was refused as a whole, until the next one tells whether that is
+    /// their own fault.
+    suspects: Vec<(Item, String)>,
 }
 
 impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// Begins with nothing under way.
     pub fn new(
-        stream: Stream,
         max_in_flight: usize,
-        cloudtrail: &'r CloudTrail<'a, P>,
+        now: i64,
         ledger: &'r mut Ledger<'a, P>,
+        dead_letters: &'r mut DeadLetters<'a, P>,
+        cloudtrail: &'r CloudTrail<'a, P>,
         lease: &'r Lease<'a, P>,
         log: &'r Logger<'a, P>,
     ) -> Self {
         Self {
-            report: StreamReport::default(),
-            stream,
+            ledger,
+            dead_letters,
             max_in_flight,
             cloudtrail,
-            ledger,
             lease,
             log,
+            now,
+            stream: Stream::Requests,
+            tallies: BTreeMap::new(),
             batcher: Batcher::default(),
             queue: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
@@ -142,8 +185,19 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             parcels: HashMap::new(),
             parcels_made: 0,
             claimed: HashSet::new(),
-            reasons: BTreeMap::new(),
+            suspects: Vec::new(),
         }
+    }
+
+    /// What is taken in from now on is of `stream`.
+    pub fn begin(&mut self, stream: Stream) {
+        self.queue.extend(self.batcher.close());
+        self.stream = stream;
+    }
+
+    /// What was done so far for the stream begun last.
+    pub fn tally(&mut self) -> &mut Tally {
+        self.tallies.entry(self.stream).or_default()
     }
 
     /// Whether the entry is in CloudTrail already, or on its way there in this run.
@@ -167,24 +221,34 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// got through are not sent again.
     pub fn add(&mut self, shipment: Shipment) -> Result<(), Halt> {
         let Shipment { fingerprint, time, late, name, events } = shipment;
-        let (parcel, count) = (self.parcels_made, events.len());
+        let (number, count, stream) = (self.parcels_made, events.len(), self.stream);
         self.parcels_made += 1;
         self.claimed.insert(fingerprint);
         let mut left = Vec::with_capacity(count);
-        for (number, event) in events.into_iter().enumerate() {
-            if count == 1 || !self.knows(&fingerprint.part(number), time)? {
-                left.push(Item::new(event, parcel, number));
+        for (part, event) in events.into_iter().enumerate() {
+            if count == 1 || !self.knows(&fingerprint.part(part), time)? {
+                left.push(Item::new(event, number, part));
             }
         }
         let events_left = left.len();
-        self.parcels.insert(parcel, Parcel { fingerprint, time, late, name, events_left });
+        let rejected = false;
+        let parcel = Parcel { stream, fingerprint, time, late, name, events_left, rejected };
         if left.is_empty() {
-            self.complete(parcel);
+            self.complete(&parcel);
+        } else {
+            self.parcels.insert(number, parcel);
         }
         for item in left {
             self.queue.extend(self.batcher.push(item));
         }
         Ok(())
+    }
+
+    /// An entry of the stream cannot be taken in, and so is pending.
+    pub fn leave_out(&mut self, why: String) {
+        let tally = self.tally();
+        tally.report.pending += 1;
+        tally.pending.insert(why, 1);
     }
 
     /// Sends what is queued while `other` is awaited; returns once both are done, with batches
@@ -206,8 +270,41 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         }
     }
 
-    /// Sends all that was taken in and waits for every answer.
-    pub async fn finish(&mut self) -> Result<(), Halt> {
+    /// Ends the delivery. Unless it was `halted`, sends what is left; waits for what is under way
+    /// all the same, since CloudTrail may accept it. What came of it is left to the caller to
+    /// store, dead letters first.
+    pub async fn close(mut self, halted: Option<Halt>) -> (BTreeMap<Stream, Tally>, Option<Halt>) {
+        let mut halted = match halted {
+            None => self.finish().await.err(),
+            halted => halted,
+        };
+        while let Some(sent) = self.in_flight.next().await {
+            // Only takes note: after an early end nothing is written before the last answer.
+            halted = self.note(sent).or(halted);
+        }
+        let suspects = std::mem::take(&mut self.suspects);
+        match &halted {
+            None => self.bury(suspects),
+            Some(halt) => {
+                for (item, _) in suspects {
+                    self.pending(&item, halt.to_string());
+                }
+            }
+        }
+        for parcel in self.parcels.values() {
+            self.tallies.entry(parcel.stream).or_default().report.pending += 1;
+        }
+        for (stream, tally) in &self.tallies {
+            for (why, events) in &tally.pending {
+                let stream = stream.name();
+                self.log
+                    .log(Level::Warn, format!("{events} events of {stream} are pending: {why}"));
+            }
+        }
+        (self.tallies, halted)
+    }
+
+    async fn finish(&mut self) -> Result<(), Halt> {
         self.queue.extend(self.batcher.close());
         while !(self.queue.is_empty() && self.in_flight.is_empty()) {
             self.start()?;
@@ -216,29 +313,6 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             }
         }
         Ok(())
-    }
-
-    /// Ends the delivery, after an early end too: waits for what is under way, since CloudTrail may
-    /// accept it, and records what was accepted. What is left is pending.
-    pub async fn close(mut self, halted: Option<Halt>) -> Ended {
-        let mut halted = halted;
-        while let Some(sent) = self.in_flight.next().await {
-            // Only takes note: after an early end nothing is written before the last answer.
-            let stop = self.note(sent);
-            halted = halted.or(stop.map(Halt::CloudTrail));
-        }
-        if self.unrecorded > 0
-            && let Err(halt) = self.record()
-        {
-            halted = Some(halt);
-        }
-        self.report.pending += self.parcels.len() as u64;
-        for (why, events) in &self.reasons {
-            let stream = self.stream.name();
-            self.log.log(Level::Warn, format!("{events} events of {stream} are pending: {why}"));
-        }
-        let Self { report, mut reasons, .. } = self;
-        Ended { report, halted, reason: reasons.pop_first().map(|(why, _)| why) }
     }
 
     /// Starts as many batches as may be under way.
@@ -251,7 +325,9 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             }
             let Some(batch) = self.queue.pop_front() else { return Ok(()) };
             self.lease.hold()?;
-            self.report.batches += 1;
+            let parcel = batch.items.first().and_then(|item| self.parcels.get(&item.parcel));
+            let stream = parcel.map_or(self.stream, |parcel| parcel.stream);
+            self.tallies.entry(stream).or_default().report.batches += 1;
             let lease = self.lease;
             let may_call = move || lease.hold().is_ok();
             self.in_flight.push(self.cloudtrail.send(batch, may_call).boxed_local());
@@ -260,61 +336,125 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
 
     /// Takes note of a batch's answers and records what was accepted when enough has gathered.
     fn settle(&mut self, sent: Sent) -> Result<(), Halt> {
-        let stop = self.note(sent);
+        let halt = self.note(sent);
         if self.unrecorded * 2 >= self.max_in_flight {
             self.record()?;
         }
-        stop.map_or(Ok(()), |stop| Err(Halt::CloudTrail(stop)))
+        halt.map_or(Ok(()), Err)
     }
 
-    fn note(&mut self, sent: Sent) -> Option<Stop> {
-        self.unrecorded += usize::from(!sent.accepted.is_empty());
+    fn note(&mut self, sent: Sent) -> Option<Halt> {
+        let some_accepted = !sent.accepted.is_empty();
+        self.unrecorded += usize::from(some_accepted);
         for item in sent.accepted {
-            self.accepted(&item);
+            self.dead_letters.arrived(&item.id);
+            self.decided(&item);
         }
+        let mut refused = Vec::new();
+        let mut some_pending = false;
         for (item, why) in sent.undelivered {
-            self.undelivered(&item, &why);
+            match self.judge(&item, why) {
+                Undelivered::Refused(why) => refused.push((item, why)),
+                Undelivered::Pending(why) | Undelivered::Failing(why) => {
+                    some_pending = true;
+                    self.pending(&item, why);
+                }
+            }
         }
-        sent.stop
+        let halt = sent.stop.map(Halt::CloudTrail);
+        if refused.is_empty() || some_accepted || some_pending {
+            if some_accepted {
+                let suspects = std::mem::take(&mut self.suspects);
+                self.bury(suspects);
+            }
+            self.bury(refused);
+            return halt;
+        }
+        let second = !self.suspects.is_empty();
+        self.suspects.extend(refused);
+        let (first, why) = self.suspects.first().map(|(item, why)| (item.parcel, why.clone()))?;
+        // An entry in parts may fill batches by itself.
+        let of_several = self.suspects.iter().any(|(item, _)| item.parcel != first);
+        (second && of_several).then_some(Halt::Flood { why })
     }
 
-    fn accepted(&mut self, item: &Item) {
-        let Some(parcel) = self.parcels.get_mut(&item.parcel) else { return };
-        parcel.events_left -= 1;
-        if parcel.events_left == 0 {
-            self.complete(item.parcel);
-        } else {
-            let part = parcel.fingerprint.part(item.number);
-            self.ledger.accept(self.stream, part, parcel.time);
+    /// What an answer means for an event in the light of earlier ones.
+    fn judge(&mut self, item: &Item, answer: Undelivered) -> Undelivered {
+        match answer {
+            Undelivered::Failing(why)
+                if self.now - self.dead_letters.failing_since(&item.id, self.now)
+                    >= PATIENCE_SECS =>
+            {
+                Undelivered::Refused(format!("{why}, for 24 hours"))
+            }
+            answer => answer,
         }
     }
 
-    /// All events of an entry are in CloudTrail.
-    fn complete(&mut self, parcel: u64) {
-        let Some(parcel) = self.parcels.remove(&parcel) else { return };
-        self.ledger.accept(self.stream, parcel.fingerprint, parcel.time);
-        self.claimed.remove(&parcel.fingerprint);
-        self.report.shipped += 1;
-        self.report.late += u64::from(parcel.late);
-    }
-
-    fn undelivered(&mut self, item: &Item, why: &Undelivered) {
-        if let Undelivered::Refused(why) = why {
-            let entry = self.parcels.get(&item.parcel).map_or("", |parcel| parcel.name.as_str());
-            let (id, stream) = (&item.id, self.stream.name());
+    /// Makes dead letters of events that are refused for good.
+    fn bury(&mut self, refused: Vec<(Item, String)>) {
+        for (item, error) in refused {
+            let Some(parcel) = self.parcels.get_mut(&item.parcel) else { continue };
+            parcel.rejected = true;
+            let (stream, entry) = (parcel.stream, parcel.name.chars().take(MAX_NAME).collect());
             self.log.log(
                 Level::Error,
                 format!(
-                    "CloudTrail refuses the event {id} of the {stream} entry {entry} as it stands: {why}; the next run \
-                     tries it again"
+                    "CloudTrail refuses the event {} of the {} entry {entry} for good, so it becomes a dead letter: {error}",
+                    item.id,
+                    stream.name()
                 ),
             );
+            *self.tallies.entry(stream).or_default().rejected.entry(error.clone()).or_default() +=
+                1;
+            let Event { id, data } = item.event();
+            let (refused_at, replay) = (self.now, false);
+            self.dead_letters.add(DeadLetter {
+                stream,
+                id,
+                entry,
+                error,
+                refused_at,
+                replay,
+                data,
+            });
+            self.decided(&item);
         }
-        *self.reasons.entry(why.to_string()).or_default() += 1;
+    }
+
+    /// The event is in CloudTrail or among the dead letters.
+    fn decided(&mut self, item: &Item) {
+        let Some(parcel) = self.parcels.get_mut(&item.parcel) else { return };
+        parcel.events_left -= 1;
+        if parcel.events_left > 0 {
+            let (stream, part) = (parcel.stream, parcel.fingerprint.part(item.number));
+            self.ledger.accept(stream, part, parcel.time);
+        } else if let Some(parcel) = self.parcels.remove(&item.parcel) {
+            self.complete(&parcel);
+        }
+    }
+
+    /// All events of an entry are decided.
+    fn complete(&mut self, parcel: &Parcel) {
+        self.ledger.accept(parcel.stream, parcel.fingerprint, parcel.time);
+        self.claimed.remove(&parcel.fingerprint);
+        let report = &mut self.tallies.entry(parcel.stream).or_default().report;
+        if parcel.rejected {
+            report.rejected += 1;
+        } else {
+            report.shipped += 1;
+            report.late += u64::from(parcel.late);
+        }
+    }
+
+    fn pending(&mut self, item: &Item, why: String) {
+        let stream = self.parcels.get(&item.parcel).map_or(self.stream, |parcel| parcel.stream);
+        *self.tallies.entry(stream).or_default().pending.entry(why).or_default() += 1;
     }
 
     fn record(&mut self) -> Result<(), Halt> {
         self.lease.hold()?;
+        self.dead_letters.write()?;
         self.ledger.write()?;
         self.unrecorded = 0;
         Ok(())

@@ -23,6 +23,9 @@ use crate::store::{Store, StoreError};
 
 const NAME: &str = "lease";
 
+/// The end of a lease that its owner has given back.
+const RELEASED: i64 = 0;
+
 /// Most swaps a run makes.
 const SWAPS: u32 = 100;
 
@@ -82,6 +85,7 @@ pub struct Lease<'a, P> {
     /// When the value was last seen to be ours, by the clock that never goes back.
     seen: Cell<Duration>,
     lost: Cell<bool>,
+    follows_a_death: bool,
 }
 
 impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
@@ -94,7 +98,7 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         let present = store.get(NAME)?;
         // A value that nobody could have written is nobody's lease.
         let held = present.as_deref().and_then(|v| serde_json::from_slice::<Value>(v).ok());
-        if let Some(held) = held {
+        if let Some(held) = &held {
             let remaining_ms = held.until_ms.saturating_sub(port.now_ms());
             // A clock that was far ahead must not keep all others waiting for ever.
             if (1..=2 * millis(LONGEST)).contains(&remaining_ms) {
@@ -109,12 +113,18 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
             value: RefCell::default(),
             seen: Cell::new(port.elapsed()),
             lost: Cell::new(false),
+            follows_a_death: held.is_some_and(|held| held.until_ms != RELEASED),
         };
         match lease.swap(present.as_deref()) {
             Ok(()) => Ok(lease),
             Err(LeaseError::Lost) => Err(LeaseError::Held { remaining_ms: millis(length) }),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether the one before it ran out: its owner died, or stalled.
+    pub fn follows_a_death(&self) -> bool {
+        self.follows_a_death
     }
 
     /// Makes sure that the lease is ours still. To be called before each batch and each write, and
@@ -157,7 +167,7 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
 
     /// Ends the lease, so that the next tick of any host need not wait for it to run out.
     pub fn release(self) -> Result<(), LeaseError> {
-        let ended = encode(&Value { owner: self.owner, until_ms: 0 });
+        let ended = encode(&Value { owner: self.owner, until_ms: RELEASED });
         self.store.swap(NAME, Some(&self.value.into_inner()), &ended)?;
         Ok(())
     }

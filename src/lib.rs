@@ -8,7 +8,9 @@
 //! - [`kong`]: the Admin API, the entries it gives, the windows of time to ask for;
 //! - [`ledger`]: what was shipped already, and up to where, on [`store`];
 //! - [`event`]: an entry becomes events, pure;
+//! - `pass`: one stream's way through its window;
 //! - [`delivery`]: keeps batches under way and records what was accepted;
+//! - [`replay`]: sends dead letters again that somebody wants sent again;
 //! - [`cloudtrail`] and [`aws`]: signed PutAuditEvents calls and what their answers mean;
 //! - [`report`] and [`log`]: what is printed;
 //! - [`ports`]: what all of it needs of the world. `component.rs`, for wasm alone, gives it Spin's.
@@ -27,7 +29,9 @@ pub mod kong;
 pub mod lease;
 pub mod ledger;
 pub mod log;
+mod pass;
 pub mod ports;
+pub mod replay;
 pub mod report;
 pub mod retry;
 pub mod shipper;

@@ -71,18 +71,6 @@ pub struct StreamReport {
     pub lag_secs: Option<i64>,
 }
 
-impl StreamReport {
-    /// Takes in what an earlier pass over the same stream did; its pending entries were met again.
-    pub fn add(&mut self, earlier: &Self) {
-        self.fetched += earlier.fetched;
-        self.duplicates += earlier.duplicates;
-        self.shipped += earlier.shipped;
-        self.late += earlier.late;
-        self.pages += earlier.pages;
-        self.batches += earlier.batches;
-    }
-}
-
 /// Calls made in a run, tries included.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Calls {

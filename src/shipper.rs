@@ -5,33 +5,27 @@
 //!     plan the window ─► fetch pages ─► drop what the ledger knows ─► map ─► batch
 //!                                                                              │
 //!     watermark ◄─ ledger records the accepted ◄─ outcome per event ◄─ sign + PutAuditEvents
-//! ─► one report
+//! ─► dead letters to be sent again ─► one report
 //! ```
 //!
 //! Every failure ends in a report and a normal return (invariant 4); what CloudTrail accepted is
 //! recorded whatever else happens; the watermark moves only past entries that are accounted for.
 
-use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::cloudtrail::CloudTrail;
 use crate::config::Config;
-use crate::delivery::{Delivery, Ended, Halt, Shipment};
-use crate::event;
-use crate::kong::{self, About, Entry, Kong, KongError, Mode, Page, Plan, Stream, Window};
+use crate::delivery::{Delivery, Halt, Tally};
+use crate::kong::{About, Kong, Mode, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{BUCKET_SECS, Completed, Fingerprint, Ledger};
+use crate::ledger::{Completed, DeadLetters, Ledger};
 use crate::log::{Level, Logger};
+use crate::pass::{Pass, Shared};
 use crate::ports::Ports;
-use crate::report::{Outcome, Report, StreamReport};
+use crate::replay;
+use crate::report::{Outcome, Report};
 use crate::store::Store;
-
-/// Kong's default `audit_log_record_ttl`: 30 days.
-const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
-
-/// Of how many requests the time is kept for the objects of an older Kong.
-const MAX_REQUEST_TIMES: usize = 1_000_000;
 
 /// Reads the variables, does one run, and reports it.
 pub async fn run<P: Ports>(
@@ -59,10 +53,17 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
 
     match Lease::take(&store, port, config.lease) {
         Ok(lease) => {
+            if lease.follows_a_death() {
+                log.log(
+                    Level::Warn,
+                    "the run before this one ended without releasing its lease: what CloudTrail had accepted of it and it \
+                     had not recorded yet, at most max_in_flight batches, is shipped again",
+                );
+            }
             let run = Run {
                 port,
                 config,
-                log,
+                log: &log,
                 store: &store,
                 kong: &kong,
                 cloudtrail: &cloudtrail,
@@ -86,6 +87,16 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
         Err(error) => report.add(Outcome::Failed, Some(error.to_string())),
     }
 
+    if cloudtrail.doubtful() > 0 {
+        log.log(
+            Level::Warn,
+            format!(
+                "{} events were in PutAuditEvents calls whose answer was lost or did not mention them: those that CloudTrail \
+                 took all the same are in it twice",
+                cloudtrail.doubtful()
+            ),
+        );
+    }
     report.calls.kong = kong.calls();
     report.calls.cloudtrail = cloudtrail.calls();
     report.calls.retries = kong.retries() + cloudtrail.retries();
@@ -93,33 +104,14 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
 }
 
 /// What a run works with.
-struct Run<'a, P> {
-    port: &'a P,
-    config: &'a Config,
-    log: Logger<'a, P>,
+pub(crate) struct Run<'a, P> {
+    pub(crate) port: &'a P,
+    pub(crate) config: &'a Config,
+    pub(crate) log: &'a Logger<'a, P>,
     store: &'a Store<'a, P>,
-    kong: &'a Kong<'a, P>,
+    pub(crate) kong: &'a Kong<'a, P>,
     cloudtrail: &'a CloudTrail<'a, P>,
     deadline: Duration,
-}
-
-/// What the streams of one run share.
-struct Shared {
-    about: About,
-    /// Kong's clock at the beginning.
-    now: i64,
-    /// `request_timestamp` by `request_id`, for objects of a Kong that gives them none.
-    request_times: HashMap<String, i64>,
-    /// The longest `ttl` ever seen, in seconds.
-    longest_ttl: i64,
-}
-
-impl Shared {
-    /// Kong's retention in seconds: what `GET /` shows, else the longest `ttl` seen, else the default.
-    fn retention(&self) -> i64 {
-        let seen = (self.longest_ttl > 0).then_some(self.longest_ttl);
-        self.about.record_ttl.or(seen).unwrap_or(DEFAULT_RETENTION_SECS)
-    }
 }
 
 impl<'a, P: Ports> Run<'a, P> {
@@ -127,212 +119,108 @@ impl<'a, P: Ports> Run<'a, P> {
     /// the streams are.
     async fn streams(&self, lease: &Lease<'a, P>, report: &mut Report) -> Result<(), Halt> {
         let mut ledger = Ledger::load(self.store, &self.config.channel.arn, &self.kong_address())?;
-        report.dead_letters = Some(0);
+        let mut dead_letters = DeadLetters::load(self.store)?;
+        report.dead_letters = Some(dead_letters.count());
         let about = self.kong.about().await;
         let told = about.as_ref().ok().and_then(|about| about.now);
         let now = told.unwrap_or_else(|| self.port.now_ms().div_euclid(1000));
         let told_at = self.port.elapsed();
 
-        if let Ok(about) = &about {
-            let mut shared = Shared {
-                about: about.clone(),
-                now,
-                request_times: HashMap::new(),
-                longest_ttl: Stream::ALL
-                    .map(|s| ledger.stream(s).longest_ttl)
-                    .into_iter()
-                    .max()
-                    .unwrap_or(0),
-            };
-            if !about.hides.is_empty() && ledger.warns(now) {
-                self.warn_of_hidden_entries(about);
+        let mut ended = match about {
+            Ok(about) => {
+                let longest_ttl = Stream::ALL.map(|s| ledger.stream(s).longest_ttl);
+                let longest_ttl = longest_ttl.into_iter().max().unwrap_or(0);
+                let shared = Shared { about, now, request_times: HashMap::new(), longest_ttl };
+                self.ship(shared, &mut ledger, &mut dead_letters, lease, report).await
             }
-            for stream in &self.config.streams {
-                let ended = self.stream(*stream, &mut shared, &mut ledger, lease).await;
-                let ends_run = !matches!(ended.halted, None | Some(Halt::Kong(_)));
-                conclude(report, *stream, ended);
-                if ends_run {
-                    break;
+            Err(error) => Err(Halt::Kong(error)),
+        };
+        if ended.is_ok() {
+            let replayed = replay::replay(&mut dead_letters, self.cloudtrail, lease, self.log);
+            ended = replayed.await.map(|pending| {
+                if pending.is_some() {
+                    report.add(Outcome::Partial, pending);
                 }
-            }
+            });
+        }
+        report.dead_letters = Some(dead_letters.count());
+        for key in dead_letters.take_lost() {
+            let error = format!(
+                "the store has lost the dead letters at {key}: restore it from its snapshot"
+            );
+            report.add(Outcome::Partial, Some(error));
         }
 
-        let ended = now + seconds(self.port.elapsed().saturating_sub(told_at));
+        let end = now + seconds(self.port.elapsed().saturating_sub(told_at));
         for stream in Stream::ALL {
-            let watermark = ledger.stream(stream).watermark;
+            let watermark = ledger.watermark(stream);
             let stream = report.stream(stream);
             stream.watermark = watermark;
-            stream.lag_secs = watermark.map(|watermark| ended - watermark);
+            stream.lag_secs = watermark.map(|watermark| end - watermark);
         }
-        about.map(drop).map_err(Halt::Kong)
-    }
-
-    /// Ships one stream, and once more as a whole when Kong turns out to ignore time filters.
-    async fn stream(
-        &self,
-        stream: Stream,
-        shared: &mut Shared,
-        ledger: &mut Ledger<'a, P>,
-        lease: &Lease<'a, P>,
-    ) -> Ended {
-        let before = ledger.stream(stream).clone();
-        let time_filters = shared.about.version.has_time_filters();
-        let plan = kong::plan(self.config, &before, time_filters, shared.now);
-        let first = self.planned(stream, plan, shared, ledger, lease).await;
-        if !matches!(first.halted, Some(Halt::Kong(KongError::FilterIgnored))) {
-            return first;
-        }
-        self.log.log(
-            Level::Warn,
-            format!(
-                "Kong {} ignored before and after on /audit/{}, so all of it is read, every full_secs: check that no \
-                 proxy drops the query",
-                shared.about.version,
-                stream.name()
-            ),
-        );
-        ledger.stream(stream).incomplete = before.incomplete;
-        let plan = kong::plan(self.config, &before, false, shared.now);
-        let mut whole = self.planned(stream, plan, shared, ledger, lease).await;
-        whole.report.add(&first.report);
-        whole
-    }
-
-    async fn planned(
-        &self,
-        stream: Stream,
-        plan: Plan,
-        shared: &mut Shared,
-        ledger: &mut Ledger<'a, P>,
-        lease: &Lease<'a, P>,
-    ) -> Ended {
-        let mode = Some(plan.mode.name());
-        let Some(window) = plan.window else {
-            let report = StreamReport { mode, ..StreamReport::default() };
-            return Ended { report, halted: None, reason: None };
-        };
-        // Until the stream is complete; stored with whatever is stored next.
-        ledger.stream(stream).incomplete = true;
-        let mut delivery = Delivery::new(
-            stream,
-            self.config.max_in_flight,
-            self.cloudtrail,
-            ledger,
-            lease,
-            &self.log,
-        );
-        let mut walk = Walk { stream, plan, shared, buckets: HashSet::new() };
-        let read = self.walk(window, &mut walk, &mut delivery).await.err();
-        let buckets = walk.buckets;
-        // What was read is sent, though there be no more of it.
-        let sent = match &read {
-            None | Some(Halt::Kong(_) | Halt::Budget) => delivery.finish().await.err(),
-            Some(_) => None,
-        };
-        let mut ended = delivery.close(read.or(sent)).await;
-        ended.report.mode = mode;
-
-        let head = ledger.stream(stream);
-        head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
-        let stored = match &ended.halted {
-            None if ended.report.pending == 0 => {
-                self.complete(stream, plan, shared, ledger, lease, &buckets)
-            }
-            Some(Halt::Ledger(_) | Halt::Lease(_)) => Ok(()),
-            _ => lease.hold().map_err(Halt::from).and_then(|()| Ok(ledger.write()?)),
-        };
-        ended.halted = ended.halted.or(stored.err());
         ended
     }
 
-    /// Reads the window page by page and delivers what is new, the next page being fetched while
-    /// batches are under way.
-    ///
-    /// Where further pages of a filtered stream cannot be trusted, a window that does not fit one
-    /// page is cut in two and each half asked for by itself.
-    async fn walk(
+    /// Ships the streams, one after the other, and stores what came of it.
+    async fn ship(
         &self,
-        window: Window,
-        walk: &mut Walk<'_>,
-        delivery: &mut Delivery<'_, 'a, P>,
+        mut shared: Shared,
+        ledger: &mut Ledger<'a, P>,
+        dead_letters: &mut DeadLetters<'a, P>,
+        lease: &Lease<'a, P>,
+        report: &mut Report,
     ) -> Result<(), Halt> {
-        let stream = walk.stream;
-        let pages_filtered = walk.shared.about.version.pages_filtered();
-        let mut windows = vec![window];
-        while let Some(window) = windows.pop() {
-            let mut offset = None;
-            loop {
-                if self.port.elapsed() >= self.deadline {
-                    return Err(Halt::Budget);
-                }
-                let fetch = self.kong.page(stream, window, offset.as_deref());
-                let page = delivery.alongside(fetch).await?.map_err(Halt::Kong)?;
-                self.sort_out(walk, window, &page, delivery)?;
-                if !pages_filtered
-                    && page.is_full()
-                    && let Some((older, newer)) = window.halves()
-                {
-                    windows.extend([newer, older]);
-                    break;
-                }
-                match page.offset() {
-                    None => break,
-                    Some(next) if offset.as_deref() == Some(next) => {
-                        return Err(Halt::Kong(page.repeated()));
-                    }
-                    Some(next) => offset = Some(next.to_owned()),
-                }
+        if !shared.about.hides.is_empty() && ledger.warns(shared.now) {
+            self.warn_of_hidden_entries(&shared.about);
+        }
+        let mut delivery = Delivery::new(
+            self.config.max_in_flight,
+            shared.now,
+            ledger,
+            dead_letters,
+            self.cloudtrail,
+            lease,
+            self.log,
+        );
+        let mut passes = Vec::new();
+        let mut halted = None;
+        for (index, stream) in self.config.streams.iter().enumerate() {
+            // None takes the time of those that come after it.
+            let left = u32::try_from(self.config.streams.len() - index).unwrap_or(1);
+            let now = self.port.elapsed();
+            let deadline = now + self.deadline.saturating_sub(now) / left;
+            delivery.begin(*stream);
+            let mut pass = self.stream(*stream, deadline, &mut shared, &mut delivery).await;
+            halted = pass.halted.take_if(|halt| halt.ends_run());
+            passes.push(pass);
+            if halted.is_some() {
+                break;
             }
         }
-        Ok(())
-    }
-
-    /// Drops what the ledger knows and maps the rest.
-    fn sort_out(
-        &self,
-        walk: &mut Walk<'_>,
-        window: Window,
-        page: &Page,
-        delivery: &mut Delivery<'_, 'a, P>,
-    ) -> Result<(), Halt> {
-        delivery.report.pages += 1;
-        for entry in page.entries(walk.stream) {
-            let entry = entry.map_err(Halt::Kong)?;
-            if !window.holds(entry.exact_timestamp()) {
-                return Err(Halt::Kong(KongError::FilterIgnored));
+        let (mut tallies, halted) = delivery.close(halted).await;
+        let mut begun = false;
+        for pass in passes {
+            let tally = tallies.remove(&pass.stream).unwrap_or_default();
+            begun |= pass.plan.window.is_some();
+            let head = ledger.stream(pass.stream);
+            head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
+            if halted.is_none() && pass.halted.is_none() && tally.report.pending == 0 {
+                self.complete(&pass, &shared, ledger);
             }
-            delivery.report.fetched += 1;
-            walk.note(&entry);
-            let (fingerprint, time) = (Fingerprint::of(&entry), entry.ledger_time());
-            if delivery.knows(&fingerprint, time)? {
-                delivery.report.duplicates += 1;
-                continue;
-            }
-            let name = entry.id().map(Cow::into_owned);
-            let events = event::events(&entry, &self.context(walk));
-            let name = name.or_else(|| Some(events.first()?.id.clone())).unwrap_or_default();
-            self.warn_of_oddities(&entry, &name);
-            let late = walk.plan.late_before.is_some_and(|before| time < before);
-            delivery.add(Shipment { fingerprint, time, late, name, events })?;
+            conclude(report, pass, tally);
         }
-        Ok(())
+        if begun && !halted.as_ref().is_some_and(Halt::forbids_writes) {
+            lease.hold()?;
+            dead_letters.forget_failing_before(shared.now - 2 * shared.retention());
+            dead_letters.write()?;
+            ledger.write()?;
+        }
+        halted.map_or(Ok(()), Err)
     }
 
     /// Which Kong this is, to the ledger.
     fn kong_address(&self) -> String {
         format!("{}{}", self.config.kong_admin_api, self.config.kong_admin_path)
-    }
-
-    fn context<'c>(&'c self, walk: &'c Walk<'_>) -> event::Context<'c> {
-        event::Context {
-            kong_version: walk.shared.about.version.as_str(),
-            event_source: &self.config.event_source,
-            account: &self.config.channel.account,
-            kong_hostname: &self.config.kong_admin_api,
-            retention_secs: walk.shared.retention(),
-            request_times: &walk.shared.request_times,
-            fallback_time: walk.shared.now,
-        }
     }
 
     fn warn_of_hidden_entries(&self, about: &About) {
@@ -346,103 +234,54 @@ impl<'a, P: Ports> Run<'a, P> {
         );
     }
 
-    /// What an entry lacks is no reason to hold it back, but somebody should know.
-    fn warn_of_oddities(&self, entry: &Entry<'_>, name: &str) {
-        let stream = entry.stream.name();
-        if entry.id().is_none() {
-            let field = entry.stream.id_field();
-            self.log.log(
-                Level::Debug,
-                format!("a {stream} entry without {field} is shipped under the hash {name}"),
-            );
-        }
-        let told = entry.get("request_timestamp").filter(|value| value.get() != "null");
-        if let Some(told) = told.filter(|_| entry.exact_timestamp().is_none()) {
-            let told: String = told.get().chars().take(40).collect();
-            self.log.log(
-                Level::Warn,
-                format!(
-                    "the {stream} entry {name} has the request_timestamp {told}, which is no number of seconds: it is \
-                     shipped with the time it tells otherwise, and the value verbatim in additionalEventData"
-                ),
-            );
-        }
-    }
-
     /// Every entry of the window is accounted for: moves the watermark and drops what has expired.
-    fn complete(
-        &self,
-        stream: Stream,
-        plan: Plan,
-        shared: &Shared,
-        ledger: &mut Ledger<'a, P>,
-        lease: &Lease<'a, P>,
-        seen: &HashSet<i64>,
-    ) -> Result<(), Halt> {
-        let now = shared.now;
-        let whole = plan.window.is_some_and(|window| window.after.is_none());
-        lease.hold()?;
-        ledger.complete(
-            stream,
-            Completed {
-                watermark: now,
-                looked_back: plan.looks_back.then_some(now),
-                reconciled: whole.then_some(now),
-            },
-        )?;
-        let retention = shared.retention();
+    fn complete(&self, pass: &Pass, shared: &Shared, ledger: &mut Ledger<'a, P>) {
+        let Pass { stream, plan, buckets, .. } = pass;
+        let Some(window) = plan.window else { return };
+        let (now, retention) = (shared.now, shared.retention());
+        let whole = window.after.is_none();
+        let done = Completed {
+            watermark: now,
+            looked_back: plan.looks_back.then_some(now),
+            reconciled: whole.then_some(now),
+        };
+        ledger.complete(*stream, done);
         if whole {
-            ledger.expire(stream, now - retention, seen)?;
+            ledger.expire(*stream, now - retention, buckets);
         } else if self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental {
-            ledger.expire(stream, now - 2 * retention, seen)?;
-        }
-        Ok(())
-    }
-}
-
-/// One stream's way through a window.
-struct Walk<'s> {
-    stream: Stream,
-    plan: Plan,
-    shared: &'s mut Shared,
-    /// Buckets whose entries Kong still holds.
-    buckets: HashSet<i64>,
-}
-
-impl Walk<'_> {
-    fn note(&mut self, entry: &Entry<'_>) {
-        self.buckets.insert(entry.ledger_time().div_euclid(BUCKET_SECS));
-        if let Some(ttl) = entry.get("ttl").and_then(|ttl| ttl.get().parse().ok()) {
-            self.shared.longest_ttl = self.shared.longest_ttl.max(ttl);
-        }
-        if self.stream == Stream::Requests
-            && !self.shared.about.version.has_time_filters()
-            && self.shared.request_times.len() < MAX_REQUEST_TIMES
-            && let (Some(id), Some(time)) = (entry.id(), entry.request_timestamp())
-        {
-            self.shared.request_times.insert(id.into_owned(), time);
+            ledger.expire(*stream, now - 2 * retention, buckets);
         }
     }
 }
 
 /// How a stream ended, in the report.
-fn conclude(report: &mut Report, stream: Stream, ended: Ended) {
-    let Ended { report: done, halted, reason } = ended;
-    let (outcome, error) = match halted {
-        Some(halt @ Halt::Budget) => (Outcome::Partial, Some(halt.to_string())),
-        Some(halt) => (Outcome::Failed, Some(halt.to_string())),
-        None if done.pending > 0 => {
-            let (pending, name) = (done.pending, stream.name());
-            let reason = reason.unwrap_or_else(|| "no answer mentions them".to_owned());
-            let error = format!(
-                "{pending} of the {name} entries are pending, and tried again by the next run: {reason}"
-            );
-            (Outcome::Partial, Some(error))
-        }
-        None => (Outcome::Ok, None),
-    };
-    report.add(outcome, error);
-    *report.stream(stream) = done;
+fn conclude(report: &mut Report, pass: Pass, tally: Tally) {
+    let Tally { report: done, pending, rejected } = tally;
+    let name = pass.stream.name();
+    let first = |reasons: BTreeMap<String, u64>| reasons.into_keys().next().unwrap_or_default();
+    match pass.halted {
+        Some(halt @ Halt::Budget) => report.add(Outcome::Partial, Some(halt.to_string())),
+        Some(halt) => report.add(Outcome::Failed, Some(halt.to_string())),
+        None => {}
+    }
+    if done.pending > 0 {
+        let why = first(pending);
+        let error = format!(
+            "{} of the {name} entries are pending, and tried again by the next run: {why}",
+            done.pending
+        );
+        report.add(Outcome::Partial, Some(error));
+    }
+    if done.rejected > 0 {
+        let why = first(rejected);
+        let error = format!(
+            "CloudTrail refused {} of the {name} entries for good, which are dead letters now (see kong-cloudtrail-host \
+             dead-letters): {why}",
+            done.rejected
+        );
+        report.add(Outcome::Partial, Some(error));
+    }
+    *report.stream(pass.stream) = done;
 }
 
 fn millis(duration: Duration) -> u64 {

@@ -46,6 +46,21 @@ impl Item {
     }
 }
 
+impl Item {
+    /// The event that it was made of.
+    pub fn event(&self) -> Event {
+        #[derive(serde::Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Wire {
+            event_data: String,
+        }
+        // What `new` wrote can be read.
+        let data = serde_json::from_str(&self.json)
+            .map_or_else(|_| String::new(), |Wire { event_data }| event_data);
+        Event { id: self.id.clone(), data }
+    }
+}
+
 fn write_string(out: &mut Vec<u8>, text: &str) {
     // Writing a string into memory cannot fail.
     let _ = serde_json::to_writer(out, text);
@@ -130,6 +145,12 @@ mod tests {
         assert_eq!(event["eventData"], r#"{"x":"é"}"#);
         // printf '{"x":"é"}' | openssl dgst -sha256 -binary | base64
         assert_eq!(event["eventDataChecksum"], "l/BvOWpwnDopgk4cx5TuuY4tGiYtfUVUOdKG1CgD8P4=");
+    }
+
+    #[test]
+    fn an_item_gives_its_event_back() {
+        let event = Event { id: "a".to_owned(), data: r#"{"x":"\"é\u0000"}"#.to_owned() };
+        assert_eq!(Item::new(event.clone(), 0, 0).event(), event);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Sends batches: signs, paces, tries again, and says what became of each event.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use super::batch::{Batch, Item};
@@ -32,6 +33,7 @@ pub struct CloudTrail<'a, P> {
     clock_ahead_ms: Cell<i64>,
     calls: Cell<u64>,
     retries: Cell<u64>,
+    doubtful: Cell<u64>,
 }
 
 /// What became of a batch.
@@ -66,6 +68,7 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
             clock_ahead_ms: Cell::new(0),
             calls: Cell::new(0),
             retries: Cell::new(0),
+            doubtful: Cell::new(0),
         }
     }
 
@@ -77,6 +80,11 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
     /// Those of them that repeated a failed one.
     pub fn retries(&self) -> u64 {
         self.retries.get()
+    }
+
+    /// Events in calls whose answer was lost or did not mention them: CloudTrail may have taken them.
+    pub fn doubtful(&self) -> u64 {
+        self.doubtful.get()
     }
 
     /// How many batches may be under way now: throttling halves it, success raises it by one.
@@ -119,22 +127,27 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                 Ok(request) => Answer::of(self.call(request).await, self.port.now_ms()),
                 Err(stop) => Answer::Stop(stop),
             };
-            let (asked, why, unreachable) = match answer {
+            let (asked, left, unreachable) = match answer {
                 Answer::PerEvent(outcomes) => {
                     self.concurrency
                         .set((self.concurrency.get() + 1).min(self.config.max_in_flight));
-                    let why = take_outcomes(&mut batch, outcomes, sent);
-                    if batch.items.is_empty() || sent.stop.is_some() {
-                        give_up(batch, &why, sent);
+                    let left = self.take_outcomes(&mut batch, outcomes, sent);
+                    if let Some(stop) = &sent.stop {
+                        give_up(batch, &stop.to_string(), sent);
                         return None;
                     }
-                    (None, why, None)
+                    if batch.items.is_empty() {
+                        return None;
+                    }
+                    (None, left, None)
                 }
                 Answer::Again { throttled, asked, why, error } => {
                     if throttled {
                         self.concurrency.set((self.concurrency.get() / 2).max(1));
+                    } else {
+                        self.doubt(batch.items.len());
                     }
-                    (asked, why, error)
+                    (asked, vec![Undelivered::Pending(why); batch.items.len()], error)
                 }
                 Answer::Split(_) if batch.items.len() > 1 => {
                     let second = batch.items.split_off(batch.items.len() / 2);
@@ -158,12 +171,52 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                 }
             };
             if !retry.again(self.port, asked).await {
-                give_up(batch, &why, sent);
+                sent.undelivered.extend(batch.items.into_iter().zip(left));
                 sent.stop = unreachable.map(Stop::Unreachable);
                 return None;
             }
             self.retries.set(self.retries.get() + 1);
         }
+    }
+
+    /// Moves the decided events of `batch` to `sent`; those to be sent again stay, and why each of
+    /// them is returned.
+    fn take_outcomes(
+        &self,
+        batch: &mut Batch,
+        mut outcomes: HashMap<String, EventOutcome>,
+        sent: &mut Sent,
+    ) -> Vec<Undelivered> {
+        let mut left = Vec::new();
+        for item in std::mem::take(&mut batch.items) {
+            let why = match outcomes.remove(&item.id) {
+                Some(EventOutcome::Accepted) => {
+                    sent.accepted.push(item);
+                    continue;
+                }
+                Some(EventOutcome::Refused(why)) => {
+                    sent.undelivered.push((item, Undelivered::Refused(why)));
+                    continue;
+                }
+                Some(EventOutcome::Stop(stop)) => {
+                    let why = stop.to_string();
+                    sent.stop.get_or_insert(stop);
+                    why
+                }
+                Some(EventOutcome::Again(why)) => why,
+                None => {
+                    self.doubt(1);
+                    "CloudTrail's answer does not mention the event".to_owned()
+                }
+            };
+            batch.items.push(item);
+            left.push(Undelivered::Failing(why));
+        }
+        left
+    }
+
+    fn doubt(&self, events: usize) {
+        self.doubtful.set(self.doubtful.get() + events as u64);
     }
 
     /// Waits for this call's turn: at most `max_calls_per_sec`.
@@ -196,35 +249,6 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
         self.calls.set(self.calls.get() + 1);
         self.port.send(request, LIMITS).await
     }
-}
-
-/// Moves the decided events of `batch` to `sent`; those to be sent again stay, and so does the
-/// last reason for it.
-fn take_outcomes(
-    batch: &mut Batch,
-    mut outcomes: std::collections::HashMap<String, EventOutcome>,
-    sent: &mut Sent,
-) -> String {
-    let mut last_reason = "CloudTrail's answer does not mention the event".to_owned();
-    for item in std::mem::take(&mut batch.items) {
-        match outcomes.remove(&item.id) {
-            Some(EventOutcome::Accepted) => sent.accepted.push(item),
-            Some(EventOutcome::Refused(why)) => {
-                sent.undelivered.push((item, Undelivered::Refused(why)));
-            }
-            Some(EventOutcome::Stop(stop)) => {
-                last_reason = stop.to_string();
-                sent.stop.get_or_insert(stop);
-                batch.items.push(item);
-            }
-            Some(EventOutcome::Again(why)) => {
-                last_reason = why;
-                batch.items.push(item);
-            }
-            None => batch.items.push(item),
-        }
-    }
-    last_reason
 }
 
 fn give_up(batch: Batch, why: &str, sent: &mut Sent) {

@@ -83,8 +83,10 @@ fn remedy(code: &str) -> &'static str {
 /// What became of an event that CloudTrail did not take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Undelivered {
-    /// For now: another run tries again.
+    /// No call got an answer for it; another run tries again.
     Pending(String),
+    /// Its own code says that it may be accepted later; another run tries again.
+    Failing(String),
     /// For good, as it stands.
     Refused(String),
 }
@@ -92,7 +94,7 @@ pub enum Undelivered {
 impl fmt::Display for Undelivered {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Pending(why) | Self::Refused(why) => f.write_str(why),
+            Self::Pending(why) | Self::Failing(why) | Self::Refused(why) => f.write_str(why),
         }
     }
 }

@@ -2,6 +2,10 @@
 
 use std::fmt;
 
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use super::{Stream, Window};
 use crate::ports::HttpError;
 
 /// Why Kong's audit log could not be read.
@@ -46,6 +50,19 @@ pub enum KongError {
     FilterIgnored,
 }
 
+/// What to say of an entry beyond the largest page, alone in its window of one second.
+pub fn too_large(stream: Stream, window: Window) -> String {
+    let second = window.after.unwrap_or_default();
+    let time = OffsetDateTime::from_unix_timestamp(second).ok();
+    let time = time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default();
+    format!(
+        "an entry of /audit/{} from {time} (request_timestamp {second}) is larger than the 48 MiB that this version reads; \
+         it and those of the same second stay pending until Kong drops them: keep a copy of the row from Kong's database, \
+         and lower nginx_admin_client_max_body_size on the control plane",
+        stream.name()
+    )
+}
+
 impl KongError {
     /// Whether the same request may succeed when it is made again.
     pub fn is_passing(&self) -> bool {
@@ -64,7 +81,8 @@ impl fmt::Display for KongError {
             Self::Http(HttpError::TooLarge) => write!(
                 f,
                 "an answer of Kong's Admin API is larger than this version reads: 16 MiB for a page of several entries, 48 \
-                 MiB for a single one"
+                 MiB for a single one; upgrade Kong to a version with time filters, so that the entries around it can be \
+                 asked for"
             ),
             Self::Http(error) => write!(
                 f,

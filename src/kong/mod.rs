@@ -8,6 +8,6 @@ mod window;
 
 pub use client::{About, Kong, Page};
 pub use entry::{Entry, Fields, Stream, text};
-pub use error::KongError;
+pub use error::{KongError, too_large};
 pub use version::Version;
 pub use window::{Mode, Plan, Window, plan};

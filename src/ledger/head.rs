@@ -4,24 +4,14 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::sealed::{self, Mark, ValueFault};
 use crate::kong::Stream;
 
-/// The format that this version writes and reads.
-const FORMAT: u32 = 1;
+const MARK: Mark = *b"kch1";
 
-/// What is wrong with a stored head.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HeadFault {
-    /// Written by a newer kong-cloudtrail.
-    NewerFormat(u32),
-    /// Not what was written.
-    Damaged,
-}
-
-/// The head as stored, in JSON.
+/// The head as stored: JSON, sealed ([`super::sealed`]).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Head {
-    format: u32,
     /// The channel whose events the ledger remembers.
     pub channel: String,
     /// The Kong whose entries they were: origin and path of its Admin API.
@@ -97,7 +87,6 @@ impl Head {
     /// The head of an empty ledger.
     pub fn new(channel: &str, kong: &str) -> Self {
         Self {
-            format: FORMAT,
             channel: channel.to_owned(),
             kong: kong.to_owned(),
             warned: None,
@@ -110,23 +99,18 @@ impl Head {
         self.streams.entry(stream.name().to_owned()).or_default()
     }
 
+    /// Each stream's watermark.
+    pub fn watermarks(&mut self) -> BTreeMap<Stream, Option<i64>> {
+        Stream::ALL.into_iter().map(|stream| (stream, self.stream(stream).watermark)).collect()
+    }
+
     /// The value to store.
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).unwrap_or_default()
+        sealed::seal_json(MARK, self)
     }
 
     /// Reads a stored value.
-    pub fn decode(value: &[u8]) -> Result<Self, HeadFault> {
-        #[derive(Deserialize)]
-        struct Format {
-            format: u32,
-        }
-        match serde_json::from_slice(value) {
-            Ok(Format { format: FORMAT }) => {
-                serde_json::from_slice(value).map_err(|_| HeadFault::Damaged)
-            }
-            Ok(Format { format }) if format > FORMAT => Err(HeadFault::NewerFormat(format)),
-            _ => Err(HeadFault::Damaged),
-        }
+    pub fn decode(value: &[u8]) -> Result<Self, ValueFault> {
+        sealed::open_json(MARK, value)
     }
 }

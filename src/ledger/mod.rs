@@ -1,25 +1,30 @@
 //! What was shipped: fingerprints in segments, segments in buckets of six hours of ledger time,
 //! and one head that names them and holds the watermarks.
 //!
-//! Keeps invariant 1: a fingerprint is written only by [`Ledger::write`], which the shipper calls
-//! with accepted entries alone, and the watermark moves only by [`Ledger::complete`]. Segments and
-//! the head that names them go out in one set-many, atomic on Redis and SQLite, the head last: a
-//! store that tears the write apart has then fingerprints that no head names, never the reverse.
+//! Keeps invariant 1: a fingerprint is written only by [`Ledger::write`], and only of entries that
+//! were accepted, or stored as [`DeadLetters`] before; the watermark moves only by
+//! [`Ledger::complete`]. Segments and the head that names them go out in one set-many, atomic on
+//! Redis and SQLite, the head last: a store that tears the write apart has then fingerprints that no
+//! head names, never the reverse.
 //!
 //! Keeps invariant 5: a run reads only the segments whose time range covers an entry it meets, and
 //! rewrites only the last segment of a bucket.
 
+mod dead_letters;
 mod fingerprint;
 mod head;
+mod sealed;
 mod segment;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
+pub use dead_letters::{Chunk, DeadLetter, DeadLetters};
 pub use fingerprint::Fingerprint;
-pub use head::{BUCKET_SECS, Head, HeadFault, SegmentMeta, StreamHead};
-pub use segment::{CAPACITY, Segment, SegmentFault};
+pub use head::{BUCKET_SECS, Head, SegmentMeta, StreamHead};
+pub use sealed::{VALUE_BYTES, ValueFault};
+pub use segment::{CAPACITY, Segment};
 
 use crate::kong::Stream;
 use crate::ports::KeyValue;
@@ -42,7 +47,7 @@ pub enum LedgerError {
         /// The whole key.
         key: String,
         /// What is wrong with the value.
-        why: String,
+        fault: ValueFault,
     },
     /// The ledger remembers what went into another channel.
     OtherChannel {
@@ -51,13 +56,21 @@ pub enum LedgerError {
     },
 }
 
+impl LedgerError {
+    /// The error of a fault in the value of `name`.
+    fn at<P: KeyValue>(store: &Store<'_, P>, name: &str) -> impl FnOnce(ValueFault) -> Self {
+        let key = store.key(name);
+        |fault| Self::Unreadable { key, fault }
+    }
+}
+
 impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
-            Self::Unreadable { key, why } => write!(
+            Self::Unreadable { key, fault } => write!(
                 f,
-                "the ledger's value at {key} {why}; nothing was changed: restore the store from its snapshot, \
+                "the ledger's value at {key} {fault}; nothing was changed: restore the store from its snapshot, \
                  run the version that wrote it, or set ledger to a new name (which ships again what Kong still holds)"
             ),
             Self::OtherChannel { channel } => write!(
@@ -98,6 +111,8 @@ pub struct Ledger<'a, P> {
     accepted: BTreeMap<(Stream, i64), Vec<(Fingerprint, i64)>>,
     accepted_set: HashSet<Fingerprint>,
     lost: Vec<String>,
+    expired: Vec<SegmentId>,
+    watermarks: BTreeMap<Stream, Option<i64>>,
 }
 
 impl<'a, P: KeyValue> Ledger<'a, P> {
@@ -105,15 +120,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     pub fn load(store: &'a Store<'a, P>, channel: &str, kong: &str) -> Result<Self, LedgerError> {
         let mut head = match store.get(HEAD)? {
             None => Head::new(channel, kong),
-            Some(value) => Head::decode(&value).map_err(|fault| LedgerError::Unreadable {
-                key: store.key(HEAD),
-                why: match fault {
-                    HeadFault::NewerFormat(format) => {
-                        format!("has format {format}, newer than this version reads")
-                    }
-                    HeadFault::Damaged => SegmentFault::Damaged.to_string(),
-                },
-            })?,
+            Some(value) => Head::decode(&value).map_err(LedgerError::at(store, HEAD))?,
         };
         if head.channel != channel {
             return Err(LedgerError::OtherChannel { channel: head.channel });
@@ -124,14 +131,17 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                 head.stream(stream).reconciled = None;
             }
         }
+        let watermarks = head.watermarks();
         Ok(Self {
             store,
             head,
+            watermarks,
             cache: HashMap::new(),
             uses: 0,
             accepted: BTreeMap::new(),
             accepted_set: HashSet::new(),
             lost: Vec::new(),
+            expired: Vec::new(),
         })
     }
 
@@ -147,6 +157,11 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// What the head holds of a stream.
     pub fn stream(&mut self, stream: Stream) -> &mut StreamHead {
         self.head.stream(stream)
+    }
+
+    /// End of the stream's last completed window, as stored.
+    pub fn watermark(&self, stream: Stream) -> Option<i64> {
+        self.watermarks.get(&stream).copied().flatten()
     }
 
     /// Whether the entry of that fingerprint and ledger time was accepted before.
@@ -182,7 +197,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         }
     }
 
-    /// Stores the accepted entries, and the head as it stands now.
+    /// Stores the accepted entries, and the head as it stands now; then deletes the segments that
+    /// it names no more. A crash before that leaves a segment behind that nothing names.
     pub fn write(&mut self) -> Result<(), LedgerError> {
         let mut pairs = Vec::new();
         let mut head = self.head.clone();
@@ -218,55 +234,40 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         }
         pairs.push((HEAD.to_owned(), head.encode()));
         self.store.set_many(pairs)?;
+        self.watermarks = head.watermarks();
         self.head = head;
         for (id, segment) in written {
             self.keep(id, segment);
         }
         self.accepted.clear();
         self.accepted_set.clear();
+        while let Some(id) = self.expired.pop() {
+            self.cache.remove(&id);
+            self.store.delete(&segment_name(id))?;
+        }
         Ok(())
     }
 
-    /// Moves the watermark to the end of a window of which every entry is accounted for, and
-    /// stores all.
-    pub fn complete(&mut self, stream: Stream, window: Completed) -> Result<(), LedgerError> {
+    /// Moves the watermark to the end of a window of which every entry is accounted for;
+    /// [`Ledger::write`] stores it.
+    pub fn complete(&mut self, stream: Stream, window: Completed) {
         let head = self.head.stream(stream);
         head.watermark = Some(window.watermark);
         head.looked_back = window.looked_back.or(head.looked_back);
         head.reconciled = window.reconciled.or(head.reconciled);
         head.incomplete = false;
-        self.write()
     }
 
-    /// Drops the buckets of `stream` that end before `time` and that `keep` does not name.
-    /// The head goes first: what a crash then leaves behind is a segment that nothing names.
-    pub fn expire(
-        &mut self,
-        stream: Stream,
-        time: i64,
-        keep: &HashSet<i64>,
-    ) -> Result<(), LedgerError> {
+    /// Drops the buckets of `stream` that end before `time` and that `keep` does not name, at the
+    /// next [`Ledger::write`].
+    pub fn expire(&mut self, stream: Stream, time: i64, keep: &HashSet<i64>) {
+        let has_expired = |bucket: &i64| {
+            bucket.saturating_add(1).saturating_mul(BUCKET_SECS) <= time && !keep.contains(bucket)
+        };
         let buckets = &mut self.head.stream(stream).buckets;
-        let expired: Vec<i64> = buckets
-            .keys()
-            .copied()
-            .take_while(|bucket| bucket.saturating_add(1).saturating_mul(BUCKET_SECS) <= time)
-            .filter(|bucket| !keep.contains(bucket))
-            .collect();
-        let mut names = Vec::new();
-        for bucket in expired {
-            let segments = buckets.remove(&bucket).map_or(0, |metas| metas.len());
-            names.extend((0..segments).map(|index| (stream, bucket, index)));
+        for (bucket, segments) in buckets.extract_if(.., |bucket, _| has_expired(bucket)) {
+            self.expired.extend((0..segments.len()).map(|index| (stream, bucket, index)));
         }
-        if names.is_empty() {
-            return Ok(());
-        }
-        self.write()?;
-        for id in names {
-            self.cache.remove(&id);
-            self.store.delete(&segment_name(id))?;
-        }
-        Ok(())
     }
 
     /// Keys of segments of which the store has lost fingerprints, since the last call.
@@ -302,10 +303,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         };
         let name = segment_name(id);
         let segment = match store.get(&name)? {
-            Some(value) => Segment::decode(&value).map_err(|fault| LedgerError::Unreadable {
-                key: store.key(&name),
-                why: fault.to_string(),
-            })?,
+            Some(value) => Segment::decode(&value).map_err(LedgerError::at(store, &name))?,
             None => Segment::default(),
         };
         // More than the head says is a write that the store tore apart: those were accepted too.

@@ -1,0 +1,436 @@
+//! Events that CloudTrail refuses for good, kept whole until somebody has decided about them.
+//!
+//! Keeps invariant 1: a dead letter is stored before the fingerprint of its entry is recorded, so a
+//! crash in between has the event sent, refused and stored once more, never forgotten.
+//!
+//! Letters lie in chunks, each a value of the store; one index names the chunks, says how many
+//! letters each holds and how many of them are to be replayed. It also remembers since when events
+//! have been failing that may yet become dead letters. A chunk is written together with the index
+//! and deleted after it; its number is never used again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::LedgerError;
+use super::sealed::{self, HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
+use crate::kong::Stream;
+use crate::ports::KeyValue;
+use crate::store::Store;
+
+const INDEX: &str = "dead-letters";
+const INDEX_MARK: Mark = *b"kdi1";
+const CHUNK_MARK: Mark = *b"kdl1";
+
+/// Of how many failing events the index remembers since when. Those beyond are taken up as others
+/// leave.
+const MAX_FAILING: usize = 1500;
+
+/// An event that CloudTrail refuses, whole, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The stream that its entry came from.
+    pub stream: Stream,
+    /// The event's id.
+    pub id: String,
+    /// The entry's own id, or what log lines call it by.
+    pub entry: String,
+    /// What CloudTrail answered.
+    pub error: String,
+    /// When it became a dead letter, in Unix seconds by Kong's clock.
+    pub refused_at: i64,
+    /// The next run is to send it again.
+    pub replay: bool,
+    /// `eventData`, as it was sent.
+    pub data: String,
+}
+
+/// A letter's first line in its chunk; `bytes` of `eventData` follow, and a line break.
+#[derive(Serialize, Deserialize)]
+struct Label {
+    stream: String,
+    id: String,
+    entry: String,
+    error: String,
+    refused_at: i64,
+    replay: bool,
+    bytes: usize,
+}
+
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Index {
+    next: u64,
+    chunks: Vec<Chunk>,
+    /// Since when, in Unix seconds, by event id.
+    failing: BTreeMap<String, i64>,
+}
+
+/// What the index knows of a chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chunk {
+    /// Its number, in its key.
+    pub number: u64,
+    /// Letters in it.
+    pub letters: u64,
+    /// Those of them that are to be replayed.
+    pub replays: u64,
+    bytes: usize,
+}
+
+/// The dead letters of one ledger. Additions are stored by [`DeadLetters::write`].
+pub struct DeadLetters<'a, P> {
+    store: &'a Store<'a, P>,
+    index: Index,
+    added: Vec<DeadLetter>,
+    changed: bool,
+    lost: Vec<String>,
+}
+
+impl<'a, P: KeyValue> DeadLetters<'a, P> {
+    /// Reads the index.
+    pub fn load(store: &'a Store<'a, P>) -> Result<Self, LedgerError> {
+        let index = match store.get(INDEX)? {
+            None => Index::default(),
+            Some(value) => {
+                sealed::open_json(INDEX_MARK, &value).map_err(LedgerError::at(store, INDEX))?
+            }
+        };
+        Ok(Self { store, index, added: Vec::new(), changed: false, lost: Vec::new() })
+    }
+
+    /// How many are kept, those included that are not stored yet.
+    pub fn count(&self) -> u64 {
+        let stored: u64 = self.index.chunks.iter().map(|chunk| chunk.letters).sum();
+        stored + self.added.len() as u64
+    }
+
+    /// Adds a letter.
+    pub fn add(&mut self, letter: DeadLetter) {
+        self.index.failing.remove(&letter.id);
+        self.added.push(letter);
+        self.changed = true;
+    }
+
+    /// Since when the event of that id has been failing; from `now` on when it has only begun to.
+    pub fn failing_since(&mut self, id: &str, now: i64) -> i64 {
+        if let Some(since) = self.index.failing.get(id) {
+            return *since;
+        }
+        if self.index.failing.len() < MAX_FAILING {
+            self.index.failing.insert(id.to_owned(), now);
+            self.changed = true;
+        }
+        now
+    }
+
+    /// The event of that id is in CloudTrail.
+    pub fn arrived(&mut self, id: &str) {
+        self.changed |= self.index.failing.remove(id).is_some();
+    }
+
+    /// Forgets the failing events that began to fail before `time`: Kong holds them no more.
+    pub fn forget_failing_before(&mut self, time: i64) {
+        let remembered = self.index.failing.len();
+        self.index.failing.retain(|_, since| *since >= time);
+        self.changed |= self.index.failing.len() < remembered;
+    }
+
+    /// Stores what was added and noted since the last time.
+    pub fn write(&mut self) -> Result<(), LedgerError> {
+        if !self.changed {
+            return Ok(());
+        }
+        let mut index = self.index.clone();
+        let mut pairs = Vec::new();
+        let mut added = self.added.clone().into_iter().peekable();
+        while let Some(next) = added.peek() {
+            let bytes = encoded(next).len();
+            let has_room = |chunk: &mut Chunk| chunk.bytes + bytes <= CHUNK_BYTES;
+            let (number, mut letters) = match index.chunks.pop_if(has_room) {
+                Some(last) => (last.number, self.read(last)?),
+                None => (index.next, Vec::new()),
+            };
+            index.next = index.next.max(number + 1);
+            let mut room = CHUNK_BYTES;
+            room -= letters.iter().map(|letter| encoded(letter).len()).sum::<usize>();
+            // A letter is smaller than a chunk; one that were not would still be kept, alone.
+            while let Some(letter) =
+                added.next_if(|letter| letters.is_empty() || encoded(letter).len() <= room)
+            {
+                room = room.saturating_sub(encoded(&letter).len());
+                // Stored before, by a run that did not get to record its entry.
+                letters.retain(|kept| (kept.stream, &kept.id) != (letter.stream, &letter.id));
+                letters.push(letter);
+            }
+            let (chunk, value) = seal(number, &letters);
+            index.chunks.push(chunk);
+            pairs.push((chunk_name(number), value));
+        }
+        pairs.push((INDEX.to_owned(), sealed::seal_json(INDEX_MARK, &index)));
+        self.store.set_many(pairs)?;
+        self.index = index;
+        self.added.clear();
+        self.changed = false;
+        Ok(())
+    }
+
+    /// The chunks, oldest first.
+    pub fn chunks(&self) -> Vec<Chunk> {
+        self.index.chunks.clone()
+    }
+
+    /// The letters of a chunk, oldest first; none when the store has lost it.
+    pub fn read(&mut self, chunk: Chunk) -> Result<Vec<DeadLetter>, LedgerError> {
+        let name = chunk_name(chunk.number);
+        let Some(value) = self.store.get(&name)? else {
+            self.lost.push(self.store.key(&name));
+            return Ok(Vec::new());
+        };
+        sealed::open(CHUNK_MARK, &value)
+            .and_then(|body| decode(body).ok_or(ValueFault::Damaged))
+            .map_err(LedgerError::at(self.store, &name))
+    }
+
+    /// Keys of chunks that the store has lost, since the last call.
+    pub fn take_lost(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// Stores what has become of a chunk's letters.
+    pub fn replace(&mut self, chunk: Chunk, letters: &[DeadLetter]) -> Result<(), LedgerError> {
+        let mut index = self.index.clone();
+        let Some(place) = index.chunks.iter().position(|known| known.number == chunk.number) else {
+            return Ok(());
+        };
+        let name = chunk_name(chunk.number);
+        let mut pairs = Vec::new();
+        if letters.is_empty() {
+            index.chunks.remove(place);
+        } else {
+            let (chunk, value) = seal(chunk.number, letters);
+            index.chunks[place] = chunk;
+            pairs.push((name.clone(), value));
+        }
+        pairs.push((INDEX.to_owned(), sealed::seal_json(INDEX_MARK, &index)));
+        self.store.set_many(pairs)?;
+        self.index = index;
+        if letters.is_empty() {
+            self.store.delete(&name)?;
+        }
+        Ok(())
+    }
+}
+
+const CHUNK_BYTES: usize = VALUE_BYTES - HEADER_BYTES;
+
+fn chunk_name(number: u64) -> String {
+    format!("{INDEX}:{number}")
+}
+
+fn seal(number: u64, letters: &[DeadLetter]) -> (Chunk, Vec<u8>) {
+    let body: Vec<u8> = letters.iter().flat_map(encoded).collect();
+    let chunk = Chunk {
+        number,
+        letters: letters.len() as u64,
+        replays: letters.iter().filter(|letter| letter.replay).count() as u64,
+        bytes: body.len(),
+    };
+    (chunk, sealed::seal(CHUNK_MARK, &body))
+}
+
+fn encoded(letter: &DeadLetter) -> Vec<u8> {
+    let label = Label {
+        stream: letter.stream.name().to_owned(),
+        id: letter.id.clone(),
+        entry: letter.entry.clone(),
+        error: letter.error.clone(),
+        refused_at: letter.refused_at,
+        replay: letter.replay,
+        bytes: letter.data.len(),
+    };
+    let mut out = serde_json::to_vec(&label).unwrap_or_default();
+    out.push(b'\n');
+    out.extend_from_slice(letter.data.as_bytes());
+    out.push(b'\n');
+    out
+}
+
+fn decode(mut body: &[u8]) -> Option<Vec<DeadLetter>> {
+    let mut letters = Vec::new();
+    while !body.is_empty() {
+        let (label, rest) = body.split_at(body.iter().position(|byte| *byte == b'\n')?);
+        let label: Label = serde_json::from_slice(label).ok()?;
+        let (data, rest) = rest[1..].split_at_checked(label.bytes)?;
+        letters.push(DeadLetter {
+            stream: Stream::ALL.into_iter().find(|stream| stream.name() == label.stream)?,
+            id: label.id,
+            entry: label.entry,
+            error: label.error,
+            refused_at: label.refused_at,
+            replay: label.replay,
+            data: String::from_utf8(data.to_vec()).ok()?,
+        });
+        body = rest.strip_prefix(b"\n")?;
+    }
+    Some(letters)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::super::tests::Memory;
+    use super::*;
+
+    fn letter(id: &str, data: &str) -> DeadLetter {
+        DeadLetter {
+            stream: Stream::Requests,
+            id: id.to_owned(),
+            entry: id.to_owned(),
+            error: "InvalidData".to_owned(),
+            refused_at: 1_795_348_800,
+            replay: false,
+            data: data.to_owned(),
+        }
+    }
+
+    fn store(memory: &Memory) -> Store<'_, Memory> {
+        Store::new(memory, "default")
+    }
+
+    fn add(memory: &Memory, letters: impl IntoIterator<Item = DeadLetter>) {
+        let store = store(memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        letters.into_iter().for_each(|letter| dead_letters.add(letter));
+        dead_letters.write().unwrap();
+    }
+
+    fn all(memory: &Memory) -> Vec<DeadLetter> {
+        let store = store(memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        let chunks = dead_letters.chunks();
+        let letters: Vec<_> =
+            chunks.into_iter().flat_map(|chunk| dead_letters.read(chunk).unwrap()).collect();
+        assert_eq!(dead_letters.count(), letters.len() as u64);
+        letters
+    }
+
+    fn values_within_the_limit(memory: &Memory) -> bool {
+        memory.values.borrow().values().all(|value| value.len() <= VALUE_BYTES)
+    }
+
+    #[test]
+    fn letters_are_read_back_as_they_were_added_over_many_runs() {
+        let memory = Memory::default();
+        let letters: Vec<_> =
+            (0..40).map(|n| letter(&n.to_string(), &"{\n\"é\"}".repeat(n * 400))).collect();
+        for run in letters.chunks(7) {
+            add(&memory, run.iter().cloned());
+        }
+        assert_eq!(all(&memory), letters);
+        assert!(values_within_the_limit(&memory));
+        assert!(memory.values.borrow().len() < 20, "letters share chunks");
+    }
+
+    #[test]
+    fn the_largest_letter_there_can_be_fits_a_value() {
+        let memory = Memory::default();
+        let mut large = letter(&"i".repeat(128), &"x".repeat(256_000));
+        large.entry = "\u{1}".repeat(128);
+        large.error = "\u{1}".repeat(400);
+        let other = letter(&"o".repeat(128), &large.data);
+        add(&memory, [large.clone(), other.clone()]);
+        assert!(all(&memory) == [large, other]);
+        assert!(values_within_the_limit(&memory));
+    }
+
+    #[test]
+    fn a_letter_that_an_earlier_run_stored_and_did_not_record_is_kept_once() {
+        let memory = Memory::default();
+        add(&memory, [letter("a", "{}"), letter("b", "{}")]);
+        add(&memory, [letter("a", "{}")]);
+        let ids: Vec<_> = all(&memory).into_iter().map(|letter| letter.id).collect();
+        assert_eq!(ids, ["b", "a"]);
+        let of_objects = DeadLetter { stream: Stream::Objects, ..letter("b", "{}") };
+        add(&memory, [of_objects]);
+        assert_eq!(all(&memory).len(), 3, "an equal id of the other stream is another event");
+    }
+
+    #[test]
+    fn a_chunk_that_empties_is_deleted_and_its_number_never_used_again() {
+        let memory = Memory::default();
+        add(&memory, [letter("a", "{}")]);
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        let first = dead_letters.chunks()[0];
+        dead_letters.replace(first, &[]).unwrap();
+        assert_eq!(dead_letters.count(), 0);
+        assert_eq!(memory.values.borrow().len(), 1, "the index alone");
+        dead_letters.add(letter("b", "{}"));
+        dead_letters.write().unwrap();
+        assert_ne!(dead_letters.chunks()[0].number, first.number);
+    }
+
+    #[test]
+    fn the_index_tells_which_chunks_hold_letters_to_replay() {
+        let memory = Memory::default();
+        add(&memory, [letter("a", &"x".repeat(200_000)), letter("b", &"x".repeat(200_000))]);
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        let second = dead_letters.chunks()[1];
+        let marked: Vec<_> = dead_letters
+            .read(second)
+            .unwrap()
+            .into_iter()
+            .map(|letter| DeadLetter { replay: true, ..letter })
+            .collect();
+        dead_letters.replace(second, &marked).unwrap();
+        let replays: Vec<_> = dead_letters.chunks().iter().map(|chunk| chunk.replays).collect();
+        assert_eq!(replays, [0, 1]);
+        assert_eq!(all(&memory)[1], marked[0]);
+    }
+
+    #[test]
+    fn since_when_an_event_fails_is_remembered_until_it_arrives_or_is_given_up() {
+        let memory = Memory::default();
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        assert_eq!(["a", "b", "c"].map(|id| dead_letters.failing_since(id, 100)), [100; 3]);
+        dead_letters.write().unwrap();
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        dead_letters.arrived("a");
+        dead_letters.add(letter("b", "{}"));
+        let since = ["a", "b", "c"].map(|id| dead_letters.failing_since(id, 200));
+        assert_eq!(since, [200, 200, 100]);
+        dead_letters.forget_failing_before(150);
+        assert_eq!(dead_letters.failing_since("c", 300), 300);
+    }
+
+    #[test]
+    fn however_many_events_fail_the_index_stays_within_a_value() {
+        let memory = Memory::default();
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        for n in 0..5000 {
+            dead_letters.failing_since(&format!("{n:0>128}"), 1_795_348_800);
+        }
+        dead_letters.write().unwrap();
+        assert!(memory.values.borrow().values().all(|value| value.len() <= VALUE_BYTES));
+    }
+
+    #[test]
+    fn a_lost_chunk_is_told_and_a_damaged_one_refused_with_its_key() {
+        let memory = Memory::default();
+        add(&memory, [letter("a", "{}")]);
+        let key = "kong-cloudtrail:default:dead-letters:0";
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        let chunk = dead_letters.chunks()[0];
+        *memory.values.borrow_mut().get_mut(key).unwrap().last_mut().unwrap() ^= 1;
+        let error = dead_letters.read(chunk).unwrap_err();
+        assert!(error.to_string().contains(key), "{error}");
+        memory.values.borrow_mut().remove(key);
+        assert_eq!(dead_letters.read(chunk).unwrap(), []);
+        assert_eq!(dead_letters.take_lost(), [key]);
+    }
+}
