@@ -19,8 +19,8 @@ use wasip2::io::streams::StreamError;
 use wstd::runtime::AsyncPollable;
 
 use crate::ports::{
-    Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue, KeyValueError, Log,
-    Random,
+    Clock, Ends, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue, KeyValueError,
+    Log, Random,
 };
 use crate::report::{Outcome, Report};
 use crate::shipper;
@@ -203,7 +203,7 @@ impl Http for Host {
             .ok_or_else(|| HttpError::Connection("the host gave no answer".to_owned()))?
             .map_err(|error| http_error(&error))?;
         drop(answer);
-        receive(response, limits.max_body).await
+        receive(response, limits).await
     }
 }
 
@@ -284,7 +284,10 @@ async fn send_body(body: OutgoingBody, bytes: &[u8]) -> Result<(), StreamError> 
     OutgoingBody::finish(body, None).map_err(|_| StreamError::Closed)
 }
 
-async fn receive(response: IncomingResponse, max_body: usize) -> Result<HttpResponse, HttpError> {
+async fn receive(
+    response: IncomingResponse,
+    limits: HttpLimits,
+) -> Result<HttpResponse, HttpError> {
     let mut builder = http::Response::builder().status(response.status());
     for (name, value) in response.headers().entries() {
         builder = builder.header(name, value);
@@ -292,26 +295,43 @@ async fn receive(response: IncomingResponse, max_body: usize) -> Result<HttpResp
     let incoming = response
         .consume()
         .map_err(|()| HttpError::Connection("the answer's body was taken already".to_owned()))?;
-    let body = read_body(&incoming, max_body).await;
+    let body = read_body(&incoming, limits).await;
     drop(incoming);
     builder
         .body(body?)
         .map_err(|error| HttpError::Connection(format!("the answer is malformed: {error}")))
 }
 
-async fn read_body(incoming: &IncomingBody, max_body: usize) -> Result<Vec<u8>, HttpError> {
+async fn read_body(incoming: &IncomingBody, limits: HttpLimits) -> Result<Vec<u8>, HttpError> {
     const CHUNK: u64 = 256 * 1024;
+    /// Nobody waits for the end of an answer that has none.
+    const LONGEST: usize = 1024 * 1024 * 1024;
+    let HttpLimits { max_body, keep_ends, .. } = limits;
     let stream = incoming
         .stream()
         .map_err(|()| HttpError::Connection("the answer's body was read already".to_owned()))?;
     let ready = AsyncPollable::new(stream.subscribe());
     let mut body = Vec::new();
+    let mut start = None;
+    let mut read = 0;
     let outcome = loop {
         ready.wait_for().await;
         match stream.read(CHUNK) {
-            Ok(bytes) if body.len() + bytes.len() > max_body => break Err(HttpError::TooLarge),
-            Ok(bytes) => body.extend_from_slice(&bytes),
-            Err(StreamError::Closed) => break Ok(body),
+            Ok(bytes) => {
+                read += bytes.len();
+                body.extend_from_slice(&bytes);
+                if read > max_body {
+                    if keep_ends == 0 || read > LONGEST {
+                        break Err(HttpError::TooLarge(Ends::default()));
+                    }
+                    start.get_or_insert_with(|| body[..keep_ends].to_vec());
+                    body.drain(..body.len().saturating_sub(keep_ends));
+                }
+            }
+            Err(StreamError::Closed) => match start {
+                Some(start) => break Err(HttpError::TooLarge(Ends { start, end: body })),
+                None => break Ok(body),
+            },
             Err(StreamError::LastOperationFailed(error)) => {
                 let code = wasip2::http::types::http_error_code(&error);
                 break Err(code.map_or_else(

@@ -18,7 +18,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 
 use crate::cloudtrail::{Batch, Batcher, CloudTrail, Item, Sent, Stop, Undelivered};
 use crate::event::Event;
-use crate::kong::{KongError, Stream};
+use crate::kong::{self, KongError, Stream};
 use crate::lease::{Lease, LeaseError};
 use crate::ledger::{DeadLetter, DeadLetters, Fingerprint, Ledger, LedgerError};
 use crate::log::{Level, Logger};
@@ -244,11 +244,14 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         Ok(())
     }
 
-    /// An entry of the stream cannot be taken in, and so is pending.
-    pub fn leave_out(&mut self, why: String) {
+    /// An entry of the stream is too large to be read, and so is pending.
+    pub fn leave_out(&mut self, name: &str) {
+        let why = kong::too_large(self.stream, name);
         let tally = self.tally();
-        tally.report.pending += 1;
-        tally.pending.insert(why, 1);
+        // Met once more where a window is cut in two.
+        if tally.pending.insert(why, 1).is_none() {
+            tally.report.pending += 1;
+        }
     }
 
     /// Sends what is queued while `other` is awaited; returns once both are done, with batches

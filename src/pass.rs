@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use crate::delivery::{Delivery, Halt, Shipment};
 use crate::event;
-use crate::kong::{self, About, Entry, KongError, Mode, Page, Plan, Stream, Window};
+use crate::kong::{self, About, Entry, KongError, Page, Plan, Stream, Window};
 use crate::ledger::{BUCKET_SECS, Fingerprint};
 use crate::log::Level;
-use crate::ports::{HttpError, Ports};
+use crate::ports::Ports;
 use crate::shipper::Run;
 
 /// Kong's default `audit_log_record_ttl`: 30 days.
@@ -119,8 +119,7 @@ impl<'a, P: Ports> Run<'a, P> {
     /// batches are under way.
     ///
     /// Where further pages of a filtered stream cannot be trusted, a window that does not fit one
-    /// page is cut in two and each half asked for by itself. So is one with an entry that is too
-    /// large to be read, down to the second that it is in, so that all around it is shipped.
+    /// page is cut in two and each half asked for by itself.
     async fn walk(
         &self,
         window: Window,
@@ -130,7 +129,6 @@ impl<'a, P: Ports> Run<'a, P> {
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<(), Halt> {
         let pages_filtered = shared.about.version.pages_filtered();
-        let can_filter = pass.plan.mode != Mode::Full;
         let mut windows = vec![window];
         while let Some(window) = windows.pop() {
             let mut offset = None;
@@ -139,18 +137,10 @@ impl<'a, P: Ports> Run<'a, P> {
                     return Err(Halt::Budget);
                 }
                 let fetch = self.kong.page(pass.stream, window, offset.as_deref());
-                let page = match delivery.alongside(fetch).await? {
-                    Ok(page) => page,
-                    Err(KongError::Http(HttpError::TooLarge)) if can_filter => {
-                        let window = window.bounded(shared.now);
-                        match window.halves() {
-                            Some((older, newer)) => windows.extend([newer, older]),
-                            None => delivery.leave_out(kong::too_large(pass.stream, window)),
-                        }
-                        break;
-                    }
-                    Err(error) => return Err(Halt::Kong(error)),
-                };
+                let page = delivery.alongside(fetch).await?.map_err(Halt::Kong)?;
+                if let Some(name) = page.left_out() {
+                    delivery.leave_out(name);
+                }
                 self.sort_out(&page, window, pass, shared, delivery)?;
                 if !pages_filtered
                     && page.is_full()

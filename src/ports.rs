@@ -19,6 +19,17 @@ pub struct HttpLimits {
     pub between_bytes: Duration,
     /// Largest answer, in bytes; a longer one is [`HttpError::TooLarge`].
     pub max_body: usize,
+    /// How many bytes to keep of each end of a longer answer; with 0 it is not read to its end.
+    pub keep_ends: usize,
+}
+
+/// How an answer begins and how it ends.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Ends {
+    /// Its first bytes.
+    pub start: Vec<u8>,
+    /// Its last bytes.
+    pub end: Vec<u8>,
 }
 
 /// Why an HTTP exchange gave no whole answer.
@@ -32,8 +43,8 @@ pub enum HttpError {
     Connection(String),
     /// One of the time-outs of [`HttpLimits`] passed. Whether the server acted is unknown.
     Timeout(String),
-    /// The answer is larger than [`HttpLimits::max_body`].
-    TooLarge,
+    /// The answer is larger than [`HttpLimits::max_body`]: its two ends, or nothing.
+    TooLarge(Ends),
 }
 
 impl std::fmt::Display for HttpError {
@@ -46,7 +57,7 @@ impl std::fmt::Display for HttpError {
             Self::Invalid(why) => write!(f, "the request cannot be sent: {why}"),
             Self::Connection(why) => write!(f, "connection failed: {why}"),
             Self::Timeout(why) => write!(f, "timed out: {why}"),
-            Self::TooLarge => write!(f, "the answer is larger than the limit"),
+            Self::TooLarge(_) => write!(f, "the answer is larger than the limit"),
         }
     }
 }

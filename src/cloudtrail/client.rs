@@ -19,6 +19,7 @@ const LIMITS: HttpLimits = HttpLimits {
     first_byte: Duration::from_mins(1),
     between_bytes: Duration::from_secs(30),
     max_body: 4 * 1024 * 1024,
+    keep_ends: 0,
 };
 
 /// The channel's endpoint, as one run talks to it.

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Entry, KongError, Stream, Version, Window, text};
 use crate::config::Config;
-use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpResponse, Random};
+use crate::ports::{Clock, Ends, Http, HttpError, HttpLimits, HttpResponse, Random};
 use crate::retry::Retry;
 use crate::wire::{date, query_value, retry_after};
 
@@ -19,6 +19,8 @@ use crate::wire::{date, query_value, retry_after};
 const MAX_PAGE: usize = 16 * 1024 * 1024;
 /// Largest page of a single entry, in bytes.
 const MAX_ENTRY: usize = 48 * 1024 * 1024;
+/// Of an entry that is larger still, what is read to learn its name and where the next page begins.
+const KEPT_ENDS: usize = 64 * 1024;
 const TRIES: u32 = 5;
 
 /// The Admin API, as one run reads it.
@@ -51,6 +53,7 @@ pub struct Page {
     entries: Vec<Range<usize>>,
     offset: Option<String>,
     full: bool,
+    left_out: Option<String>,
 }
 
 impl Page {
@@ -86,7 +89,35 @@ impl Page {
         };
         let entries: Vec<_> = entries.into_iter().map(range).collect();
         let full = offset.is_some() || entries.len() >= size as usize;
-        Ok(Self { path: path.to_owned(), entries, offset, full, body })
+        Ok(Self { path: path.to_owned(), entries, offset, full, body, left_out: None })
+    }
+
+    /// The page of a single entry that is too large to be read, from its two ends: where the next
+    /// one begins, and what to call the entry.
+    fn without_entry(path: &str, stream: Stream, ends: &Ends) -> Option<Self> {
+        let start = String::from_utf8_lossy(&ends.start);
+        let end = String::from_utf8_lossy(&ends.end);
+        let data = start.find(r#""data""#)?;
+        let list = data + start[data..].find('[')?;
+        // The last bracket from which on all is as a page ends: others stand in strings.
+        let mut page = end.rmatch_indices(']').find_map(|(at, _)| {
+            let skeleton = format!("{}{}", &start[..=list], &end[at..]);
+            Self::read(path, 1, skeleton).ok()
+        })?;
+        // Quotes within strings are escaped, so this is a member, be it at the entry's own level.
+        let id = [&start[list..], &end].into_iter().find_map(|text| {
+            let member = format!(r#""{}":""#, stream.id_field());
+            let (_, value) = text.split_once(&member)?;
+            value.split_once('"').map(|(id, _)| id.to_owned())
+        });
+        page.full = true;
+        page.left_out = Some(id.unwrap_or_else(|| "of unknown id".to_owned()));
+        Some(page)
+    }
+
+    /// What to call the entry of this page, when it is too large to be read.
+    pub fn left_out(&self) -> Option<&str> {
+        self.left_out.as_deref()
     }
 
     /// The entries, in Kong's order.
@@ -141,7 +172,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         }
         let mut now = None;
         let root = self
-            .tried("/", MAX_PAGE, |response| {
+            .tried("/", MAX_PAGE, 0, |response| {
                 now = date(&response);
                 let body = body_text("/", response)?;
                 serde_json::from_str::<Root>(&body).map_err(|error| {
@@ -173,7 +204,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         loop {
             let size = self.page_size.get();
             match self.page_of(size, stream, window, offset).await {
-                Err(KongError::Http(HttpError::TooLarge)) if size > 1 => {
+                Err(KongError::Http(HttpError::TooLarge(_))) if size > 1 => {
                     self.page_size.set(size / 2);
                     self.retries.set(self.retries.get() + 1);
                 }
@@ -202,21 +233,32 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         if let Some(offset) = offset {
             let _ = write!(path, "&offset={}", query_value(offset));
         }
-        let max_body = if size == 1 { MAX_ENTRY } else { MAX_PAGE };
-        self.tried(&path, max_body, |response| Page::read(&path, size, body_text(&path, response)?))
-            .await
+        let (max_body, keep_ends) = if size == 1 { (MAX_ENTRY, KEPT_ENDS) } else { (MAX_PAGE, 0) };
+        let page = self
+            .tried(&path, max_body, keep_ends, |response| {
+                Page::read(&path, size, body_text(&path, response)?)
+            })
+            .await;
+        match page {
+            Err(KongError::Http(HttpError::TooLarge(ends))) if size == 1 => {
+                Page::without_entry(&path, stream, &ends)
+                    .ok_or(KongError::Http(HttpError::TooLarge(ends)))
+            }
+            page => page,
+        }
     }
 
     async fn tried<T>(
         &self,
         path: &str,
         max_body: usize,
+        keep_ends: usize,
         mut read: impl FnMut(HttpResponse) -> Result<T, KongError>,
     ) -> Result<T, KongError> {
         let mut retry = Retry::new(TRIES, self.deadline);
         loop {
             let mut asked = None;
-            let outcome = match self.get(path, max_body).await {
+            let outcome = match self.get(path, max_body, keep_ends).await {
                 Ok(response) => {
                     asked = retry_after(&response);
                     check_status(path, &response).and_then(|()| read(response))
@@ -235,7 +277,12 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         }
     }
 
-    async fn get(&self, path: &str, max_body: usize) -> Result<HttpResponse, KongError> {
+    async fn get(
+        &self,
+        path: &str,
+        max_body: usize,
+        keep_ends: usize,
+    ) -> Result<HttpResponse, KongError> {
         self.calls.set(self.calls.get() + 1);
         let url = format!("{}{}{path}", self.config.kong_admin_api, self.config.kong_admin_path);
         let mut request = http::Request::get(url).header("accept", "application/json");
@@ -249,6 +296,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
             first_byte: Duration::from_mins(1),
             between_bytes: Duration::from_secs(30),
             max_body,
+            keep_ends,
         };
         self.port.send(request, limits).await.map_err(KongError::Http)
     }
@@ -302,4 +350,47 @@ fn hiding_settings(configuration: &serde_json::Map<String, serde_json::Value>) -
             (!hiding.is_empty()).then(|| format!("{name} = {}", hiding.join(",")))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn cut(start: &str, end: &str) -> Option<Page> {
+        let ends = Ends { start: start.into(), end: end.into() };
+        Page::without_entry("/audit/requests?size=1", Stream::Requests, &ends)
+    }
+
+    #[test]
+    fn of_a_page_too_large_the_next_one_and_the_entrys_id_are_learned() {
+        for (start, end) in [
+            (r#"{"data":[{"request_id":"a","payload":"xx"#, r#"xx"}],"next":"/n","offset":"o]"}"#),
+            (
+                r#"{"offset":"o]", "data" : [{"payload":"x"#,
+                r#"]x","request_id":"a"}],"next":"/n"}"#,
+            ),
+            (
+                r#"{"next":"/n","data":[{"payload":"x"#,
+                r#"\"]}","request_id":"a"} ] ,"offset":"o]" }"#,
+            ),
+        ] {
+            let page = cut(start, end).unwrap();
+            assert_eq!((page.left_out(), page.offset()), (Some("a"), Some("o]")), "{end}");
+            assert_eq!(page.entries(Stream::Requests).count(), 0);
+            assert!(page.is_full());
+        }
+        let last = cut(r#"{"data":[{"payload":"\"request_id\":\"b\""#, r#"x"}],"next":null}"#);
+        let last = last.unwrap();
+        assert_eq!((last.left_out(), last.offset()), (Some("of unknown id"), None));
+    }
+
+    #[test]
+    fn what_does_not_end_as_a_page_is_no_page() {
+        assert!(cut(r#"{"data":[{"payload":"x"#, "xxxxxxxx").is_none());
+        assert!(cut(r#"{"data":[{"payload":"x"#, r#"x"}],"next":"/n"}"#).is_none());
+        assert!(cut("<html>", "</html>").is_none());
+        assert!(cut("", "").is_none());
+    }
 }

@@ -2,10 +2,7 @@
 
 use std::fmt;
 
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
-
-use super::{Stream, Window};
+use super::Stream;
 use crate::ports::HttpError;
 
 /// Why Kong's audit log could not be read.
@@ -50,15 +47,11 @@ pub enum KongError {
     FilterIgnored,
 }
 
-/// What to say of an entry beyond the largest page, alone in its window of one second.
-pub fn too_large(stream: Stream, window: Window) -> String {
-    let second = window.after.unwrap_or_default();
-    let time = OffsetDateTime::from_unix_timestamp(second).ok();
-    let time = time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default();
+/// What to say of an entry that is too large to be read.
+pub fn too_large(stream: Stream, name: &str) -> String {
     format!(
-        "an entry of /audit/{} from {time} (request_timestamp {second}) is larger than the 48 MiB that this version reads; \
-         it and those of the same second stay pending until Kong drops them: keep a copy of the row from Kong's database, \
-         and lower nginx_admin_client_max_body_size on the control plane",
+        "the {} entry {name} is larger than the 48 MiB that this version reads, and stays pending until Kong drops it: keep \
+         a copy of its row from Kong's database, and lower nginx_admin_client_max_body_size on the control plane",
         stream.name()
     )
 }
@@ -78,11 +71,10 @@ impl KongError {
 impl fmt::Display for KongError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http(HttpError::TooLarge) => write!(
+            Self::Http(HttpError::TooLarge(_)) => write!(
                 f,
                 "an answer of Kong's Admin API is larger than this version reads: 16 MiB for a page of several entries, 48 \
-                 MiB for a single one; upgrade Kong to a version with time filters, so that the entries around it can be \
-                 asked for"
+                 MiB for a single one"
             ),
             Self::Http(error) => write!(
                 f,

@@ -21,13 +21,6 @@ impl Window {
         })
     }
 
-    /// The window with both its bounds, for a Kong whose clock shows `now`.
-    #[must_use]
-    pub fn bounded(self, now: i64) -> Self {
-        let before = self.before.unwrap_or(now + 1);
-        Self { after: Some(self.after.unwrap_or(0)), before: Some(before) }
-    }
-
     /// The window in two, the older half first; none when it is unbounded or a single second.
     pub fn halves(&self) -> Option<(Self, Self)> {
         let (after, before) = (self.after?, self.before?);

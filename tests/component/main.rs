@@ -9,4 +9,5 @@ mod job;
 mod kongs;
 mod runs;
 mod signature;
+mod sizes;
 mod support;
