@@ -209,13 +209,22 @@ impl<'a, P: Ports> Run<'a, P> {
             }
             conclude(report, pass, tally);
         }
-        if begun && !halted.as_ref().is_some_and(Halt::forbids_writes) {
-            lease.hold()?;
-            dead_letters.forget_failing_before(shared.now - 2 * shared.retention());
-            dead_letters.write()?;
-            ledger.write()?;
+        if !begun || halted.as_ref().is_some_and(Halt::forbids_writes) {
+            return halted.map_or(Ok(()), Err);
         }
-        halted.map_or(Ok(()), Err)
+        dead_letters.forget_failing_before(shared.now - 2 * shared.retention());
+        let stored = lease
+            .hold()
+            .map_err(Halt::from)
+            .and_then(|()| Ok(dead_letters.write()?))
+            .and_then(|()| Ok(ledger.write()?));
+        match (halted, stored) {
+            (Some(halt), Err(also)) => {
+                report.add(Outcome::Failed, Some(halt.to_string()));
+                Err(also)
+            }
+            (halted, stored) => stored.and(halted.map_or(Ok(()), Err)),
+        }
     }
 
     /// Which Kong this is, to the ledger.

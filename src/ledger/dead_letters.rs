@@ -146,8 +146,16 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         while let Some(next) = added.peek() {
             let bytes = encoded(next).len();
             let has_room = |chunk: &mut Chunk| chunk.bytes + bytes <= CHUNK_BYTES;
-            let (number, mut letters) = match index.chunks.pop_if(has_room) {
-                Some(last) => (last.number, self.read(last)?),
+            let last = index.chunks.pop_if(has_room);
+            let (number, mut letters) = match last.map(|last| (last, self.read(last))) {
+                Some((last, Ok(letters))) => (last.number, letters),
+                // What is damaged is left as it is, for whoever restores it.
+                Some((last, Err(LedgerError::Unreadable { key, .. }))) => {
+                    self.lost.push(key);
+                    index.chunks.push(last);
+                    (index.next, Vec::new())
+                }
+                Some((_, Err(error))) => return Err(error),
                 None => (index.next, Vec::new()),
             };
             index.next = index.next.max(number + 1);
@@ -191,7 +199,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
             .map_err(LedgerError::at(self.store, &name))
     }
 
-    /// Keys of chunks that the store has lost, since the last call.
+    /// Keys of chunks that the store has lost or damaged, as met since the last call.
     pub fn take_lost(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lost)
     }
@@ -429,6 +437,9 @@ mod tests {
         *memory.values.borrow_mut().get_mut(key).unwrap().last_mut().unwrap() ^= 1;
         let error = dead_letters.read(chunk).unwrap_err();
         assert!(error.to_string().contains(key), "{error}");
+        let damaged = memory.values.borrow()[key].clone();
+        add(&memory, [letter("b", "{}")]);
+        assert_eq!(memory.values.borrow()[key], damaged, "nothing is added to it");
         memory.values.borrow_mut().remove(key);
         assert_eq!(dead_letters.read(chunk).unwrap(), []);
         assert_eq!(dead_letters.take_lost(), [key]);
