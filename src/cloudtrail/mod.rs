@@ -12,3 +12,6 @@ pub use batch::{Batch, Batcher, Item};
 pub use channel::Channel;
 pub use client::{CloudTrail, Sent};
 pub use outcome::{Stop, Undelivered};
+
+#[cfg(test)]
+mod tests;
