@@ -79,6 +79,7 @@ impl Random for Script {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer of the script, as the lost ones are")]
 fn answer(status: u16, kind: &str, body: &str) -> Answer {
     let response = http::Response::builder()
         .status(status)
