@@ -52,14 +52,13 @@ pub enum Halt {
 }
 
 impl Halt {
-    /// Whether nothing else in the run would fare better.
+    /// Whether the other stream would fare no better.
     pub fn ends_run(&self) -> bool {
-        !matches!(self, Self::Kong(_) | Self::Budget)
-    }
-
-    /// Whether nothing may be written any more.
-    pub fn forbids_writes(&self) -> bool {
-        matches!(self, Self::Ledger(_) | Self::Lease(_))
+        let other_may_go_on = matches!(
+            self,
+            Self::Kong(_) | Self::Budget | Self::Ledger(LedgerError::Unreadable { .. })
+        );
+        !other_may_go_on
     }
 }
 

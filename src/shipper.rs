@@ -209,7 +209,7 @@ impl<'a, P: Ports> Run<'a, P> {
             }
             conclude(report, pass, tally);
         }
-        if !begun || halted.as_ref().is_some_and(Halt::forbids_writes) {
+        if !begun || matches!(halted, Some(Halt::Lease(_))) {
             return halted.map_or(Ok(()), Err);
         }
         dead_letters.forget_failing_before(shared.now - 2 * shared.retention());
