@@ -54,11 +54,7 @@ pub enum Halt {
 impl Halt {
     /// Whether the other stream would fare no better.
     pub fn ends_run(&self) -> bool {
-        let other_may_go_on = matches!(
-            self,
-            Self::Kong(_) | Self::Budget | Self::Ledger(LedgerError::Unreadable { .. })
-        );
-        !other_may_go_on
+        !matches!(self, Self::Kong(_) | Self::Budget)
     }
 }
 

@@ -190,26 +190,33 @@ impl<'a, P: Ports> Run<'a, P> {
             let now = self.port.elapsed();
             let deadline = now + self.deadline.saturating_sub(now) / left;
             delivery.begin(*stream);
-            let mut pass = self.stream(*stream, deadline, &mut shared, &mut delivery).await;
-            halted = pass.halted.take_if(|halt| halt.ends_run());
+            let pass = self.stream(*stream, deadline, &mut shared, &mut delivery).await;
+            halted = pass.halted.clone().filter(Halt::ends_run);
             passes.push(pass);
             if halted.is_some() {
                 break;
             }
         }
         let (mut tallies, halted) = delivery.close(halted).await;
-        let mut begun = false;
+        let (mut begun, mut decided) = (false, 0);
         for pass in passes {
             let tally = tallies.remove(&pass.stream).unwrap_or_default();
             begun |= pass.plan.window.is_some();
             let head = ledger.stream(pass.stream);
             head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
-            if halted.is_none() && pass.halted.is_none() && tally.report.pending == 0 {
+            decided += tally.report.shipped + tally.report.rejected;
+            if pass.halted.is_none() && tally.report.pending == 0 {
                 self.complete(&pass, &shared, ledger);
             }
             conclude(report, pass, tally);
         }
-        if !begun || matches!(halted, Some(Halt::Lease(_))) {
+        let may_write = match &halted {
+            Some(Halt::Lease(_)) => false,
+            // A ledger that cannot be read is left as it is, but for what CloudTrail has meanwhile.
+            Some(Halt::Ledger(_)) => decided > 0,
+            _ => begun,
+        };
+        if !may_write {
             return halted.map_or(Ok(()), Err);
         }
         dead_letters.forget_failing_before(shared.now - 2 * shared.retention());
@@ -268,7 +275,7 @@ fn conclude(report: &mut Report, pass: Pass, tally: Tally) {
     let Tally { report: done, pending, rejected } = tally;
     let name = pass.stream.name();
     let first = |reasons: BTreeMap<String, u64>| reasons.into_keys().next().unwrap_or_default();
-    match pass.halted {
+    match pass.halted.filter(|halt| !halt.ends_run()) {
         Some(halt @ Halt::Budget) => report.add(Outcome::Partial, Some(halt.to_string())),
         Some(halt) => report.add(Outcome::Failed, Some(halt.to_string())),
         None => {}
