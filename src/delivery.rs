@@ -379,14 +379,16 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// What an answer means for an event in the light of earlier ones.
     fn judge(&mut self, item: &Item, answer: Undelivered) -> Undelivered {
         match answer {
-            Undelivered::Failing(why)
-                if self.now - self.dead_letters.failing_since(&item.id, self.now)
-                    >= PATIENCE_SECS =>
-            {
+            Undelivered::Failing(why) if self.failing_for(item) >= PATIENCE_SECS => {
                 Undelivered::Refused(format!("{why}, for 24 hours"))
             }
             answer => answer,
         }
+    }
+
+    /// For how many seconds an event has been failing.
+    fn failing_for(&mut self, item: &Item) -> i64 {
+        self.now.saturating_sub(self.dead_letters.failing_since(&item.id, self.now))
     }
 
     /// Makes dead letters of events that are refused for good.

@@ -18,6 +18,9 @@ use crate::shipper::Run;
 /// Kong's default `audit_log_record_ttl`: 30 days.
 const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
 
+/// No Kong keeps entries longer, whatever it says.
+const CENTURY_SECS: i64 = 100 * 365 * 86_400;
+
 /// Of how many requests the time is kept for the objects of an older Kong.
 const MAX_REQUEST_TIMES: usize = 1_000_000;
 
@@ -51,7 +54,7 @@ impl Shared {
     /// Kong's retention in seconds: what `GET /` shows, else the longest `ttl` seen, else the default.
     pub fn retention(&self) -> i64 {
         let seen = (self.longest_ttl > 0).then_some(self.longest_ttl);
-        self.about.record_ttl.or(seen).unwrap_or(DEFAULT_RETENTION_SECS)
+        self.about.record_ttl.or(seen).unwrap_or(DEFAULT_RETENTION_SECS).min(CENTURY_SECS)
     }
 }
 

@@ -156,7 +156,7 @@ impl<'a, P: Ports> Run<'a, P> {
             let watermark = ledger.watermark(stream);
             let stream = report.stream(stream);
             stream.watermark = watermark;
-            stream.lag_secs = watermark.map(|watermark| end - watermark);
+            stream.lag_secs = watermark.map(|watermark| end.saturating_sub(watermark));
         }
         ended
     }

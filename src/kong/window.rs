@@ -74,8 +74,9 @@ pub struct Plan {
 /// run and a reconcile ask without any bound: entries without a time are in no window (as SQL has
 /// it), and rows that Kong wrote before it gave objects a time are among them.
 pub fn plan(config: &Config, head: &StreamHead, time_filters: bool, now: i64) -> Plan {
-    let due =
-        |last: Option<i64>, every: i64| last.is_none_or(|last| now < last || now - last >= every);
+    let due = |last: Option<i64>, every: i64| {
+        last.is_none_or(|last| now < last || now.saturating_sub(last) >= every)
+    };
     let everything = Plan {
         mode: Mode::Reconcile,
         window: Some(Window::default()),
@@ -93,14 +94,14 @@ pub fn plan(config: &Config, head: &StreamHead, time_filters: bool, now: i64) ->
     let looks_back = head.incomplete || due(head.looked_back, config.lookback_secs);
     let after = if looks_back {
         // From where the last look back ended: what appeared since then may be that old.
-        watermark.min(head.looked_back.unwrap_or(watermark))
-            - config.lookback_secs.max(config.overlap_secs)
+        let last = watermark.min(head.looked_back.unwrap_or(watermark));
+        last.saturating_sub(config.lookback_secs.max(config.overlap_secs))
     } else {
-        watermark - config.overlap_secs
+        watermark.saturating_sub(config.overlap_secs)
     };
     let reconcile_due = config.reconcile_secs > 0 && due(head.reconciled, config.reconcile_secs);
     // A clock that went back further than the overlap leaves unknown how far the last run saw.
-    let clock_went_back = now < watermark - config.overlap_secs;
+    let clock_went_back = now < watermark.saturating_sub(config.overlap_secs);
     if head.reconciled.is_none() || reconcile_due || clock_went_back {
         return Plan { late_before: Some(after), ..everything };
     }

@@ -147,7 +147,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
 
     /// Says whether a warning that is due once a day is due, and takes note of it.
     pub fn warns(&mut self, now: i64) -> bool {
-        let due = self.head.warned.is_none_or(|last| !(0..DAY_SECS).contains(&(now - last)));
+        let due =
+            self.head.warned.is_none_or(|last| !(0..DAY_SECS).contains(&now.saturating_sub(last)));
         if due {
             self.head.warned = Some(now);
         }
