@@ -26,7 +26,7 @@ const NAME: &str = "lease";
 /// The end of a lease that its owner has given back.
 const RELEASED: i64 = 0;
 
-/// Most swaps a run makes.
+/// Most swaps a run makes, and again as many when the store fails.
 const SWAPS: u32 = 100;
 
 /// The longest lease that can be configured.
@@ -84,6 +84,8 @@ pub struct Lease<'a, P> {
     value: RefCell<Vec<u8>>,
     /// When the value was last seen to be ours, by the clock that never goes back.
     seen: Cell<Duration>,
+    next_renewal: Cell<Duration>,
+    spare_tries: Cell<u32>,
     lost: Cell<bool>,
     follows_a_death: bool,
 }
@@ -112,6 +114,8 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
             length,
             value: RefCell::default(),
             seen: Cell::new(port.elapsed()),
+            next_renewal: Cell::default(),
+            spare_tries: Cell::new(SWAPS),
             lost: Cell::new(false),
             follows_a_death: held.is_some_and(|held| held.until_ms != RELEASED),
         };
@@ -128,16 +132,30 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
     }
 
     /// Makes sure that the lease is ours still. To be called before each batch and each write, and
-    /// at least every [`Self::renewal`]: it costs nothing until then, and renews the lease after.
+    /// at least every [`Self::renewal`]: it costs nothing until then, and renews the lease after. A
+    /// store that fails meanwhile is asked again while the lease certainly lasts.
     pub fn hold(&self) -> Result<(), LeaseError> {
         if self.lost.get() {
             return Err(LeaseError::Lost);
         }
-        if self.port.elapsed().saturating_sub(self.seen.get()) < self.renewal() {
+        let now = self.port.elapsed();
+        if now < self.next_renewal.get() {
             return Ok(());
         }
         let present = self.value.borrow().clone();
-        self.swap(Some(&present))
+        match self.swap(Some(&present)) {
+            Err(LeaseError::Store(error)) => {
+                let left = self.spare_tries.get().checked_sub(1);
+                let lasts = now.saturating_sub(self.seen.get()) < self.renewal() * 2;
+                let Some(left) = left.filter(|_| lasts) else {
+                    return Err(LeaseError::Store(error));
+                };
+                self.spare_tries.set(left);
+                self.next_renewal.set(now + self.renewal() / 4);
+                Ok(())
+            }
+            renewed => renewed,
+        }
     }
 
     /// How often the lease is to be renewed.
@@ -150,15 +168,16 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         length / 3 * (SWAPS - 10)
     }
 
-    /// Awaits `work` and renews the lease meanwhile.
-    pub async fn during<T>(&self, work: impl Future<Output = T>) -> Result<T, LeaseError> {
+    /// Awaits `work` and renews the lease meanwhile. That it could not be renewed, or is lost, `work`
+    /// learns when it looks before its next batch or write.
+    pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         loop {
             let renewal = std::pin::pin!(self.port.sleep(self.renewal()));
             match select(work, renewal).await {
-                Either::Left((done, _)) => return Ok(done),
+                Either::Left((done, _)) => return done,
                 Either::Right(((), unfinished)) => {
-                    self.hold()?;
+                    let _ = self.hold();
                     work = unfinished;
                 }
             }
@@ -177,13 +196,19 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         let until_ms = self.port.now_ms().saturating_add(millis(self.length));
         let wanted = encode(&Value { owner: self.owner.clone(), until_ms });
         self.store.swap(NAME, present, &wanted)?;
-        if self.store.get(NAME)?.as_deref() != Some(wanted.as_slice()) {
-            self.lost.set(true);
-            return Err(LeaseError::Lost);
+        let found = self.store.get(NAME)?;
+        if found.as_deref() == Some(wanted.as_slice()) {
+            self.seen.set(seen);
+            self.next_renewal.set(seen + self.renewal());
+            self.value.replace(wanted);
+            return Ok(());
         }
-        self.seen.set(seen);
-        self.value.replace(wanted);
-        Ok(())
+        // A swap that nobody came before and that all the same wrote nothing: Redis went away.
+        if found.as_deref() == present {
+            return Err(LeaseError::Store(self.store.no_effect(NAME)));
+        }
+        self.lost.set(true);
+        Err(LeaseError::Lost)
     }
 }
 

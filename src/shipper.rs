@@ -70,7 +70,7 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
                 deadline,
             };
             let shipped = lease.during(run.streams(&lease, report)).await;
-            if let Err(halt) = shipped.map_err(Halt::Lease).flatten() {
+            if let Err(halt) = shipped {
                 report.add(Outcome::Failed, Some(halt.to_string()));
             }
             if let Err(error) = lease.release() {

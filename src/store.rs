@@ -67,6 +67,12 @@ impl<'a, P: KeyValue> Store<'a, P> {
         self.counted(key.clone(), || self.port.delete(&key))
     }
 
+    /// The error of a call for `name` that was answered, and yet had no effect.
+    pub fn no_effect(&self, name: &str) -> StoreError {
+        let why = KeyValueError("it answered, and did not do what it was asked for".to_owned());
+        StoreError { key: self.key(name), why }
+    }
+
     /// Writes `new` at `name` if its value is `expected`; read back to learn whether it was written.
     pub fn swap(&self, name: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), StoreError> {
         let key = self.key(name);

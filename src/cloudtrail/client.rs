@@ -35,6 +35,8 @@ pub struct CloudTrail<'a, P> {
     calls: Cell<u64>,
     retries: Cell<u64>,
     doubtful: Cell<u64>,
+    /// When the endpoint last answered anything, on the clock that never goes back.
+    answered: Cell<Option<Duration>>,
 }
 
 /// What became of a batch.
@@ -70,6 +72,7 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
             calls: Cell::new(0),
             retries: Cell::new(0),
             doubtful: Cell::new(0),
+            answered: Cell::new(None),
         }
     }
 
@@ -116,6 +119,7 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
         may_call: &impl Fn() -> bool,
         sent: &mut Sent,
     ) -> Option<[Batch; 2]> {
+        let begun = self.port.elapsed();
         let mut retry = Retry::new(TRIES, self.deadline);
         loop {
             self.pace().await;
@@ -132,6 +136,7 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                 Answer::PerEvent(outcomes) => {
                     self.concurrency
                         .set((self.concurrency.get() + 1).min(self.config.max_in_flight));
+                    let items = batch.items.len();
                     let left = self.take_outcomes(&mut batch, outcomes, sent);
                     if let Some(stop) = &sent.stop {
                         give_up(batch, &stop.to_string(), sent);
@@ -139,6 +144,9 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                     }
                     if batch.items.is_empty() {
                         return None;
+                    }
+                    if left.len() < items {
+                        retry = Retry::new(TRIES, self.deadline);
                     }
                     (None, left, None)
                 }
@@ -173,7 +181,9 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
             };
             if !retry.again(self.port, asked).await {
                 sent.undelivered.extend(batch.items.into_iter().zip(left));
-                sent.stop = unreachable.map(Stop::Unreachable);
+                // Others may have got through meanwhile.
+                let answered = self.answered.get().is_some_and(|last| last >= begun);
+                sent.stop = unreachable.filter(|_| !answered).map(Stop::Unreachable);
                 return None;
             }
             self.retries.set(self.retries.get() + 1);
@@ -248,7 +258,11 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
 
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         self.calls.set(self.calls.get() + 1);
-        self.port.send(request, LIMITS).await
+        let answer = self.port.send(request, LIMITS).await;
+        if answer.is_ok() {
+            self.answered.set(Some(self.port.elapsed()));
+        }
+        answer
     }
 }
 

@@ -202,6 +202,23 @@ fn an_event_that_goes_on_failing_is_told_from_one_whose_calls_fail() {
 }
 
 #[test]
+fn a_batch_out_of_tries_stops_nothing_while_others_get_through() {
+    let throttled = || answer(400, "ThrottlingException", "{}");
+    let script = Script::new((0..7).map(|_| throttled()).chain([lost()]));
+    let sent = send(&script, &["a"]);
+    assert!(matches!(undelivered(&sent)[..], [("a", Undelivered::Pending(_))]));
+    assert_eq!(sent.stop, None);
+}
+
+#[test]
+fn a_batch_of_which_some_arrived_has_all_its_tries_again() {
+    let script =
+        Script::new((0..7).map(|_| lost()).chain([accepts(&["a"])]).chain((0..6).map(|_| lost())));
+    let sent = send(&script, &["a", "b"]);
+    assert_eq!(accepted(&sent), ["a", "b"]);
+}
+
+#[test]
 fn no_try_begins_after_the_deadline() {
     let script = Script::new((0..8).map(|_| lost()));
     let sent = within(&script, 0, |cloudtrail| now(cloudtrail.send(batch(&["a"]), || true)));

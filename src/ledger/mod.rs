@@ -70,7 +70,7 @@ impl fmt::Display for LedgerError {
             Self::Store(error) => error.fmt(f),
             Self::Unreadable { key, fault } => write!(
                 f,
-                "the ledger's value at {key} {fault}; nothing was changed: restore the store from its snapshot, \
+                "the ledger's value at {key} {fault}; it was left as it is: restore the store from its snapshot, \
                  run the version that wrote it, or set ledger to a new name (which ships again what Kong still holds)"
             ),
             Self::OtherChannel { channel } => write!(
