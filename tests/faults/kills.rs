@@ -12,7 +12,7 @@ use super::verdict::Verdict;
 use super::world::{World, seed, soak, total};
 
 const MAX_IN_FLIGHT: usize = 2;
-const WORLDS: u32 = 8;
+const WORLDS: u32 = 10;
 
 /// From which moment of a run on the time to its end is drawn, so that all of a run is struck.
 #[derive(Clone, Copy, Debug)]
@@ -49,7 +49,7 @@ struct Tally {
 fn whenever_the_process_is_killed_nothing_is_lost_and_two_batches_at_most_come_again() {
     let Some(redis) = Redis::start(None) else { return };
     let seed = seed("kills");
-    let kills = if soak() { 1000 } else { 200 };
+    let kills: u32 = if soak() { 1000 } else { 200 };
     let started = Instant::now();
     let mut tally = Tally::default();
     std::thread::scope(|scope| {
@@ -57,7 +57,7 @@ fn whenever_the_process_is_killed_nothing_is_lost_and_two_batches_at_most_come_a
             .map(|world| {
                 let random = fastrand::Rng::with_seed(seed.wrapping_add(world.into()));
                 let redis = redis.url();
-                scope.spawn(move || kill_and_kill_again(&redis, random, kills / WORLDS))
+                scope.spawn(move || kill_and_kill_again(&redis, random, kills.div_ceil(WORLDS)))
             })
             .collect();
         for world in worlds {
@@ -87,14 +87,14 @@ fn whenever_the_process_is_killed_nothing_is_lost_and_two_batches_at_most_come_a
 
 fn kill_and_kill_again(redis: &str, mut random: fastrand::Rng, kills: u32) -> Tally {
     let latency = Duration::from_millis(15);
-    let options = kong::Options { requests: 300, objects: 300, latency, ..Default::default() };
+    let options = kong::Options { requests: 150, objects: 150, latency, ..Default::default() };
     let mut world = World::new(options);
     world.set("lease_secs", "1").set("max_in_flight", &MAX_IN_FLIGHT.to_string());
     world.set("page_size", "200").store_at(redis);
     world.answer_late(80);
     let mut tally = Tally::default();
     while tally.kills < kills {
-        world.kong.add_activity(random.u32(0..250), random.u32(0..150));
+        world.kong.add_activity(random.u32(0..130), random.u32(0..90));
         let before = Seen::of(&world);
         let mut host = world.once();
         let since = match random.u8(0..10) {
@@ -137,7 +137,7 @@ fn came(since: Since, world: &World, before: &Seen, host: &mut Host) -> bool {
         if here {
             return true;
         }
-        if host.ended_by(Instant::now() + Duration::from_millis(3)).is_some() {
+        if host.ended_by(Instant::now() + Duration::from_millis(8)).is_some() {
             return false;
         }
         assert!(Instant::now() < deadline, "a run hangs: {}", host.said());

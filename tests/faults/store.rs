@@ -31,12 +31,12 @@ async fn shipped(requests: u32, objects: u32) -> (World, Arc<FaultyStore>) {
 
 /// Ticks until the lease of an earlier run has run out, and then once.
 async fn after_the_lease(world: &World, store: &Arc<FaultyStore>) -> Tick {
-    for _ in 0..30 {
+    for _ in 0..10 {
         let tick = world.tick(store).await;
         if tick.outcome() != "skipped" {
             return tick;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
     }
     panic!("the lease does not run out");
 }
@@ -59,14 +59,14 @@ async fn key(store: &FaultyStore, part: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_store_that_fails_at_any_call_for_once_or_from_then_on_loses_nothing() {
     let calls = {
-        let (world, store) = world(350, 250);
+        let (world, store) = world(220, 110);
         ok(&world, &store).await;
         store.calls()
     };
     let cases = (0..calls).flat_map(|call| [(call, call + 1), (call, u64::MAX)]);
     let repeats: Vec<usize> = stream::iter(cases)
         .map(|(from, to)| tokio::spawn(fails(from, to)))
-        .buffer_unordered(12)
+        .buffer_unordered(8)
         .map(Result::unwrap)
         .collect()
         .await;
@@ -80,11 +80,14 @@ async fn a_store_that_fails_at_any_call_for_once_or_from_then_on_loses_nothing()
 
 /// One world whose store fails at those calls; the batches that were repeated.
 async fn fails(from: u64, to: u64) -> usize {
-    let (world, store) = world(350, 250);
+    let (mut world, store) = world(220, 110);
+    let struck = world.variables["aws_access_key_id"].clone();
     store.fail(from..to);
     let tick = world.tick(&store).await;
     let case = format!("calls {from} to {to} fail: {tick:?}");
     match tick.outcome() {
+        // The lease could not be renewed; a swap that fails says no more than one that another won.
+        "failed" if to == from + 1 && tick.error().contains("stalled past its lease") => {}
         "failed" => {
             for words in ["key-value store", "kong-cloudtrail:faults-", "runtime config"] {
                 assert!(tick.error().contains(words), "{words:?} is not said when {case}");
@@ -97,14 +100,16 @@ async fn fails(from: u64, to: u64) -> usize {
     if from < 2 {
         assert_eq!(world.cloudtrail.status().calls, 0, "sent without a ledger when {case}");
     }
-    let batches_before = world.cloudtrail.calls().len();
     store.heal();
+    let key = world.new_key();
+    world.set("aws_access_key_id", &key);
     ok(&world, &store).await;
     let verdict = Verdict::of(&world);
     verdict.assert_nothing_is_lost();
     let repeated = verdict.forgotten();
     assert!(repeated.len() <= MAX_IN_FLIGHT, "{repeated:?} came again when {case}");
-    assert!(repeated.iter().all(|call| *call < batches_before), "repeated after healing: {case}");
+    let of_the_struck = |call: &usize| verdict.calls[*call].access_key_id == struck;
+    assert!(repeated.iter().all(of_the_struck), "repeated after healing: {case}");
     if tick.outcome() == "ok" {
         assert!(repeated.is_empty(), "an ok run was not recorded when {case}");
     }

@@ -110,15 +110,18 @@ impl World {
         self.spawn("up", |_| {})
     }
 
+    /// An access key that CloudTrail knows and that nobody has used.
+    pub fn new_key(&self) -> String {
+        let mut all = self.credentials.lock().unwrap();
+        let access_key_id = format!("AKIDHOST{}", all.len());
+        all.push(credentials(&access_key_id));
+        self.cloudtrail.set_credentials(all.clone());
+        access_key_id
+    }
+
     /// A process, its command changed by `change`.
     pub fn spawn(&self, verb: &str, change: impl FnOnce(&mut Command)) -> Host {
-        let access_key_id = {
-            let mut all = self.credentials.lock().unwrap();
-            let access_key_id = format!("AKIDHOST{}", all.len());
-            all.push(credentials(&access_key_id));
-            self.cloudtrail.set_credentials(all.clone());
-            access_key_id
-        };
+        let access_key_id = self.new_key();
         let mut command = Command::new(host::binary());
         command.arg(verb).current_dir(self.folder.path()).env_remove("RUST_LOG");
         command.args(["--runtime-config-file", "runtime-config.toml", "--state-dir", ""]);
