@@ -96,7 +96,7 @@ impl Host {
     pub fn said(&self) -> String {
         let all = [&self.stdout, &self.stderr].map(|lines| {
             let lines = lines.lock().unwrap();
-            lines.iter().map(|(_, line)| format!("{line}\n")).collect::<String>()
+            lines.iter().flat_map(|(_, line)| [line.as_str(), "\n"]).collect::<String>()
         });
         all.concat()
     }

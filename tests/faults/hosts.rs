@@ -56,10 +56,10 @@ fn however_hosts_stall_or_die_one_ships_and_what_was_on_the_wire_of_the_struck_c
     std::thread::scope(|scope| {
         scope.spawn(|| two_that_nothing_strikes_ship_each_entry_once(fleet(2)));
         scope.spawn(|| {
-            those_that_stall_repeat_what_was_on_their_wire("two hosts, stalls", fleet(2))
+            those_that_stall_repeat_what_was_on_their_wire("two hosts, stalls", fleet(2));
         });
         scope.spawn(|| {
-            those_that_stall_repeat_what_was_on_their_wire("three hosts, stalls", fleet(3))
+            those_that_stall_repeat_what_was_on_their_wire("three hosts, stalls", fleet(3));
         });
         scope.spawn(|| one_that_dies_is_replaced_within_its_lease_and_a_tick(fleet(2)));
     });
@@ -198,7 +198,7 @@ impl Fleet {
     /// Waits until a run has begun and ended after the last activity, and compares.
     fn judge(mut self, name: &str) {
         let quiet = Instant::now();
-        let deadline = quiet + Duration::from_secs(60);
+        let deadline = quiet + Duration::from_mins(1);
         let settled = |host: &Host| {
             let reports = host.reports();
             let later = reports.iter().filter(|(at, report)| {

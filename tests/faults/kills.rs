@@ -125,7 +125,7 @@ fn kill_and_kill_again(redis: &str, mut random: fastrand::Rng, kills: u32) -> Ta
 
 /// Waits for the moment; false when the run has ended before.
 fn came(since: Since, world: &World, before: &Seen, host: &mut Host) -> bool {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let now = Seen::of(world);
         let here = match since {
@@ -146,7 +146,7 @@ fn came(since: Since, world: &World, before: &Seen, host: &mut Host) -> bool {
 
 /// Runs without kills, until all is in.
 fn ship_the_rest(world: &World) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         let mut host = world.once();
         host.ended_by(deadline).expect("a run hangs");

@@ -47,6 +47,9 @@ async fn ok(world: &World, store: &Arc<FaultyStore>) -> Tick {
     tick
 }
 
+/// What happens to a stored value.
+type Damage<'d> = &'d dyn Fn(&[u8]) -> Vec<u8>;
+
 fn ids(verdict: &Verdict) -> Vec<&str> {
     verdict.repeated.iter().map(|(id, _)| id.as_str()).collect()
 }
@@ -142,7 +145,7 @@ async fn a_value_that_is_damaged_or_of_a_newer_format_is_refused_by_its_key_and_
         value
     };
     let empty = |_: &[u8]| Vec::new();
-    let cases: [(&str, &str, &dyn Fn(&[u8]) -> Vec<u8>); 7] = [
+    let cases: [(&str, &str, Damage); 7] = [
         (":head", "newer", &newer),
         (":head", "damaged", &cut),
         (":head", "damaged", &empty),

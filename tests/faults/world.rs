@@ -14,7 +14,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::host::{self, Host};
-use super::redis::Redis;
 
 pub const CHANNEL: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
