@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 
 use kong_cloudtrail_host::key_value::StoreManager;
 use kong_cloudtrail_host::{App, Ending, Options, Sources};
@@ -121,6 +121,7 @@ impl World {
     /// A process, its command changed by `change`.
     pub fn spawn(&self, verb: &str, change: impl FnOnce(&mut Command)) -> Host {
         let access_key_id = self.new_key();
+        compile();
         let mut command = Command::new(host::binary());
         command.arg(verb).current_dir(self.folder.path()).env_remove("RUST_LOG");
         command.args(["--runtime-config-file", "runtime-config.toml", "--state-dir", ""]);
@@ -134,6 +135,9 @@ impl World {
 
     /// The application in this process, over a store of the test's own.
     pub fn app(&self, store: &Arc<impl StoreManager + 'static>) -> App {
+        // The first one compiles; what comes meanwhile waits, and takes it from the cache.
+        static LOADING: Mutex<()> = Mutex::new(());
+        let _loading = LOADING.lock().unwrap();
         let store: Arc<dyn StoreManager> = store.clone();
         App::load(Options {
             manifest: self.folder.path().to_owned(),
@@ -197,6 +201,23 @@ fn credentials(access_key_id: &str) -> cloudtrail::Credentials {
 
 fn variable(name: &str) -> String {
     format!("SPIN_VARIABLE_{}", name.to_uppercase())
+}
+
+/// Has the host compile a component that it has not met before: 15 s of a debug build's, which
+/// would be spent by each process of a test anew if they began together.
+fn compile() {
+    static COMPILED: Once = Once::new();
+    COMPILED.call_once(|| {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("spin.toml"), manifest()).unwrap();
+        let mut command = Command::new(host::binary());
+        command.args(["once", "--state-dir", ""]).current_dir(folder.path());
+        // It ends at once: there is no channel_arn.
+        command.env(variable("kong_admin_api"), "http://127.0.0.1:1");
+        let said = command.output().unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains("channel_arn is not set"), "{said}");
+    });
 }
 
 /// The project's manifest, but that it ticks every second and is at home anywhere.
