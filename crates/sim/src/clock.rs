@@ -4,6 +4,15 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+fn since_epoch() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+}
+
+/// The system's time, without any offset, in milliseconds since the Unix epoch.
+pub fn system_ms() -> u64 {
+    u64::try_from(since_epoch().as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The system's time plus an offset.
 #[derive(Debug, Default)]
 pub struct Clock {
@@ -23,8 +32,7 @@ impl Clock {
 
     /// Whole seconds since the Unix epoch.
     pub fn now(&self) -> i64 {
-        let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        i64::try_from(elapsed)
+        i64::try_from(since_epoch().as_secs())
             .unwrap_or(i64::MAX)
             .saturating_add(self.offset_secs.load(Ordering::Relaxed))
     }

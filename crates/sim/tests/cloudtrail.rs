@@ -7,10 +7,12 @@ mod support;
 
 use std::time::{Duration, Instant, SystemTime};
 
-use kong_cloudtrail_sim::cloudtrail::{EventFault, Faults, Keep, Options, RequestError, Simulator};
+use kong_cloudtrail_sim::cloudtrail::{
+    Call, EventFault, Faults, Keep, Options, RequestError, Simulator,
+};
 use kong_cloudtrail_sim::fault::{Fault, Malformed, Rule, When};
 use serde_json::{Value, json};
-use support::{CHANNEL, body, call, event, event_data, options};
+use support::{CHANNEL, body, call, event, event_data, key, options};
 
 fn start() -> Simulator {
     Simulator::start(options()).unwrap()
@@ -369,6 +371,31 @@ async fn an_answer_can_be_lost_after_its_events_were_accepted() {
     assert!(format!("{lost:?}").contains("ConnectionReset"), "{lost:?}");
     call.send(&endpoint).await.unwrap();
     assert_eq!(endpoint.ids(), ["one", "one"]);
+    let answers_lost: Vec<bool> = endpoint.calls().iter().map(|call| call.answer_lost).collect();
+    assert_eq!(answers_lost, [true, false]);
+}
+
+#[tokio::test]
+async fn each_accepted_event_is_told_by_the_call_that_brought_it() {
+    let endpoint = start();
+    let numbered = |id: &str| event(id, &event_data());
+    call(&[numbered("one"), numbered("two")]).send(&endpoint).await.unwrap();
+    let refused = EventFault {
+        code: Some("InternalFailure".to_owned()),
+        when: When { next: Some(1), ..When::default() },
+        ids: vec![],
+    };
+    endpoint.set_faults(Faults { events: vec![refused], ..Faults::default() });
+    call(&[numbered("three")]).send(&endpoint).await.unwrap();
+    call(&[numbered("three")]).send(&endpoint).await.unwrap();
+
+    let calls = endpoint.calls();
+    let events: Vec<_> = calls.iter().map(|call| call.events.clone()).collect();
+    assert_eq!(events, [0..2, 2..3], "a call that brought nothing is none of them");
+    assert!(calls.iter().all(|call| call.access_key_id == key().access_key_id));
+    let told: Vec<Call> =
+        reqwest::get(format!("{}/_sim/calls", endpoint.url())).await.unwrap().json().await.unwrap();
+    assert_eq!(told, calls);
 }
 
 #[tokio::test]

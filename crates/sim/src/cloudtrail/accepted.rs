@@ -1,10 +1,12 @@
-//! The events that were accepted, in that order, repeats included.
+//! The events that were accepted, in that order, repeats included, and the calls that brought them.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+use crate::clock;
 use crate::random::{generator, uuid};
 
 /// How much of an accepted event is kept.
@@ -30,6 +32,20 @@ pub struct Event {
     pub event_data: serde_json::Value,
 }
 
+/// A call of which events were accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The access key that signed it.
+    pub access_key_id: String,
+    /// When, in Unix milliseconds by the system's clock.
+    pub accepted_ms: u64,
+    /// Its accepted events: their places in the order of acceptance.
+    pub events: Range<usize>,
+    /// [`Faults::reset_after_accept`](super::Faults::reset_after_accept) kept the answer from the
+    /// caller.
+    pub answer_lost: bool,
+}
+
 #[derive(Debug)]
 pub(crate) struct Accepted {
     seed: u64,
@@ -41,6 +57,7 @@ pub(crate) struct Accepted {
     keep: Keep,
     /// Half a SHA-256 of each id: 16 bytes, and no two ids are mistaken for one.
     distinct: HashSet<[u8; 16]>,
+    calls: Vec<Call>,
 }
 
 impl Accepted {
@@ -52,6 +69,7 @@ impl Accepted {
             contents: Vec::new(),
             keep,
             distinct: HashSet::new(),
+            calls: Vec::new(),
         }
     }
 
@@ -67,6 +85,19 @@ impl Accepted {
         fingerprint.copy_from_slice(&hash[..16]);
         self.distinct.insert(fingerprint);
         self.event_id(self.ends.len() - 1)
+    }
+
+    /// Keeps that one call brought the events from the `first`th on.
+    pub(crate) fn close_call(&mut self, access_key_id: String, first: usize, answer_lost: bool) {
+        if first < self.len() {
+            let accepted_ms = clock::system_ms();
+            let events = first..self.len();
+            self.calls.push(Call { access_key_id, accepted_ms, events, answer_lost });
+        }
+    }
+
+    pub(crate) fn calls(&self) -> Vec<Call> {
+        self.calls.clone()
     }
 
     pub(crate) fn len(&self) -> usize {

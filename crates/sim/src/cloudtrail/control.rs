@@ -5,6 +5,7 @@
 //! - `POST /_sim/clock` `{"offset_secs": n}`
 //! - `GET /_sim/events?from=0&limit=1000`: accepted events in the order of acceptance ([`Event`]).
 //! - `GET /_sim/ids`: the ids of all accepted events, repeats included.
+//! - `GET /_sim/calls`: the calls of which events were accepted, in that order ([`Call`]).
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use axum::{Json, Router};
 
 use super::error::ServiceError;
 use super::put::put_audit_events;
-use super::{Event, Faults, State, Status};
+use super::{Call, Event, Faults, State, Status};
 use crate::control::{ClockOffset, Part, Posted};
 use crate::front::{lock, stand_before};
 
@@ -32,6 +33,7 @@ pub(super) fn router(state: &Arc<State>) -> Router {
         .route("/_sim/clock", post(clock))
         .route("/_sim/events", get(events))
         .route("/_sim/ids", get(ids))
+        .route("/_sim/calls", get(calls))
         .merge(api)
         .with_state(state.clone())
 }
@@ -59,4 +61,8 @@ async fn events(Shared(state): Shared<Arc<State>>, Query(part): Query<Part>) -> 
 
 async fn ids(Shared(state): Shared<Arc<State>>) -> Json<Vec<String>> {
     Json(lock(&state.accepted).ids())
+}
+
+async fn calls(Shared(state): Shared<Arc<State>>) -> Json<Vec<Call>> {
+    Json(lock(&state.accepted).calls())
 }

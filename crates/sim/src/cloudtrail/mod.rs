@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub use self::accepted::{Event, Keep};
+pub use self::accepted::{Call, Event, Keep};
 pub use self::faults::{EventFault, Faults, RequestError};
 pub use self::sigv4::Credentials;
 
@@ -191,6 +191,11 @@ impl Simulator {
     /// The ids of all accepted events in the order of acceptance, repeats included.
     pub fn ids(&self) -> Vec<String> {
         lock(&self.state.accepted).ids()
+    }
+
+    /// The calls of which events were accepted, in that order.
+    pub fn calls(&self) -> Vec<Call> {
+        lock(&self.state.accepted).calls()
     }
 
     /// Replaces the faults.

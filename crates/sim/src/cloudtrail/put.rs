@@ -74,9 +74,9 @@ pub(super) async fn put_audit_events(
     let (head, body) = request.into_parts();
     let outcome = answer(&state, &head, body).await;
     let mut response = match outcome {
-        Ok(outcome) => {
+        Ok(Put { outcome, answer_lost }) => {
             // The events are kept by now; the caller will never know.
-            if lock(&state.faults).loses_answer() {
+            if answer_lost {
                 connection.reset().await;
             }
             Json(outcome).into_response()
@@ -97,13 +97,19 @@ pub(super) async fn put_audit_events(
     response
 }
 
-async fn answer(state: &State, head: &Parts, body: Body) -> Result<Outcome, ServiceError> {
+/// What a call came to, and whether its caller gets to know.
+struct Put {
+    outcome: Outcome,
+    answer_lost: bool,
+}
+
+async fn answer(state: &State, head: &Parts, body: Body) -> Result<Put, ServiceError> {
     // Read well beyond the limit, so that the caller gets to see the refusal.
     let body = to_bytes(body, 64 * MAX_BODY).await.ok().filter(|body| body.len() <= MAX_BODY);
     let body = body.ok_or_else(|| {
         ServiceError::new("RequestEntityTooLargeException", "Request body is larger than 1 MB")
     })?;
-    state.authenticate(head, &body)?;
+    let access_key_id = state.authenticate(head, &body)?;
     if let Some(error) = lock(&state.faults).error() {
         return Err(error);
     }
@@ -112,7 +118,7 @@ async fn answer(state: &State, head: &Parts, body: Body) -> Result<Outcome, Serv
     }
     state.check_channel(head.uri.query().unwrap_or_default())?;
     let events = read(&body)?;
-    Ok(state.put(events))
+    Ok(state.put(events, access_key_id))
 }
 
 /// The events of a request, as the service model allows them.
@@ -148,7 +154,8 @@ fn read(body: &[u8]) -> Result<Vec<(String, String, Option<String>)>, ServiceErr
 }
 
 impl State {
-    fn authenticate(&self, head: &Parts, body: &[u8]) -> Result<(), ServiceError> {
+    /// The access key that signed the request.
+    fn authenticate(&self, head: &Parts, body: &[u8]) -> Result<String, ServiceError> {
         let signed = Signed {
             method: head.method.as_str(),
             path: head.uri.path(),
@@ -163,7 +170,7 @@ impl State {
         if lock(&self.faults).has_expired(&key.access_key_id) {
             return Err(ServiceError::usual("ExpiredTokenException"));
         }
-        Ok(())
+        Ok(key.access_key_id.clone())
     }
 
     /// The channel may be named by its ARN or by the ARN's suffix (API reference).
@@ -199,7 +206,7 @@ impl State {
         Ok(())
     }
 
-    fn put(&self, events: Vec<(String, String, Option<String>)>) -> Outcome {
+    fn put(&self, events: Vec<(String, String, Option<String>)>, access_key_id: String) -> Put {
         let recipient = schema::Recipient {
             account: &self.channel.account,
             event_source: self.event_source.as_deref(),
@@ -207,6 +214,7 @@ impl State {
         let mut outcome = Outcome { failed: Vec::new(), successful: Vec::new() };
         let mut faults = lock(&self.faults);
         let mut accepted = lock(&self.accepted);
+        let first = accepted.len();
         for (id, event_data, checksum) in events {
             let judged = match faults.event(&id) {
                 Some(Struck::LeftOut) => continue,
@@ -222,7 +230,9 @@ impl State {
                 outcome.successful.push(Successful { id, event_id });
             }
         }
-        outcome
+        let answer_lost = faults.loses_answer();
+        accepted.close_call(access_key_id, first, answer_lost);
+        Put { outcome, answer_lost }
     }
 }
 

@@ -1,0 +1,126 @@
+//! `kong-cloudtrail-host` as a process that can be stopped, continued and killed.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// A line of stdout, and when it came.
+pub type Line = (Instant, String);
+
+/// A running host; killed when dropped.
+pub struct Host {
+    child: Child,
+    /// The access key by which CloudTrail tells its calls from others'.
+    pub access_key_id: String,
+    stdout: Arc<Mutex<Vec<Line>>>,
+    stderr: Arc<Mutex<Vec<Line>>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// The host's binary, which cargo puts beside the folder of the tests'.
+pub fn binary() -> PathBuf {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    let host = path.join("kong-cloudtrail-host");
+    let found = host.display();
+    assert!(host.exists(), "no host at {found}: run `cargo build -p kong-cloudtrail-host`");
+    host
+}
+
+impl Host {
+    pub fn spawn(mut command: Command, access_key_id: String) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (stdout, stderr) = (Arc::default(), Arc::default());
+        let readers = vec![
+            listen(child.stdout.take().unwrap(), &stdout),
+            listen(child.stderr.take().unwrap(), &stderr),
+        ];
+        Self { child, access_key_id, stdout, stderr, readers }
+    }
+
+    /// Waits until the process has ended by itself, at most until `deadline`.
+    pub fn ended_by(&mut self, deadline: Instant) -> Option<ExitStatus> {
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                for reader in self.readers.drain(..) {
+                    reader.join().unwrap();
+                }
+                return Some(status);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(2));
+        }
+    }
+
+    /// SIGKILL; the process is gone when this returns.
+    pub fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// SIGSTOP.
+    pub fn stop(&self) {
+        signal(&self.child, "STOP");
+    }
+
+    /// SIGCONT.
+    pub fn go_on(&self) {
+        signal(&self.child, "CONT");
+    }
+
+    /// The reports so far, and when they came.
+    pub fn reports(&self) -> Vec<(Instant, Value)> {
+        let lines = self.stdout.lock().unwrap();
+        let reports =
+            lines.iter().filter_map(|(at, line)| Some((*at, kong_cloudtrail_host::report(line)?)));
+        reports.collect()
+    }
+
+    /// How the one run of `once` went, which has ended.
+    pub fn report(&self) -> Value {
+        let mut reports = self.reports();
+        assert_eq!(reports.len(), 1, "one report a run: {}", self.said());
+        reports.remove(0).1
+    }
+
+    /// All that it has printed.
+    pub fn said(&self) -> String {
+        let all = [&self.stdout, &self.stderr].map(|lines| {
+            let lines = lines.lock().unwrap();
+            lines.iter().flat_map(|(_, line)| [line.as_str(), "\n"]).collect::<String>()
+        });
+        all.concat()
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn listen(pipe: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<Line>>>) -> JoinHandle<()> {
+    let lines = lines.clone();
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
+            let line = String::from_utf8_lossy(&line).into_owned();
+            lines.lock().unwrap().push((Instant::now(), line));
+        }
+    })
+}
+
+/// Sends the signal of that name to a child of ours that has not been waited for.
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    assert!(sent.success(), "kill -s {name}");
+}

@@ -1,0 +1,34 @@
+//! The shipped component under real violence: the built `.wasm` on the real host process, a real
+//! Redis, real signals, and the two simulators, which know what is true.
+//!
+//! - `kills`: SIGKILL at any moment.
+//! - `hosts`: several hosts on one store, stopped, continued and killed.
+//! - `mix`: everything that may fail, failing at once.
+//! - `store`: a key-value store that fails, is slow, or has lost or damaged what it held.
+//! - `secrets`: nothing printed or stored holds one.
+//! - `sizes`: entries far beyond CloudTrail's limits.
+//!
+//! The rest is the stage: `world` (simulators and variables), `host` (the process), `redis`,
+//! `faulty` (the store that fails on demand), `verdict` (what Kong holds against what is in
+//! CloudTrail).
+//!
+//! `cargo xtask test` builds what this needs; by hand that is `cargo xtask build` and
+//! `cargo build -p kong-cloudtrail-host`. Where `redis-server` is missing, what needs it says
+//! SKIPPED. `KONG_CLOUDTRAIL_SOAK=1` runs the long form. Everything drawn is drawn from a seed that
+//! is printed and can be given back in `KONG_CLOUDTRAIL_SEED`.
+#![allow(clippy::unwrap_used)]
+
+mod faulty;
+mod host;
+mod hosts;
+mod kills;
+mod mix;
+mod redis;
+#[path = "../mapping/same.rs"]
+#[allow(dead_code, reason = "sizes needs one of its functions")]
+mod same;
+mod secrets;
+mod sizes;
+mod store;
+mod verdict;
+mod world;

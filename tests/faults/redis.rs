@@ -1,0 +1,96 @@
+//! A Redis of a test's own that forgets nothing: every write is on disk before it is acknowledged.
+
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// A server that can be stopped and started again on the same port and folder; ended when dropped.
+pub struct Redis {
+    server: Option<Child>,
+    port: u16,
+    password: Option<&'static str>,
+    folder: TempDir,
+}
+
+/// How a server is stopped.
+#[derive(Clone, Copy, Debug)]
+pub enum Stop {
+    /// SIGTERM: it closes its files.
+    Orderly,
+    /// SIGKILL.
+    Sudden,
+}
+
+impl Redis {
+    /// Starts a server; none, with a word on stderr, where `redis-server` is not installed.
+    pub fn start(password: Option<&'static str>) -> Option<Self> {
+        if let Err(error) = Command::new("redis-server").arg("--version").output() {
+            eprintln!("SKIPPED: this needs a Redis, and redis-server cannot be run: {error}");
+            return None;
+        }
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = tempfile::tempdir().unwrap();
+        let mut redis = Self { server: None, port, password, folder };
+        redis.start_again();
+        Some(redis)
+    }
+
+    /// Starts the server with what it holds on disk.
+    pub fn start_again(&mut self) {
+        assert!(self.server.is_none(), "it runs already");
+        let mut command = Command::new("redis-server");
+        command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
+        command.args(["--appendfsync", "always", "--port", &self.port.to_string(), "--dir"]);
+        command.arg(self.folder.path()).stdout(Stdio::null());
+        if let Some(password) = self.password {
+            command.args(["--requirepass", password]);
+        }
+        self.server = Some(command.spawn().unwrap());
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            assert!(Instant::now() < deadline, "redis-server does not listen on {}", self.port);
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    pub fn stop(&mut self, how: Stop) {
+        let mut server = self.server.take().expect("it runs");
+        match how {
+            Stop::Orderly => super::host::signal(&server, "TERM"),
+            Stop::Sudden => server.kill().unwrap(),
+        }
+        server.wait().unwrap();
+    }
+
+    /// Its address, with the password where it asks for one.
+    pub fn url(&self) -> String {
+        let user = self.password.map(|password| format!(":{password}@")).unwrap_or_default();
+        format!("redis://{user}127.0.0.1:{}", self.port)
+    }
+
+    /// All that was ever written to it, as it stands on disk.
+    pub fn ever_stored(&self) -> Vec<u8> {
+        let mut files = Vec::new();
+        gather(self.folder.path(), &mut files);
+        files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect()
+    }
+}
+
+fn gather(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { gather(&path, files) } else { files.push(path) }
+    }
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        if let Some(mut server) = self.server.take() {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
+    }
+}

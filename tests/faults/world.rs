@@ -1,0 +1,231 @@
+//! One Kong, one channel, and the variables that tie the component to them.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Once};
+
+use kong_cloudtrail_host::key_value::StoreManager;
+use kong_cloudtrail_host::{App, Ending, Options, Sources};
+use kong_cloudtrail_sim::fault::{Fault, Rule, When};
+use kong_cloudtrail_sim::{cloudtrail, kong};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::host::{self, Host};
+
+pub const CHANNEL: &str =
+    "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
+pub const TOKEN: &str = "kong/token+that~nobody=may&see";
+pub const SECRET: &str = "aws/secret+that~nobody=may&see";
+pub const SESSION_TOKEN: &str = "IQoJb3JpZ2lu/session+token=that&nobody%may~see==";
+
+/// The two simulators, and the component's variables.
+pub struct World {
+    pub kong: kong::Simulator,
+    pub cloudtrail: cloudtrail::Simulator,
+    pub variables: BTreeMap<String, String>,
+    credentials: Mutex<Vec<cloudtrail::Credentials>>,
+    folder: TempDir,
+}
+
+/// Whether the long form is wanted.
+pub fn soak() -> bool {
+    std::env::var("KONG_CLOUDTRAIL_SOAK").is_ok_and(|value| value == "1")
+}
+
+/// The seed of a test, printed under its name.
+pub fn seed(test: &str) -> u64 {
+    let given = std::env::var("KONG_CLOUDTRAIL_SEED").ok();
+    let seed = given.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
+    println!("{test}: seed {seed} (KONG_CLOUDTRAIL_SEED={seed} draws the same again)");
+    seed
+}
+
+/// The component as `cargo xtask build` leaves it.
+fn component() -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let component = root.join("target/wasm32-wasip2/release/kong_cloudtrail.wasm");
+    assert!(component.exists(), "no component: run `cargo xtask build`");
+    component
+}
+
+impl World {
+    pub fn new(kong: kong::Options) -> Self {
+        static WORLDS: AtomicU32 = AtomicU32::new(0);
+        let token = Some(TOKEN.to_owned());
+        let kong = kong::Simulator::start(kong::Options { token, ..kong }).unwrap();
+        let folder = TempDir::new().unwrap();
+        let credentials = credentials("AKIDFIRST");
+        let options = cloudtrail::Options::new(CHANNEL, credentials.clone());
+        let cloudtrail = cloudtrail::Simulator::start(options).unwrap();
+        let ledger = format!("faults-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
+        let variables = [
+            ("kong_admin_api", kong.url()),
+            ("kong_admin_token", TOKEN.to_owned()),
+            ("channel_arn", CHANNEL.to_owned()),
+            ("cloudtrail_endpoint", cloudtrail.url()),
+            ("allow_outbound", cloudtrail.url()),
+            ("aws_access_key_id", credentials.access_key_id.clone()),
+            ("aws_secret_access_key", SECRET.to_owned()),
+            ("aws_session_token", SESSION_TOKEN.to_owned()),
+            ("ledger", ledger),
+            ("max_calls_per_sec", "1000".to_owned()),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
+        std::fs::write(folder.path().join("spin.toml"), manifest()).unwrap();
+        let credentials = Mutex::new(vec![credentials]);
+        Self { kong, cloudtrail, variables, credentials, folder }
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.variables.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Has the store at `url` for the processes to come.
+    pub fn store_at(&self, url: &str) {
+        let config = format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{url}\"\n");
+        std::fs::write(self.folder.path().join("runtime-config.toml"), config).unwrap();
+    }
+
+    /// Has CloudTrail accept a batch at once and answer `millis` later, so that there is a time
+    /// between acceptance and answer to strike in.
+    pub fn answer_late(&self, millis: u64) {
+        let fault = Fault::Delay { first_byte_ms: 0, between_bytes_ms: millis, pieces: 2 };
+        let rule = Rule { path: None, when: When::default(), fault };
+        let faults = cloudtrail::Faults { rules: vec![rule], ..Default::default() };
+        self.cloudtrail.set_faults(faults);
+    }
+
+    /// A process that does one run, with an access key of its own.
+    pub fn once(&self) -> Host {
+        self.spawn("once", |_| {})
+    }
+
+    /// A process that ticks every second, with an access key of its own.
+    pub fn up(&self) -> Host {
+        self.spawn("up", |_| {})
+    }
+
+    /// An access key that CloudTrail knows and that nobody has used.
+    pub fn new_key(&self) -> String {
+        let mut all = self.credentials.lock().unwrap();
+        let access_key_id = format!("AKIDHOST{}", all.len());
+        all.push(credentials(&access_key_id));
+        self.cloudtrail.set_credentials(all.clone());
+        access_key_id
+    }
+
+    /// A process, its command changed by `change`.
+    pub fn spawn(&self, verb: &str, change: impl FnOnce(&mut Command)) -> Host {
+        let access_key_id = self.new_key();
+        compile();
+        let mut command = Command::new(host::binary());
+        command.arg(verb).current_dir(self.folder.path()).env_remove("RUST_LOG");
+        command.args(["--runtime-config-file", "runtime-config.toml", "--state-dir", ""]);
+        for (name, value) in &self.variables {
+            command.env(variable(name), value);
+        }
+        command.env(variable("aws_access_key_id"), &access_key_id);
+        change(&mut command);
+        Host::spawn(command, access_key_id)
+    }
+
+    /// The application in this process, over a store of the test's own.
+    pub fn app(&self, store: &Arc<impl StoreManager + 'static>) -> App {
+        // The first one compiles; what comes meanwhile waits, and takes it from the cache.
+        static LOADING: Mutex<()> = Mutex::new(());
+        let _loading = LOADING.lock().unwrap();
+        let store: Arc<dyn StoreManager> = store.clone();
+        App::load(Options {
+            manifest: self.folder.path().to_owned(),
+            variables: Sources { given: self.variables.clone(), ..Sources::default() },
+            stores: [("default".to_owned(), store)].into(),
+            state_dir: Some(PathBuf::new()),
+            ..Options::default()
+        })
+        .unwrap()
+    }
+
+    /// One tick over that store. Whatever happens, the component returns and prints one report.
+    pub async fn tick(&self, store: &Arc<impl StoreManager + 'static>) -> Tick {
+        let outcome = self.app(store).tick().await.unwrap();
+        assert_eq!(outcome.ending, Ending::Returned, "{outcome:?}");
+        let reports =
+            outcome.stdout.iter().filter(|line| kong_cloudtrail_host::report(line).is_some());
+        assert_eq!(reports.count(), 1, "one report a run: {:?}", outcome.stdout);
+        let said = [outcome.stdout, outcome.stderr].concat().join("\n");
+        Tick { report: outcome.report.unwrap(), said }
+    }
+}
+
+/// A tick of the component.
+#[derive(Debug)]
+pub struct Tick {
+    pub report: Value,
+    /// All that it printed.
+    pub said: String,
+}
+
+impl Tick {
+    pub fn outcome(&self) -> &str {
+        self.report["outcome"].as_str().unwrap()
+    }
+
+    pub fn error(&self) -> &str {
+        self.report["error"].as_str().unwrap_or_default()
+    }
+
+    pub fn shipped(&self) -> u64 {
+        total(&self.report, "shipped")
+    }
+}
+
+/// A count of both streams together.
+pub fn total(report: &Value, count: &str) -> u64 {
+    ["requests", "objects"]
+        .map(|stream| report["streams"][stream][count].as_u64().unwrap())
+        .iter()
+        .sum()
+}
+
+fn credentials(access_key_id: &str) -> cloudtrail::Credentials {
+    cloudtrail::Credentials {
+        access_key_id: access_key_id.to_owned(),
+        secret_access_key: SECRET.to_owned(),
+        session_token: Some(SESSION_TOKEN.to_owned()),
+    }
+}
+
+fn variable(name: &str) -> String {
+    format!("SPIN_VARIABLE_{}", name.to_uppercase())
+}
+
+/// Has the host compile a component that it has not met before: 15 s of a debug build's, which
+/// would be spent by each process of a test anew if they began together.
+fn compile() {
+    static COMPILED: Once = Once::new();
+    COMPILED.call_once(|| {
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("spin.toml"), manifest()).unwrap();
+        let mut command = Command::new(host::binary());
+        command.args(["once", "--state-dir", ""]).current_dir(folder.path());
+        // It ends at once: there is no channel_arn.
+        command.env(variable("kong_admin_api"), "http://127.0.0.1:1");
+        let said = command.output().unwrap();
+        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        assert!(said.contains("channel_arn is not set"), "{said}");
+    });
+}
+
+/// The project's manifest, but that it ticks every second and is at home anywhere.
+fn manifest() -> String {
+    let text = include_str!("../../spin.toml");
+    let mut manifest: toml::Table = text.parse().unwrap();
+    manifest["trigger"]["timer"][0]["interval_secs"] = 1.into();
+    let source = component().display().to_string();
+    manifest["component"]["kong-cloudtrail"]["source"] = source.into();
+    toml::to_string(&manifest).unwrap()
+}
