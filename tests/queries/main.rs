@@ -16,6 +16,7 @@ mod listed;
 mod syntax;
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use kong_cloudtrail::event::{self, Context, Event};
@@ -66,12 +67,10 @@ fn request(id: &str, fields: Value) -> Value {
 
 /// At least so many bytes of what is hard on JSON and SQL, no two lines alike.
 fn awkward_text(bytes: usize) -> String {
-    let mut text = String::with_capacity(bytes + 100);
-    for line in 0.. {
-        text += &format!("{line} \"quoted\" back\\slash \\\" it''s %_ \0\u{1}\u{7f}\té漢字😀\r\n");
-        if text.len() >= bytes {
-            break;
-        }
+    let mut text = String::new();
+    for line in 0..=bytes / 50 {
+        write!(text, "{line} \"quoted\" back\\slash \\\" it''s %_ \0\u{1}\u{7f}\té漢字😀\r\n")
+            .unwrap();
     }
     text
 }
