@@ -1,0 +1,32 @@
+-- The events that have parts: one row for each, the newest first.
+-- parts and parts_expected differ when some of them are not in the store, or not in this span.
+SELECT
+    event_id,
+    eventtime,
+    eventname,
+    array_join(array_agg(DISTINCT field ORDER BY field), ', ') AS fields,
+    count(DISTINCT number) AS parts,
+    max(total) AS parts_expected
+FROM (
+    SELECT
+        eventtime,
+        eventname,
+        json_extract_scalar(part, '$.of') AS event_id,
+        json_extract_scalar(part, '$.field') AS field,
+        CAST(json_extract_scalar(part, '$.number') AS bigint) AS number,
+        CAST(json_extract_scalar(part, '$.total') AS bigint) AS total
+    FROM (
+        SELECT
+            eventdata.eventtime AS eventtime,
+            eventdata.eventname AS eventname,
+            element_at(eventdata.requestparameters, 'part') AS part
+        FROM <event_data_store_id>
+        WHERE eventcategory = 'ActivityAuditLog'
+            AND eventtime >= '<from>'
+            AND eventtime < '<to>'
+    )
+    WHERE part IS NOT NULL
+)
+WHERE event_id IS NOT NULL
+GROUP BY event_id, eventtime, eventname
+ORDER BY eventtime DESC, event_id

@@ -1,0 +1,158 @@
+//! An event data store in SQLite, for queries in Trino's SQL.
+//!
+//! A query runs as its file has it, its four placeholders replaced. That of the table becomes
+//! `events AS eventdata`: so `eventdata.uid`, a field of the struct `eventdata` to Trino, is to
+//! SQLite a column of that table, and `eventtime` is one to both. Trino's functions that SQLite
+//! lacks are registered here, after <https://trino.io/docs/current/functions.html>. A map and an
+//! array are JSON text here, which the queries never see.
+
+use std::collections::BTreeMap;
+
+use kong_cloudtrail::event::Event;
+use rusqlite::Connection;
+use rusqlite::functions::{Aggregate, Context, FunctionFlags};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::{Row, query};
+
+/// Functions registered here; SQLite has the others that the queries use.
+pub const REGISTERED: [&str; 7] =
+    ["array_agg", "array_join", "element_at", "json_extract_scalar", "sha256", "to_hex", "to_utf8"];
+
+/// Holds events as the schema for events from outside AWS has them (CloudTrail user guide,
+/// "Supported SQL schemas for event data stores").
+pub struct EventDataStore(Connection);
+
+impl EventDataStore {
+    pub fn with<'e>(events: impl IntoIterator<Item = &'e Event>) -> Self {
+        let connection = Connection::open_in_memory().unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE events (eventcategory, eventtime, eventjson, uid, eventname,
+                    requestparameters, responseelements, additionaleventdata)",
+            )
+            .unwrap();
+        register_functions(&connection).unwrap();
+        let store = Self(connection);
+        events.into_iter().for_each(|event| store.put(event));
+        store
+    }
+
+    fn put(&self, event: &Event) {
+        let data: Value = serde_json::from_str(&event.data).unwrap();
+        let time = data["eventTime"].as_str().unwrap().replace('T', " ").replace('Z', "");
+        // CloudTrail gives the event an id of its own; `eventData` stands in the event.
+        let record = serde_json::json!({"eventCategory": "ActivityAuditLog", "eventData": data});
+        self.0
+            .execute(
+                "INSERT INTO events VALUES ('ActivityAuditLog', ?, ?, ?, ?, ?, ?, ?)",
+                rusqlite::params![
+                    time,
+                    record.to_string(),
+                    data["UID"].as_str().unwrap(),
+                    data["eventName"].as_str().unwrap(),
+                    string_map(&data["requestParameters"]),
+                    string_map(&data["responseElements"]),
+                    string_map(&data["additionalEventData"]),
+                ],
+            )
+            .unwrap();
+    }
+
+    /// The rows of the query of that name, asked about that event.
+    pub fn rows(&self, name: &str, event_id: &str) -> Vec<Row> {
+        let sql = query(name)
+            .replace("<event_data_store_id>", "events AS eventdata")
+            .replace("<event_id>", event_id)
+            .replace("<from>", "2023-02-01 00:00:00")
+            .replace("<to>", "2023-03-01 00:00:00");
+        let mut statement = self.0.prepare(&sql).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let columns: Vec<String> =
+            statement.column_names().into_iter().map(str::to_owned).collect();
+        let rows = statement.query_map([], |row| {
+            columns.iter().enumerate().map(|(at, name)| Ok((name.clone(), row.get(at)?))).collect()
+        });
+        rows.unwrap().collect::<Result<_, _>>().unwrap()
+    }
+}
+
+/// An object as a `map<string,string>`: strings as they are, all else as JSON text.
+fn string_map(object: &Value) -> Option<String> {
+    let members: BTreeMap<&String, Option<String>> =
+        object.as_object()?.iter().map(|(name, value)| (name, string(value))).collect();
+    Some(serde_json::to_string(&members).unwrap())
+}
+
+fn string(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    }
+}
+
+fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("element_at", 2, flags, |call| {
+        let (Some(map), Some(key)) = strings(call)? else { return Ok(None) };
+        let mut map: BTreeMap<String, Option<String>> = serde_json::from_str(&map).unwrap();
+        Ok(map.remove(&key).flatten())
+    })?;
+    connection.create_scalar_function("json_extract_scalar", 2, flags, |call| {
+        let (Some(json), Some(path)) = strings(call)? else { return Ok(None) };
+        let member = path.strip_prefix("$.").expect("a path to a member");
+        assert!(!member.contains(['.', '[', '"']), "a deeper path than this knows: {path}");
+        // What is no JSON has no members, says Trino too.
+        let value: Value = serde_json::from_str(&json).unwrap_or_default();
+        Ok(value
+            .get(member)
+            .filter(|value| !value.is_object() && !value.is_array())
+            .and_then(string))
+    })?;
+    connection.create_scalar_function("array_join", 2, flags, |call| {
+        let (Some(array), Some(delimiter)) = strings(call)? else { return Ok(None) };
+        let array: Vec<Option<String>> = serde_json::from_str(&array).unwrap();
+        Ok(Some(array.into_iter().flatten().collect::<Vec<_>>().join(&delimiter)))
+    })?;
+    connection.create_scalar_function("to_utf8", 1, flags, |call| {
+        Ok(call.get::<Option<String>>(0)?.map(String::into_bytes))
+    })?;
+    connection.create_scalar_function("sha256", 1, flags, |call| {
+        Ok(call.get::<Option<Vec<u8>>>(0)?.map(|bytes| Sha256::digest(bytes).to_vec()))
+    })?;
+    connection.create_scalar_function("to_hex", 1, flags, |call| {
+        Ok(call.get::<Option<Vec<u8>>>(0)?.map(hex::encode_upper))
+    })?;
+    connection.create_aggregate_function("array_agg", 1, flags, ArrayAgg)
+}
+
+fn strings(call: &Context<'_>) -> rusqlite::Result<(Option<String>, Option<String>)> {
+    Ok((call.get(0)?, call.get(1)?))
+}
+
+/// The order is SQLite's own: it gives the rows as `ORDER BY` within the call says.
+struct ArrayAgg;
+
+impl Aggregate<Vec<Option<String>>, Option<String>> for ArrayAgg {
+    fn init(&self, _: &mut Context<'_>) -> rusqlite::Result<Vec<Option<String>>> {
+        Ok(Vec::new())
+    }
+
+    fn step(
+        &self,
+        call: &mut Context<'_>,
+        array: &mut Vec<Option<String>>,
+    ) -> rusqlite::Result<()> {
+        array.push(call.get(0)?);
+        Ok(())
+    }
+
+    fn finalize(
+        &self,
+        _: &mut Context<'_>,
+        array: Option<Vec<Option<String>>>,
+    ) -> rusqlite::Result<Option<String>> {
+        Ok(array.map(|array| serde_json::to_string(&array).unwrap()))
+    }
+}

@@ -1,0 +1,52 @@
+//! The list of events that have parts.
+
+use kong_cloudtrail::event::Event;
+use kong_cloudtrail::kong::Stream;
+use serde_json::json;
+
+use super::lake::EventDataStore;
+use super::{awkward_text, events, integer, request, text};
+
+fn large(id: &str, timestamp: i64) -> Vec<Event> {
+    let fields = json!({
+        "request_timestamp": timestamp,
+        "payload": awkward_text(250_000),
+        "trace": awkward_text(30_000),
+    });
+    events(Stream::Requests, &request(id, fields))
+}
+
+#[test]
+fn only_events_with_parts_are_listed_the_newest_first() {
+    let (older, newer) = (large("r1", 1_676_424_702), large("r2", 1_676_424_703));
+    let small = events(Stream::Requests, &request("r3", json!({"payload": "{}"})));
+    let store = EventDataStore::with(older.iter().chain(&newer).chain(&newer).chain(&small));
+    let rows = store.rows("events-with-parts", "");
+    let ids: Vec<_> = rows.iter().map(|row| text(row, "event_id")).collect();
+    assert_eq!(ids, ["r2", "r1"]);
+    for row in &rows {
+        assert_eq!(text(row, "fields"), "additionalEventData.trace, requestParameters.payload");
+        assert_eq!(text(row, "eventname"), "POSTservices");
+        let parts = i64::try_from(older.len() - 1).unwrap();
+        assert_eq!((integer(row, "parts"), integer(row, "parts_expected")), (parts, parts));
+    }
+}
+
+#[test]
+fn a_missing_part_shows_in_the_list() {
+    let mut events = large("r1", 1_676_424_702);
+    let total = events.len() - 1;
+    events.remove(2);
+    let rows = EventDataStore::with(&events).rows("events-with-parts", "");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(integer(&rows[0], "parts"), i64::try_from(total - 1).unwrap());
+    assert_eq!(integer(&rows[0], "parts_expected"), i64::try_from(total).unwrap());
+}
+
+#[test]
+fn events_outside_the_span_of_time_are_not_listed() {
+    let january = large("r1", 1_675_209_599);
+    let march = large("r2", 1_677_628_800);
+    let store = EventDataStore::with(january.iter().chain(&march));
+    assert_eq!(store.rows("events-with-parts", ""), []);
+}
