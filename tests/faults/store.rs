@@ -133,11 +133,8 @@ async fn a_store_that_takes_a_second_a_call_delays_and_nothing_else() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_that_is_damaged_or_of_a_newer_format_is_refused_by_its_key_and_nothing_is_touched()
 {
-    let newer = |value: &[u8]| {
-        let text = String::from_utf8_lossy(value).replace(r#""format":1"#, r#""format":2"#);
-        text.into_bytes()
-    };
-    let newer_segment = |value: &[u8]| [b"kcs2", &value[4..]].concat();
+    // The last byte of a value's mark is its format.
+    let newer = |value: &[u8]| [&value[..3], b"2", &value[4..]].concat();
     let cut = |value: &[u8]| value[..value.len() - 1].to_vec();
     let flipped = |value: &[u8]| {
         let mut value = value.to_vec();
@@ -149,7 +146,7 @@ async fn a_value_that_is_damaged_or_of_a_newer_format_is_refused_by_its_key_and_
         (":head", "newer", &newer),
         (":head", "damaged", &cut),
         (":head", "damaged", &empty),
-        (":segment:", "newer", &newer_segment),
+        (":segment:", "newer", &newer),
         (":segment:", "damaged", &cut),
         (":segment:", "damaged", &flipped),
         (":segment:", "damaged", &empty),
