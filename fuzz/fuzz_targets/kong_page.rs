@@ -33,7 +33,7 @@ struct Told<'i> {
     asked_last: Option<Stream>,
 }
 
-impl<'i> Told<'i> {
+impl Told<'_> {
     fn page(&mut self, request: &HttpRequest, stream: Stream) -> Vec<u8> {
         self.asked_last = Some(stream);
         let page = self.pages.pop().map_or_else(|| LAST_PAGE.into(), expand);
