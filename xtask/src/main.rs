@@ -7,10 +7,13 @@
 mod build;
 mod ci;
 mod demo;
+mod fuzz;
+mod mutants;
 mod progress;
 mod redis;
 mod round;
 mod shell;
+mod soak;
 mod test;
 mod tool;
 mod up;
@@ -42,6 +45,12 @@ enum Verb {
     Test,
     /// As `test`, and check the dependencies' licences, sources and advisories.
     Ci,
+    /// Try random input on the core, target by target.
+    Fuzz(fuzz::Arguments),
+    /// Change the core in small ways, one at a time, and see whether the tests notice.
+    Mutants(mutants::Arguments),
+    /// The long runs in a row: the model, kills and faults, fuzzing. Takes hours.
+    Soak(soak::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -60,5 +69,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Build => build::run(installs),
         Verb::Test => test::run(installs),
         Verb::Ci => ci::run(installs),
+        Verb::Fuzz(arguments) => fuzz::run(installs, &arguments),
+        Verb::Mutants(arguments) => mutants::run(&arguments),
+        Verb::Soak(arguments) => soak::run(installs, &arguments),
     }
 }

@@ -12,7 +12,7 @@ use crate::{build, shell};
 
 /// Where the tests find their Redis. Without it they say `SKIPPED` for what they leave out, which
 /// is counted.
-const REDIS_URL: &str = "KONG_CLOUDTRAIL_TEST_REDIS_URL";
+pub const REDIS_URL: &str = "KONG_CLOUDTRAIL_TEST_REDIS_URL";
 
 /// Runs everything; the exit status is a failure when anything failed.
 pub fn run(installs: Installs) -> Result<ExitCode> {
@@ -65,7 +65,7 @@ fn toolchain_has(round: &mut Round, part: &str, step: &str) -> bool {
 }
 
 /// A Redis for the tests. That it cannot be had skips them; that it does not start is a failure.
-fn redis(round: &mut Round, installs: Installs) -> Option<Redis> {
+pub fn redis(round: &mut Round, installs: Installs) -> Option<Redis> {
     let started = Instant::now();
     if let Err(why) = Redis::find(installs) {
         let why = format!("{why:#}; the tests run on the other stores alone");

@@ -91,6 +91,27 @@ pub fn cargo() -> Result<Command> {
     nested(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
 }
 
+/// A program out of the package `name` at `version`, which is installed below `target/` where no
+/// such program is found.
+pub fn pinned((name, version): (&str, &str)) -> Result<PathBuf> {
+    let tools = root()?.join("target/tools");
+    let own = tools.join("bin").join(name);
+    for program in [own.clone(), name.into()] {
+        let told = answer(&program.to_string_lossy(), &["--version"]);
+        if told.is_some_and(|told| told.split_whitespace().nth(1) == Some(version)) {
+            return Ok(program);
+        }
+    }
+    let mut install = cargo()?;
+    install.args(["install", name, "--version", version, "--locked", "--root"]).arg(&tools);
+    shell::run(&format!("Installing {name} {version}"), &mut install)?
+        .or_show("cargo install")
+        .with_context(|| {
+            format!("{name} {version} is missing: install it, or let crates.io be reached")
+        })?;
+    Ok(own)
+}
+
 /// A cargo in the checkout, free of what the outer one set for this crate alone: packages that
 /// rebuild when such a variable changes would do so at every turn.
 pub fn nested(cargo: impl AsRef<OsStr>) -> Result<Command> {

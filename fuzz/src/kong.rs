@@ -1,0 +1,136 @@
+//! A sound Kong with a few entries, and the other half of what one says: which entries a page has.
+
+use std::cell::RefCell;
+
+use http::Uri;
+use kong_cloudtrail::kong::{Entry, Stream};
+use kong_cloudtrail::ports::HttpRequest;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::same;
+use crate::world::{Answer, EPOCH, answer};
+
+/// What `GET /` answers.
+pub const ROOT: &str =
+    r#"{"version":"3.9.0.0-enterprise-edition","configuration":{"audit_log":true}}"#;
+
+/// A page without entries.
+pub const LAST_PAGE: &str = r#"{"data":[],"next":null}"#;
+
+/// The stream whose page a request asks for.
+pub fn stream_of(uri: &Uri) -> Option<Stream> {
+    Stream::ALL
+        .into_iter()
+        .find(|stream| uri.path().ends_with(&format!("/audit/{}", stream.name())))
+}
+
+fn parameter(uri: &Uri, name: &str) -> Option<i64> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.parse().ok())
+}
+
+/// Whether an entry of that time is within what a request asks for.
+pub fn is_asked_for(uri: &Uri, time: i64) -> bool {
+    parameter(uri, "after=").is_none_or(|after| time >= after)
+        && parameter(uri, "before=").is_none_or(|before| time < before)
+}
+
+/// The entries of a page as Kong sends one; nothing where it is no such page.
+pub fn entries(page: &[u8]) -> Option<Vec<String>> {
+    #[derive(Deserialize)]
+    struct Page<'p> {
+        #[serde(borrow)]
+        data: Vec<&'p RawValue>,
+        #[serde(default)]
+        offset: Option<String>,
+        #[serde(default)]
+        next: Option<String>,
+    }
+    let page: Page<'_> = serde_json::from_slice(page).ok()?;
+    let leads_on = page.offset.is_some_and(|offset| !offset.is_empty());
+    let is_entry = |entry: &&RawValue| Entry::parse(Stream::Requests, entry.get()).is_ok();
+    ((leads_on || page.next.is_none()) && page.data.iter().all(is_entry))
+        .then(|| page.data.iter().map(|entry| entry.get().to_owned()).collect())
+}
+
+/// By what two entries are the same: their ids, else all that they say.
+pub fn identity(stream: Stream, entry: &str) -> String {
+    let parsed = Entry::parse(stream, entry).unwrap();
+    match parsed.id() {
+        Some(id) => id.into_owned(),
+        None => canonical(stream, entry),
+    }
+}
+
+/// The canonical entry, where a payload or an entity of an unsigned one is told by its JSON value,
+/// as an event tells it.
+pub fn canonical(stream: Stream, entry: &str) -> String {
+    let mut entry = Entry::parse(stream, entry).unwrap();
+    let signed = entry.get("signature").is_some_and(|signature| signature.get() != "null");
+    let name = if stream == Stream::Requests { "payload" } else { "entity" };
+    let document: Option<Box<RawValue>> = entry
+        .text(name)
+        .filter(|text| {
+            !signed && text.trim_start().starts_with('{') && !same::has_repeated_members(text)
+        })
+        .and_then(|text| serde_json::from_str(&text).ok());
+    if let Some(document) = &document {
+        entry.fields.retain(|(field, _)| field != name);
+        entry.fields.push((name.into(), document));
+        return entry.canonical();
+    }
+    entry.canonical()
+}
+
+/// A Kong whose filters work, with three entries a stream that it has kept for a while.
+pub struct Kong {
+    entries: Vec<(Stream, i64, String)>,
+    /// What it gave away so far.
+    pub served: RefCell<Vec<(Stream, String)>>,
+}
+
+impl Default for Kong {
+    fn default() -> Self {
+        let ages = [30, 4000, 200_000];
+        let entries = ages.into_iter().zip(["a", "b", "c"]).flat_map(|(age, id)| {
+            let time = EPOCH - age;
+            // The first is too large for one event.
+            let notes = "x".repeat(if id == "a" { 28_000 } else { 1 });
+            let request = format!(
+                r#"{{"request_id":"{id}","request_timestamp":{time},"method":"POST","path":"/{id}","notes":"{notes}"}}"#
+            );
+            let object = format!(
+                r#"{{"id":"{id}o","request_timestamp":{time},"dao_name":"services","operation":"create","entity":"{{}}"}}"#
+            );
+            [(Stream::Requests, time, request), (Stream::Objects, time, object)]
+        });
+        Self { entries: entries.collect(), served: RefCell::default() }
+    }
+}
+
+impl Kong {
+    /// All that it has.
+    pub fn entries(&self) -> impl Iterator<Item = (Stream, &str)> {
+        self.entries.iter().map(|(stream, _, entry)| (*stream, entry.as_str()))
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    ///
+    /// None: it is sound.
+    pub fn answer(&self, request: &HttpRequest) -> Answer {
+        let Some(stream) = stream_of(request.uri()) else { return Ok(answer(200, ROOT)) };
+        let uri = request.uri();
+        let shown =
+            self.entries.iter().filter(|entry| entry.0 == stream && is_asked_for(uri, entry.1));
+        let size = usize::try_from(parameter(uri, "size=").unwrap()).unwrap();
+        let skip = usize::try_from(parameter(uri, "offset=").unwrap_or(0)).unwrap();
+        let mut shown: Vec<&str> = shown.map(|(_, _, entry)| entry.as_str()).skip(skip).collect();
+        let offset = if shown.len() > size { (skip + size).to_string() } else { String::new() };
+        shown.truncate(size);
+        self.served.borrow_mut().extend(shown.iter().map(|entry| (stream, (*entry).to_owned())));
+        let page = format!(r#"{{"data":[{}],"offset":"{offset}","next":null}}"#, shown.join(","));
+        Ok(answer(200, page))
+    }
+}

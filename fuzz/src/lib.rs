@@ -1,0 +1,22 @@
+//! What the fuzz targets share: a world in memory for the core, the Kong and the CloudTrail in it,
+//! and the limits that CloudTrail documents.
+//!
+//! A target's input is text, split by NUL bytes, which neither JSON nor a variable can hold: so a
+//! corpus can be read, and a mutation of one part leaves the others alone.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
+
+pub mod audit;
+pub mod kong;
+pub mod world;
+
+#[path = "../../tests/mapping/limits.rs"]
+mod limits;
+#[path = "../../tests/mapping/same.rs"]
+#[allow(dead_code)]
+mod same;
+
+/// The parts of an input.
+pub fn chunks(input: &[u8]) -> impl Iterator<Item = &[u8]> {
+    input.split(|byte| *byte == 0)
+}
