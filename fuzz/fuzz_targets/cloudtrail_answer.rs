@@ -91,7 +91,7 @@ fn answer(bytes: &[u8]) -> Answer {
     let mut response = http::Response::builder();
     response = match lines.next().unwrap_or_default() {
         "timeout" => return Err(HttpError::Timeout("first byte".to_owned())),
-        "large" => return Err(HttpError::TooLarge),
+        "large" => return Err(HttpError::TooLarge(Ends::default())),
         "denied" => return Err(HttpError::Denied),
         status => match status.parse::<u16>().ok().filter(|status| (100..1000).contains(status)) {
             Some(status) => response.status(status),

@@ -217,13 +217,15 @@ impl Answer {
 
 impl EventOutcome {
     fn of(code: &str, message: &str) -> Self {
+        let (code, message) = (shortened(code), shortened(message));
         let why = || format!("{code} {message}").trim_end().to_owned();
+        let code = code.as_str();
         match code {
             "FieldTooLong" | "FieldNotFound" | "InvalidData" | "InvalidChecksum" => {
                 Self::Refused(why())
             }
             "InvalidRecipient" | "InvalidEventSource" | "AccountNotSubscribed" => {
-                Self::Stop(Stop::Refused { code: code.to_owned(), message: message.to_owned() })
+                Self::Stop(Stop::Refused { code: code.to_owned(), message })
             }
             _ => Self::Again(why()),
         }
@@ -251,7 +253,13 @@ fn error_code(response: &HttpResponse) -> (String, String) {
     });
     let code = code.split(':').next().unwrap_or_default();
     let code = code.rsplit('#').next().unwrap_or_default();
-    (code.to_owned(), body.message.chars().take(300).collect())
+    (code.to_owned(), shortened(&body.message))
+}
+
+/// Words of AWS as they are printed and kept: all of what it is known to say, and of a proxy's page
+/// enough.
+fn shortened(words: &str) -> String {
+    words.chars().take(300).collect()
 }
 
 #[cfg(test)]

@@ -141,42 +141,29 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
             return Ok(());
         }
         let mut index = self.index.clone();
-        let mut pairs = Vec::new();
-        let mut added = self.added.clone().into_iter().peekable();
-        while let Some(next) = added.peek() {
-            let bytes = encoded(next).len();
-            let has_room = |chunk: &mut Chunk| chunk.bytes + bytes <= CHUNK_BYTES;
-            let last = index.chunks.pop_if(has_room);
-            let (number, mut letters) = match last.map(|last| (last, self.read(last))) {
-                Some((last, Ok(letters))) => (last.number, letters),
-                // What is damaged is left as it is, for whoever restores it.
-                Some((last, Err(LedgerError::Unreadable { key, .. }))) => {
-                    self.lost.push(key);
-                    index.chunks.push(last);
-                    (index.next, Vec::new())
-                }
-                Some((_, Err(error))) => return Err(error),
-                None => (index.next, Vec::new()),
-            };
-            index.next = index.next.max(number + 1);
-            let mut room = CHUNK_BYTES;
-            room -= letters.iter().map(|letter| encoded(letter).len()).sum::<usize>();
-            // A letter is smaller than a chunk; one that were not would still be kept, alone.
-            while let Some(letter) =
-                added.next_if(|letter| letters.is_empty() || encoded(letter).len() <= room)
-            {
-                room = room.saturating_sub(encoded(&letter).len());
+        let mut letters = self.added.clone();
+        let room = CHUNK_BYTES - letters.first().map_or(0, |letter| encoded(letter).len());
+        let last = index.chunks.pop_if(|last| !letters.is_empty() && last.bytes <= room);
+        let number = match last.map(|last| (last, self.read(last))) {
+            Some((last, Ok(mut kept))) => {
                 // Stored before, by a run that did not get to record its entry.
-                letters.retain(|kept| (kept.stream, &kept.id) != (letter.stream, &letter.id));
-                letters.push(letter);
+                let anew = |old: &DeadLetter| letters.iter().any(|new| new.is_of(old));
+                kept.retain(|old| !anew(old));
+                letters.splice(..0, kept);
+                last.number
             }
-            let (chunk, value) = seal(number, &letters);
-            index.chunks.push(chunk);
-            pairs.push((chunk_name(number), value));
-        }
-        pairs.push((INDEX.to_owned(), sealed::seal_json(INDEX_MARK, &index)));
-        self.store.set_many(pairs)?;
-        self.index = index;
+            // What is damaged is left as it is, for whoever restores it.
+            Some((last, Err(LedgerError::Unreadable { key, .. }))) => {
+                self.lost.push(key);
+                index.chunks.push(last);
+                index.next
+            }
+            Some((_, Err(error))) => return Err(error),
+            None => index.next,
+        };
+        let place = index.chunks.len();
+        let pairs = index.put(place, number, &letters);
+        self.save(index, pairs)?;
         self.added.clear();
         self.changed = false;
         Ok(())
@@ -210,22 +197,57 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         let Some(place) = index.chunks.iter().position(|known| known.number == chunk.number) else {
             return Ok(());
         };
-        let name = chunk_name(chunk.number);
-        let mut pairs = Vec::new();
+        index.chunks.remove(place);
+        let pairs = index.put(place, chunk.number, letters);
+        self.save(index, pairs)?;
         if letters.is_empty() {
-            index.chunks.remove(place);
-        } else {
-            let (chunk, value) = seal(chunk.number, letters);
-            index.chunks[place] = chunk;
-            pairs.push((name.clone(), value));
+            self.store.delete(&chunk_name(chunk.number))?;
         }
+        Ok(())
+    }
+
+    fn save(&mut self, index: Index, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
         pairs.push((INDEX.to_owned(), sealed::seal_json(INDEX_MARK, &index)));
         self.store.set_many(pairs)?;
         self.index = index;
-        if letters.is_empty() {
-            self.store.delete(&name)?;
-        }
         Ok(())
+    }
+}
+
+impl Index {
+    /// Names the chunks of `letters` from `place` on, as many as they take: the first is `number`,
+    /// the others are new. Returns their values.
+    fn put(
+        &mut self,
+        mut place: usize,
+        mut number: u64,
+        letters: &[DeadLetter],
+    ) -> Vec<(String, Vec<u8>)> {
+        let mut pairs = Vec::new();
+        let mut rest = letters;
+        while !rest.is_empty() {
+            let mut bytes = 0;
+            let fits = |letter: &&DeadLetter| {
+                bytes += encoded(letter).len();
+                bytes <= CHUNK_BYTES
+            };
+            // A letter is smaller than a chunk; one that were not would still be kept, alone.
+            let (chunk, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+            rest = others;
+            let (known, value) = seal(number, chunk);
+            self.chunks.insert(place, known);
+            pairs.push((chunk_name(number), value));
+            self.next = self.next.max(number + 1);
+            (place, number) = (place + 1, self.next);
+        }
+        pairs
+    }
+}
+
+impl DeadLetter {
+    /// Whether `other` is of the same event.
+    fn is_of(&self, other: &Self) -> bool {
+        (self.stream, &self.id) == (other.stream, &other.id)
     }
 }
 
@@ -362,6 +384,22 @@ mod tests {
         let of_objects = DeadLetter { stream: Stream::Objects, ..letter("b", "{}") };
         add(&memory, [of_objects]);
         assert_eq!(all(&memory).len(), 3, "an equal id of the other stream is another event");
+    }
+
+    #[test]
+    fn letters_that_grow_move_to_a_chunk_of_their_own_and_keep_their_order() {
+        let memory = Memory::default();
+        add(&memory, ["a", "b", "c"].map(|id| letter(id, &"x".repeat(87_000))));
+        add(&memory, [letter("d", "{}")]);
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        let first = dead_letters.chunks()[0];
+        let mut letters = dead_letters.read(first).unwrap();
+        letters.iter_mut().for_each(|letter| letter.error = "e".repeat(400));
+        dead_letters.replace(first, &letters).unwrap();
+        let ids: Vec<_> = all(&memory).into_iter().map(|letter| letter.id).collect();
+        assert_eq!(ids, ["a", "b", "c", "d"]);
+        assert!(values_within_the_limit(&memory));
     }
 
     #[test]

@@ -13,7 +13,7 @@
 mod dead_letters;
 mod fingerprint;
 mod head;
-mod sealed;
+pub mod sealed;
 mod segment;
 
 use std::collections::hash_map::Entry;
