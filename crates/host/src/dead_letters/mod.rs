@@ -31,7 +31,7 @@ const LABEL: &str = "default";
 const LEDGER: &str = "default";
 
 /// How long a tool that died keeps runs waiting.
-const LEASE: Duration = Duration::from_secs(60);
+const LEASE: Duration = Duration::from_mins(1);
 
 #[derive(Subcommand)]
 pub enum Verb {
@@ -146,7 +146,8 @@ fn list(letters: &mut DeadLetters<'_>, json: bool) -> Result<()> {
         }
     }
     if !rows.is_empty() {
-        print::table(&rows, &mut out)?;
+        let terminal = terminal_size::terminal_size_of(stdout());
+        print::table(&rows, terminal.map(|(width, _)| width.0), &mut out)?;
     }
     out.flush()?;
     let marked = letters.chunks().iter().map(|chunk| chunk.replays).sum();

@@ -18,8 +18,8 @@ const MAX_DEPTH: usize = 64;
 
 const HEADER: [&str; 6] = ["EVENT ID", "STREAM", "ENTRY", "REFUSED AT (UTC)", "REPLAY", "ERROR"];
 
-/// A line for each letter, as wide as the terminal.
-pub fn table(letters: &[DeadLetter], out: &mut impl Write) -> io::Result<()> {
+/// A line for each letter, cut to the terminal's `columns`.
+pub fn table(letters: &[DeadLetter], columns: Option<u16>, out: &mut impl Write) -> io::Result<()> {
     let mut table = Table::new();
     table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(HEADER);
@@ -37,16 +37,11 @@ pub fn table(letters: &[DeadLetter], out: &mut impl Write) -> io::Result<()> {
         row.max_height(1);
         table.add_row(row);
     }
-    let error = match terminal_size::terminal_size() {
-        Some((terminal_size::Width(columns), _)) => {
-            table.set_width(columns);
-            ColumnConstraint::LowerBoundary(Width::Fixed(10))
-        }
-        None => {
-            table.set_width(u16::MAX);
-            ColumnConstraint::UpperBoundary(Width::Fixed(ERROR_WIDTH))
-        }
+    let (width, error) = match columns {
+        Some(columns) => (columns, ColumnConstraint::LowerBoundary(Width::Fixed(10))),
+        None => (u16::MAX, ColumnConstraint::UpperBoundary(Width::Fixed(ERROR_WIDTH))),
     };
+    table.set_width(width);
     // Whole ids, at whatever width: they are what the other verbs ask for.
     table.set_constraints([const { ColumnConstraint::ContentWidth }; 5].into_iter().chain([error]));
     for line in table.lines() {
@@ -159,13 +154,16 @@ mod tests {
     #[test]
     fn the_table_has_a_line_a_letter_and_cuts_the_error_alone() {
         let letters = [letter("{}"), DeadLetter { id: "x".repeat(128), ..letter("{}") }];
-        let text = printed(|out| table(&letters, out));
+        let text = printed(|out| table(&letters, None, out));
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines.len(), 3, "{text}");
         assert!(lines[1].contains("7ebabee7") && lines[1].contains("2026-11-22T"), "{text}");
         assert!(lines[2].contains(&letters[1].id), "{text}");
         assert!(text.lines().all(|line| line.matches("InvalidData").count() <= 5), "{text}");
         assert!(!text.contains('\u{1b}'), "no escape sequence reaches the terminal");
+        let text = printed(|out| table(&letters[..1], Some(100), out));
+        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
+        assert!(text.contains("7ebabee7") && text.lines().count() == 2, "{text}");
     }
 
     #[test]
@@ -182,6 +180,6 @@ mod tests {
     fn an_event_nested_beyond_measure_is_printed_all_the_same() {
         let deep = format!("{}{}", "[".repeat(40_000), "]".repeat(40_000));
         let text = printed(|out| whole(&letter(&deep), out));
-        assert_eq!(text.matches('[').count(), 40_000);
+        assert_eq!(text.matches(']').count(), 40_000);
     }
 }
