@@ -294,6 +294,19 @@ async fn thousands_of_refused_events_among_others_are_all_kept_within_the_stores
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn letters_that_are_refused_again_in_more_words_stay_within_the_stores_limit() {
+    let world = World::new(Store::Sqlite, kong::Options { requests: 3000, ..Default::default() });
+    fail(&world, "InvalidData", &[], When { every: Some(2), ..Default::default() });
+    assert_eq!(world.tick().await["dead_letters"], 1500);
+    fail(&world, "InvalidChecksum", &[], When::default());
+    does(&world, "replay", &["--all"]);
+    assert_eq!(world.tick_ok().await["dead_letters"], 1500);
+    let list = listed(&world);
+    assert!(list.iter().all(|letter| letter["error"].to_string().contains("InvalidChecksum")));
+    within_the_limit(&world).await;
+}
+
 /// Every value of the ledger is; returns how many of them are chunks of dead letters.
 async fn within_the_limit(world: &World) -> usize {
     let store = world.store().await;
