@@ -98,6 +98,11 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         Ok(Self { store, index, added: Vec::new(), changed: false, lost: Vec::new() })
     }
 
+    /// Whether a run has ever stored anything in this ledger.
+    pub fn is_of_a_used_ledger(&self) -> Result<bool, LedgerError> {
+        Ok(self.store.get(super::HEAD)?.is_some())
+    }
+
     /// How many are kept, those included that are not stored yet.
     pub fn count(&self) -> u64 {
         let stored: u64 = self.index.chunks.iter().map(|chunk| chunk.letters).sum();

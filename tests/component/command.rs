@@ -5,33 +5,16 @@ use std::process::Command;
 
 use kong_cloudtrail_sim::kong;
 
-use super::support::{Store, World};
+use super::support::{Answer, Store, World, host};
 
 fn once(world: &World, manifest: &str, extra: &[&str]) -> (i32, String, String) {
     let state = tempfile::tempdir().unwrap();
     let mut command = Command::new(host());
     command.arg("once").arg("--from").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest));
     command.arg("--state-dir").arg(state.path()).args(extra);
-    for (name, value) in &world.variables {
-        command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
-    }
-    let output = command.output().unwrap();
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
-}
-
-/// The host's binary, which cargo puts two folders above the tests'.
-fn host() -> std::path::PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    let host = path.join("kong-cloudtrail-host");
-    assert!(
-        host.exists(),
-        "no host at {}: run `cargo build -p kong-cloudtrail-host`",
-        host.display()
-    );
-    host
+    let Answer { status, stdout, stderr } =
+        Answer::of(&command.envs(world.environment()).output().unwrap());
+    (status, stdout, stderr)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@
 mod artefact;
 mod bad_input;
 mod command;
+mod dead_letters;
 mod job;
 mod kongs;
 mod runs;

@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use kong_cloudtrail_sim::cloudtrail::{self, EventFault};
-use kong_cloudtrail_sim::fault::When;
 use kong_cloudtrail_sim::kong;
 
 use super::support::{Report, Store, World, stores};
@@ -49,35 +47,6 @@ async fn a_run_over_its_budget_stops_and_the_next_goes_on() {
         assert!((1..150).contains(&first.shipped().0), "{first:?}");
         world.set("run_budget_secs", "3000").set("page_size", "1000");
         assert_eq!(world.tick_ok().await.shipped().0 + first.shipped().0, 150, "{store:?}");
-        world.assert_exactly_once();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_cloudtrail_refuses_is_pending_and_named_and_all_others_arrive() {
-    for store in stores() {
-        let world = World::new(store, kong::Options { requests: 250, ..Default::default() });
-        let refused = world.kong.ids(kong::Stream::Requests)[120].clone();
-        let fault = EventFault {
-            code: Some("FieldTooLong".into()),
-            when: When::default(),
-            ids: vec![refused.clone()],
-        };
-        world
-            .cloudtrail
-            .set_faults(cloudtrail::Faults { events: vec![fault], ..Default::default() });
-        let report = world.tick().await;
-        assert_eq!(report["outcome"], "partial");
-        assert_eq!(
-            (report.stream("requests", "shipped"), report.stream("requests", "pending")),
-            (249, 1)
-        );
-        assert!(report.error().contains("FieldTooLong"), "{}", report.error());
-        assert!(report.stdout.iter().any(|line| line.contains(&refused)), "{:?}", report.stdout);
-        assert!(report["streams"]["requests"]["watermark"].is_null(), "no watermark passes it");
-
-        world.cloudtrail.set_faults(cloudtrail::Faults::default());
-        assert_eq!(world.tick_ok().await.shipped(), (1, 0), "{store:?}");
         world.assert_exactly_once();
     }
 }

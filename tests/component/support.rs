@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use kong_cloudtrail::event::rebuild;
 use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail_host::key_value::{self, StoreManager};
 use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources};
 use kong_cloudtrail_sim::{cloudtrail, kong};
 use serde_json::{Value, json};
@@ -126,6 +129,42 @@ impl World {
         report
     }
 
+    /// What `kong-cloudtrail-host dead-letters` says, on this world's store.
+    pub fn dead_letters(&self, verb: &str, arguments: &[&str]) -> Answer {
+        let mut command = Command::new(host());
+        command.args(["dead-letters", verb]).args(arguments);
+        command.arg("--from").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("spin.toml"));
+        command.arg("--state-dir").arg(self.folder.path());
+        if let Some(file) = &self.runtime_config {
+            command.arg("--runtime-config-file").arg(file);
+        }
+        command.envs(self.environment());
+        Answer::of(&command.output().unwrap())
+    }
+
+    /// The variables as the environment of a process.
+    pub fn environment(&self) -> impl Iterator<Item = (String, &String)> {
+        let name = |name: &str| format!("SPIN_VARIABLE_{}", name.to_uppercase());
+        self.variables.iter().map(move |(variable, value)| (name(variable), value))
+    }
+
+    /// The store itself.
+    pub async fn store(&self) -> Arc<dyn key_value::Store> {
+        let stores: Box<dyn StoreManager> = match &self.runtime_config {
+            None => {
+                let file = self.folder.path().join("sqlite_key_value.db");
+                Box::new(key_value::sqlite::SqliteStores::new(Some(file)))
+            }
+            Some(_) => Box::new(key_value::redis::RedisStores::new(&redis_url().unwrap()).unwrap()),
+        };
+        stores.open("default").await.unwrap()
+    }
+
+    /// The key of `name` in this world's ledger.
+    pub fn key(&self, name: &str) -> String {
+        format!("kong-cloudtrail:{}:{name}", self.variables["ledger"])
+    }
+
     /// Each entry that Kong holds is in CloudTrail exactly once with all that it says, and each
     /// event there belongs to an entry.
     pub fn assert_exactly_once(&self) {
@@ -152,6 +191,50 @@ impl World {
             }
         }
         assert!(events.is_empty(), "events that belong to no entry: {:?}", events.keys());
+    }
+}
+
+/// The host's binary, which cargo puts two folders above the tests'.
+pub fn host() -> PathBuf {
+    let mut path = std::env::current_exe().unwrap();
+    path.pop();
+    path.pop();
+    let host = path.join("kong-cloudtrail-host");
+    assert!(
+        host.exists(),
+        "no host at {}: run `cargo build -p kong-cloudtrail-host`",
+        host.display()
+    );
+    host
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Answer {
+    pub fn of(output: &Output) -> Self {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let answer = Self {
+            status: output.status.code().unwrap(),
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+        };
+        for secret in [TOKEN, SECRET] {
+            assert!(!format!("{answer:?}").contains(secret), "a secret was printed");
+        }
+        answer
+    }
+
+    /// The JSON objects on stdout.
+    pub fn objects(&self) -> Vec<Value> {
+        assert_eq!(self.status, 0, "{self:?}");
+        let objects = serde_json::Deserializer::from_str(&self.stdout).into_iter();
+        objects.collect::<Result<_, _>>().unwrap()
     }
 }
 

@@ -13,33 +13,14 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::allowed_hosts;
+use crate::application::{Application, Options};
 use crate::files;
 use crate::http::Outbound;
 use crate::instance::{ComponentVariables, Instance, Memory, linker};
 use crate::key_value::handles::{KeyValue, Managers};
 use crate::lines::Lines;
 use crate::manifest::{Manifest, Trigger};
-use crate::runtime_config::RuntimeConfig;
-use crate::variables::{Sources, Variables};
-
-/// What to load, and from where.
-#[derive(Default)]
-pub struct Options {
-    /// The manifest, or the folder that holds `spin.toml`.
-    pub manifest: PathBuf,
-    /// The runtime config, if there is one.
-    pub runtime_config: Option<PathBuf>,
-    /// Where the values of variables come from. The process's own environment is not looked at.
-    pub variables: Sources,
-    /// Where the embedded store's file lies: `.spin` beside the manifest unless set here or in the
-    /// runtime config. Set and empty: nowhere, and that store is in memory.
-    pub state_dir: Option<PathBuf>,
-    /// Where compiled components are kept between processes; wasmtime's own cache folder, as with
-    /// Spin, unless set.
-    pub cache_dir: Option<PathBuf>,
-    /// Stores by label that replace those of the runtime config: a test's own.
-    pub stores: Managers,
-}
+use crate::variables::Variables;
 
 /// What of the component is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,55 +94,17 @@ pub struct App {
 }
 
 impl App {
-    /// Reads the manifest and all that it names, checks what Spin checks at load, and compiles the
+    /// Reads the application and its component, checks what Spin checks at load, and compiles the
     /// component: seconds the first time, milliseconds when the cache holds it.
     pub fn load(options: Options) -> Result<Self> {
-        // Both TLS stacks of a larger program may be built in; this one is meant.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-
-        let path = if options.manifest.is_dir() {
-            options.manifest.join("spin.toml")
-        } else {
-            options.manifest
-        };
-        let manifest = Manifest::read(&path)?;
-        let root = std::fs::canonicalize(&path)?
-            .parent()
-            .context("a manifest lies in a folder")?
-            .to_owned();
-
-        let runtime_config = match &options.runtime_config {
-            Some(path) => RuntimeConfig::read(path)?,
-            None => RuntimeConfig::default(),
-        };
-        let state_dir =
-            match options.state_dir.or(runtime_config.state_dir.as_ref().map(Into::into)) {
-                Some(folder) if folder.as_os_str().is_empty() => None,
-                Some(folder) => Some(std::path::absolute(folder)?),
-                None => Some(root.join(".spin")),
-            };
-        let mut stores = runtime_config.stores(state_dir.as_deref())?;
-        stores.extend(options.stores);
-        for label in &manifest.component.key_value_stores {
-            if !stores.contains_key(label) {
-                bail!(
-                    "unknown key_value_stores label {label:?} for component {:?}: \
-                     add [key_value_store.{label}] to the runtime config",
-                    manifest.component_id
-                );
-            }
-        }
-
-        let variables = Variables::new(
-            &manifest.component_id,
-            &manifest.variables,
-            &manifest.component.variables,
-            &options.variables,
-        )?;
+        let cache_dir = options.cache_dir.clone();
+        let Application { manifest, root, variables, stores, runtime_config } =
+            Application::read(options)?;
+        runtime_config.check_network()?;
         allowed_hosts::check(&manifest.component.allowed_outbound_hosts, &variables)?;
         let files = files::copy(&manifest.component, &root)?;
         let (component, exports_timer) =
-            compile(&root.join(manifest.component.source()), options.cache_dir)?;
+            compile(&root.join(manifest.component.source()), cache_dir)?;
         Ok(Self {
             allowed_hosts: manifest.component.allowed_outbound_hosts.clone().into(),
             component,

@@ -4,7 +4,8 @@
 //! # What it reads
 //!
 //! The very files that Spin reads: the manifest ([`manifest`]), a runtime config, `.env`, and
-//! `SPIN_VARIABLE_*`. The command line (`kong-cloudtrail-host up | once`) takes `spin up`'s flags.
+//! `SPIN_VARIABLE_*`. The command line (`kong-cloudtrail-host up | once`) takes `spin up`'s flags;
+//! `kong-cloudtrail-host dead-letters` is a tool beside the component, on the same store.
 //! The library takes everything as [`Options`] and looks at no process-wide state, so that several
 //! applications can run side by side in one test.
 //!
@@ -71,6 +72,7 @@
 
 mod allowed_hosts;
 mod app;
+mod application;
 mod bindings;
 mod files;
 mod http;
@@ -82,5 +84,6 @@ mod name;
 mod runtime_config;
 mod variables;
 
-pub use app::{App, Ending, Entry, Line, Options, Outcome, report};
+pub use app::{App, Ending, Entry, Line, Outcome, report};
+pub use application::{Application, Options};
 pub use variables::{Given, Sources};

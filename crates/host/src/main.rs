@@ -1,5 +1,7 @@
 //! `kong-cloudtrail-host`: the command line over the library.
 
+mod dead_letters;
+
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
@@ -40,10 +42,17 @@ enum Verb {
     ///
     /// No report, or a trap, is status 1 with a message.
     Once(RunArgs),
+    /// The events that CloudTrail refused for good: what they are, and what becomes of them.
+    ///
+    /// Works on the store and the ledger that the component uses with the same options, and never
+    /// talks to AWS or Kong. stdout carries letters, stderr words.
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Verb),
 }
 
+/// What to load, and from where.
 #[derive(Args)]
-struct RunArgs {
+struct AppArgs {
     /// The manifest, or the folder that holds spin.toml.
     #[arg(short = 'f', long, default_value = "spin.toml", value_name = "PATH")]
     from: PathBuf,
@@ -62,13 +71,19 @@ struct RunArgs {
     /// is in memory.
     #[arg(long, value_name = "FOLDER", value_parser = clap::builder::OsStringValueParser::new())]
     state_dir: Option<std::ffi::OsString>,
+}
+
+#[derive(Args)]
+struct RunArgs {
+    #[command(flatten)]
+    app: AppArgs,
 
     /// Print the report line ({"event":"run",...}) alone.
     #[arg(short, long)]
     quiet: bool,
 }
 
-impl RunArgs {
+impl AppArgs {
     fn options(&self) -> Result<Options> {
         let mut given = BTreeMap::new();
         for variable in &self.variables {
@@ -105,6 +120,7 @@ async fn main() -> ExitCode {
     let result = match Cli::parse().verb {
         Verb::Up(args) => up(&args).await,
         Verb::Once(args) => once(&args).await,
+        Verb::DeadLetters(verb) => dead_letters::run(&verb).map(|()| ExitCode::SUCCESS),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
@@ -113,7 +129,7 @@ async fn main() -> ExitCode {
 }
 
 async fn once(args: &RunArgs) -> Result<ExitCode> {
-    let app = App::load(args.options()?)?;
+    let app = App::load(args.app.options()?)?;
     let outcome = call(&app, args.quiet).await?;
     if let Ending::Trapped(message) = &outcome.ending {
         eprintln!("error: the component trapped: {message}");
@@ -133,7 +149,7 @@ async fn once(args: &RunArgs) -> Result<ExitCode> {
 }
 
 async fn up(args: &RunArgs) -> Result<ExitCode> {
-    let app = App::load(args.options()?)?;
+    let app = App::load(args.app.options()?)?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     tokio::select! {

@@ -1,14 +1,14 @@
 //! The runtime config: what Spin reads from `--runtime-config-file`.
 //!
-//! Sections that would change what the component can do and that this host lacks are refused;
-//! sections for interfaces that it does not offer at all are accepted without effect; other keys
-//! are refused, as Spin refuses them.
+//! Sections that would change what the component can do and that this host lacks are refused, those
+//! for its network when it is to run; sections for interfaces that it does not offer at all are
+//! accepted without effect; other keys are refused, as Spin refuses them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
 use crate::key_value::handles::Managers;
@@ -17,9 +17,7 @@ use crate::key_value::redis::RedisStores;
 use crate::key_value::sqlite::SqliteStores;
 
 /// Sections that this host lacks, each with what to do about it.
-const LACKING: [(&str, &str); 4] = [
-    ("client_tls", "TLS here trusts the public web's roots alone"),
-    ("outbound_networking", "no network is blocked here"),
+const LACKING: [(&str, &str); 2] = [
     ("variables_provider", "set SPIN_VARIABLE_*, .env or --variable"),
     ("config_provider", "set SPIN_VARIABLE_*, .env or --variable"),
 ];
@@ -46,6 +44,8 @@ pub struct RuntimeConfig {
     #[serde(default)]
     key_value_store: BTreeMap<String, StoreConfig>,
     outbound_http: Option<OutboundHttp>,
+    client_tls: Option<toml::Value>,
+    outbound_networking: Option<toml::Value>,
     #[serde(skip)]
     folder: PathBuf,
 }
@@ -103,7 +103,7 @@ impl RuntimeConfig {
         })?;
         for (section, remedy) in LACKING {
             if table.contains_key(section) {
-                bail!("[{section}] is not supported by this host ({remedy}); with Spin it is");
+                return Err(lacks(section, remedy));
             }
         }
         for section in WITHOUT_EFFECT {
@@ -122,6 +122,17 @@ impl RuntimeConfig {
             );
         }
         Ok(config)
+    }
+
+    /// Refuses what would change the component's network and this host lacks.
+    pub fn check_network(&self) -> Result<()> {
+        if self.client_tls.is_some() {
+            return Err(lacks("client_tls", "TLS here trusts the public web's roots alone"));
+        }
+        if self.outbound_networking.is_some() {
+            return Err(lacks("outbound_networking", "no network is blocked here"));
+        }
+        Ok(())
     }
 
     /// The stores by label, with the embedded default when `default` is not configured: SQLite in
@@ -150,6 +161,10 @@ impl RuntimeConfig {
     }
 }
 
+fn lacks(section: &str, remedy: &str) -> anyhow::Error {
+    anyhow!("[{section}] is not supported by this host ({remedy}); with Spin it is")
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -157,7 +172,8 @@ mod tests {
     use super::*;
 
     fn refusal(text: &str) -> String {
-        format!("{:#}", RuntimeConfig::parse(text, PathBuf::new()).unwrap_err())
+        let config = RuntimeConfig::parse(text, PathBuf::new());
+        format!("{:#}", config.and_then(|config| config.check_network()).unwrap_err())
     }
 
     #[test]
@@ -165,6 +181,13 @@ mod tests {
         assert!(refusal("[[client_tls]]\nhosts = ['a']").contains("[client_tls]"));
         assert!(refusal("[outbound_networking]\nblock_networks = ['private']").contains("blocked"));
         assert!(refusal("[[variables_provider]]\ntype = 'vault'").contains("SPIN_VARIABLE"));
+    }
+
+    #[test]
+    fn a_network_that_this_host_lacks_does_not_hide_the_stores() {
+        let text = "[[client_tls]]\nhosts = ['a']\n[key_value_store.other]\ntype = 'memory'";
+        let config = RuntimeConfig::parse(text, PathBuf::new()).unwrap();
+        assert!(config.stores(None).unwrap().contains_key("other"));
     }
 
     #[test]

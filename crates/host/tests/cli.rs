@@ -156,6 +156,29 @@ fn up_runs_a_command_component_once_and_passes_its_failure_on() {
 }
 
 #[test]
+fn dead_letters_are_looked_for_where_the_component_would_without_reading_it() {
+    let manifest = format!("{MANIFEST}ledger = \"{{{{ ledger }}}}\"\n{TIMER}").replace(
+        "[variables]\nact = { required = true }",
+        "[variables]\nact = { default = \"\" }\nledger = { default = \"\" }",
+    );
+    let folder = folder(&manifest);
+    std::fs::remove_file(folder.path().join("probe.wasm")).unwrap();
+    let config = "[[client_tls]]\nhosts = ['kong.internal']\n";
+    std::fs::write(folder.path().join("runtime-config.toml"), config).unwrap();
+    let told = |arguments: &[&str]| {
+        let output = host(&folder, "dead-letters").arg("list").args(arguments).output().unwrap();
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+        stderr(&output)
+    };
+    let by_default = told(&["--runtime-config-file", "runtime-config.toml"]);
+    assert!(by_default.contains("no run has used the ledger \"default\""), "{by_default}");
+    assert!(by_default.contains(".spin/sqlite_key_value.db"), "{by_default}");
+    std::fs::write(folder.path().join(".env"), "SPIN_VARIABLE_LEDGER=blue\n").unwrap();
+    assert!(told(&[]).contains("\"blue\""));
+    assert!(told(&["--variable", "ledger=green", "--state-dir", ""]).contains("memory"));
+}
+
+#[test]
 fn help_says_that_production_is_spin() {
     let folder = timer();
     let output = host(&folder, "--help").output().unwrap();

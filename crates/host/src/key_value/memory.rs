@@ -24,6 +24,10 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 #[async_trait]
 impl StoreManager for MemoryStores {
+    fn place(&self) -> String {
+        "memory, which ends with this process".to_owned()
+    }
+
     async fn open(&self, label: &str) -> Result<Arc<dyn Store>, StoreError> {
         let pairs = lock(&self.0).entry(label.to_owned()).or_default().clone();
         Ok(Arc::new(MemoryStore(pairs)))

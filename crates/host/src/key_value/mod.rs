@@ -58,6 +58,8 @@ pub enum SwapError {
 /// Where stores come from: one backend, opened by label.
 #[async_trait]
 pub trait StoreManager: Send + Sync {
+    /// Where the stores are, in words for an operator that hold no password.
+    fn place(&self) -> String;
     /// Opens the store `label`. The backend is reached at the first call.
     async fn open(&self, label: &str) -> Result<Arc<dyn Store>, StoreError>;
 }

@@ -39,6 +39,10 @@ async fn connect(client: &Client) -> Result<ConnectionManager, StoreError> {
 
 #[async_trait]
 impl StoreManager for RedisStores {
+    fn place(&self) -> String {
+        format!("Redis at {}", self.client.get_connection_info().addr())
+    }
+
     async fn open(&self, _label: &str) -> Result<Arc<dyn Store>, StoreError> {
         let connection = self.connection.get_or_try_init(|| connect(&self.client)).await?.clone();
         // A broken connection is noticed, and made anew behind the scenes, at its next use.
@@ -139,5 +143,21 @@ impl CompareAndSwap for RedisSwap {
             tracing::debug!("swap: {error}");
             SwapError::Failed
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn its_place_is_told_without_user_and_password() {
+        for url in
+            ["redis://user:hunter2@redis.internal:6380/3", "rediss://:hunter2@redis.internal:6380"]
+        {
+            assert_eq!(RedisStores::new(url).unwrap().place(), "Redis at redis.internal:6380");
+        }
     }
 }

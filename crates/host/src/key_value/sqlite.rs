@@ -32,6 +32,13 @@ impl SqliteStores {
 
 #[async_trait]
 impl StoreManager for SqliteStores {
+    fn place(&self) -> String {
+        match &self.path {
+            Some(path) => format!("the SQLite file {}", path.display()),
+            None => "memory, which ends with this process".to_owned(),
+        }
+    }
+
     async fn open(&self, label: &str) -> Result<Arc<dyn Store>, StoreError> {
         let path = self.path.clone();
         let database = self

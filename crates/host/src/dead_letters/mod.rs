@@ -1,0 +1,268 @@
+//! `dead-letters`: what CloudTrail refused for good, on the store that the component uses.
+//!
+//! Formats and lease are the core's. Nothing is written but under the lease, so that no run and no
+//! other tool has the same letters in hand (invariant 2), and nothing is deleted before it was
+//! printed whole (invariant 1).
+
+mod port;
+mod print;
+
+use std::collections::BTreeSet;
+use std::io::{Write, stdout};
+use std::time::Duration;
+
+use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use clap::{Args, Subcommand};
+use kong_cloudtrail::lease::LeaseError;
+use kong_cloudtrail::ledger::DeadLetter;
+use kong_cloudtrail_host::Application;
+
+use crate::AppArgs;
+use port::Port;
+
+type Store<'a> = kong_cloudtrail::store::Store<'a, Port>;
+type Lease<'a> = kong_cloudtrail::lease::Lease<'a, Port>;
+type DeadLetters<'a> = kong_cloudtrail::ledger::DeadLetters<'a, Port>;
+
+/// The store that the component opens.
+const LABEL: &str = "default";
+
+/// The component's own default.
+const LEDGER: &str = "default";
+
+/// How long a tool that died keeps runs waiting.
+const LEASE: Duration = Duration::from_mins(1);
+
+#[derive(Subcommand)]
+pub enum Verb {
+    /// All of them, a line each.
+    List {
+        #[command(flatten)]
+        app: AppArgs,
+        /// A JSON object a line, with the whole error.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Whole: a JSON object for each, whose `event` is what CloudTrail refused.
+    Show {
+        #[command(flatten)]
+        app: AppArgs,
+        /// Event ids, as `list` prints them.
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<String>,
+    },
+    /// Has the next run of the component send them again: as they stand, after all else.
+    ///
+    /// What CloudTrail accepts then is a dead letter no more; what it refuses again stays one, with
+    /// the new error and without the mark.
+    Replay(Change),
+    /// Deletes them for good. Each is printed before, as `show` does: redirect stdout to keep them.
+    Drop(Change),
+}
+
+#[derive(Args)]
+pub struct Change {
+    #[command(flatten)]
+    app: AppArgs,
+    #[command(flatten)]
+    which: Which,
+}
+
+/// Letters by the ids of their events; an id that both streams have stands for both.
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// Event ids, as `list` prints them.
+    #[arg(value_name = "ID")]
+    ids: Vec<String>,
+    /// All that there are.
+    #[arg(long)]
+    all: bool,
+}
+
+impl Which {
+    fn has(&self, letter: &DeadLetter) -> bool {
+        self.all || self.ids.contains(&letter.id)
+    }
+
+    /// Refuses ids that no letter has.
+    fn check(&self, letters: &mut DeadLetters<'_>) -> Result<()> {
+        let mut unknown: BTreeSet<_> = self.ids.iter().collect();
+        for chunk in letters.chunks() {
+            for letter in letters.read(chunk).map_err(Error::msg)? {
+                unknown.remove(&letter.id);
+            }
+        }
+        refuse(unknown).context("nothing was changed")
+    }
+}
+
+/// Does what `verb` says.
+pub fn run(verb: &Verb) -> Result<()> {
+    let (Verb::List { app, .. }
+    | Verb::Show { app, .. }
+    | Verb::Replay(Change { app, .. })
+    | Verb::Drop(Change { app, .. })) = verb;
+    let app = Application::read(app.options()?)?;
+    let ledger = app.variable("ledger")?.trim().to_owned();
+    let ledger = if ledger.is_empty() { LEDGER.to_owned() } else { ledger };
+    let stores = app.stores(LABEL)?;
+    let place = format!("the ledger {ledger:?} in {}", stores.place());
+    eprintln!("Looking at {place}");
+
+    let port = Port::open(&*stores, LABEL)
+        .map_err(Error::msg)
+        .context("the store cannot be opened: check that it is up and reachable")?;
+    let store = Store::new(&port, &ledger);
+    let mut letters = load(&store)?;
+    if letters.chunks().is_empty() && !letters.is_of_a_used_ledger().map_err(Error::msg)? {
+        bail!(
+            "no run has used {place}: check the variable ledger, --runtime-config-file and \
+             --state-dir"
+        );
+    }
+    match verb {
+        Verb::List { json, .. } => list(&mut letters, *json),
+        Verb::Show { ids, .. } => show(&mut letters, ids),
+        Verb::Replay(Change { which, .. }) => change(&store, &port, which, replay),
+        Verb::Drop(Change { which, .. }) => change(&store, &port, which, discard),
+    }
+}
+
+fn load<'a>(store: &'a Store<'a>) -> Result<DeadLetters<'a>> {
+    DeadLetters::load(store).map_err(Error::msg)
+}
+
+fn list(letters: &mut DeadLetters<'_>, json: bool) -> Result<()> {
+    let mut out = stdout().lock();
+    let mut rows = Vec::new();
+    for chunk in letters.chunks() {
+        for letter in letters.read(chunk).map_err(Error::msg)? {
+            if json {
+                print::line(&letter, &mut out)?;
+            } else {
+                rows.push(DeadLetter { data: String::new(), ..letter });
+            }
+        }
+    }
+    if !rows.is_empty() {
+        let terminal = terminal_size::terminal_size_of(stdout());
+        print::table(&rows, terminal.map(|(width, _)| width.0), &mut out)?;
+    }
+    out.flush()?;
+    let marked = letters.chunks().iter().map(|chunk| chunk.replays).sum();
+    match (letters.count(), marked) {
+        (0, _) => eprintln!("There are no dead letters"),
+        (kept, 0) => eprintln!("{}", number(kept)),
+        (kept, marked) => eprintln!("{}, {marked} of them to be replayed", number(kept)),
+    }
+    told_of_lost(letters)
+}
+
+fn show(letters: &mut DeadLetters<'_>, ids: &[String]) -> Result<()> {
+    let mut out = stdout().lock();
+    let mut unknown: BTreeSet<_> = ids.iter().collect();
+    for chunk in letters.chunks() {
+        for letter in letters.read(chunk).map_err(Error::msg)? {
+            if ids.contains(&letter.id) {
+                print::whole(&letter, &mut out)?;
+                unknown.remove(&letter.id);
+            }
+        }
+    }
+    out.flush()?;
+    told_of_lost(letters)?;
+    refuse(unknown)
+}
+
+/// Does `work` under the lease, on letters read under it.
+fn change<'a>(
+    store: &'a Store<'a>,
+    port: &'a Port,
+    which: &Which,
+    work: impl FnOnce(&mut DeadLetters<'a>, &Which, &Lease<'a>) -> Result<()>,
+) -> Result<()> {
+    let lease = Lease::take(store, port, LEASE).map_err(|error| match error {
+        LeaseError::Held { remaining_ms } => anyhow!(
+            "a run is under way, or died a moment ago, and holds the lease for {} s more: try again \
+             then",
+            remaining_ms.max(0).unsigned_abs().div_ceil(1000)
+        ),
+        error => Error::msg(error),
+    })?;
+    let done = load(store).and_then(|mut letters| {
+        which.check(&mut letters)?;
+        work(&mut letters, which, &lease)
+    });
+    if let Err(error) = lease.release() {
+        eprintln!("The lease could not be given back, and runs out by itself: {error}");
+    }
+    done
+}
+
+fn replay(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> Result<()> {
+    let mut marked = 0;
+    for chunk in letters.chunks() {
+        let mut read = letters.read(chunk).map_err(Error::msg)?;
+        let mut changed = false;
+        for letter in read.iter_mut().filter(|letter| which.has(letter)) {
+            changed |= !letter.replay;
+            letter.replay = true;
+            marked += 1;
+        }
+        if changed {
+            lease.hold().map_err(Error::msg)?;
+            letters.replace(chunk, &read).map_err(Error::msg)?;
+        }
+    }
+    eprintln!(
+        "Marked for replay: {}. The next run sends them again, as they stand, after all else; those \
+         that `list` shows then without the mark were refused again",
+        number(marked)
+    );
+    told_of_lost(letters)
+}
+
+fn discard(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> Result<()> {
+    let mut out = stdout().lock();
+    let mut dropped = 0;
+    for chunk in letters.chunks() {
+        let (leaving, staying): (Vec<_>, Vec<_>) =
+            letters.read(chunk).map_err(Error::msg)?.into_iter().partition(|l| which.has(l));
+        // All means also those that the store has lost: the index counts them no more.
+        if leaving.is_empty() && !which.all {
+            continue;
+        }
+        for letter in &leaving {
+            print::whole(letter, &mut out)?;
+        }
+        out.flush()?;
+        lease.hold().map_err(Error::msg)?;
+        letters.replace(chunk, &staying).map_err(Error::msg)?;
+        dropped += leaving.len() as u64;
+    }
+    eprintln!("Deleted for good: {}. What stdout was given is the only copy", number(dropped));
+    told_of_lost(letters)
+}
+
+fn refuse(unknown: BTreeSet<&String>) -> Result<()> {
+    let unknown: Vec<_> = unknown.into_iter().map(String::as_str).collect();
+    ensure!(unknown.is_empty(), "no dead letter has the id {}", unknown.join(", "));
+    Ok(())
+}
+
+/// Without the lease, a run may just have emptied what was to be read.
+fn told_of_lost(letters: &mut DeadLetters<'_>) -> Result<()> {
+    let lost = letters.take_lost();
+    ensure!(
+        lost.is_empty(),
+        "the store has lost the dead letters at {}: restore it from its snapshot, or have `drop \
+         --all` forget them; if a run was under way, try again first",
+        lost.join(", ")
+    );
+    Ok(())
+}
+
+fn number(letters: u64) -> String {
+    if letters == 1 { "1 dead letter".to_owned() } else { format!("{letters} dead letters") }
+}

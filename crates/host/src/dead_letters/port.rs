@@ -1,0 +1,82 @@
+//! The core's ports over a store of this host: the core's calls block, the store's are async.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use kong_cloudtrail::ports::{Clock, KeyValue, KeyValueError, Random};
+use kong_cloudtrail_host::key_value::{Store, StoreError, StoreManager, SwapError};
+use tokio::runtime::Handle;
+use tokio::task::block_in_place;
+
+/// The stores have no time-outs of their own, as Spin's have none; somebody waits for this tool.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// One open store, and this host's clock. Needs a runtime of several threads.
+pub struct Port {
+    store: Arc<dyn Store>,
+    began: Instant,
+}
+
+impl Port {
+    /// Opens the store `label`.
+    pub fn open(stores: &dyn StoreManager, label: &str) -> Result<Self, KeyValueError> {
+        Ok(Self { store: wait(stores.open(label))?, began: Instant::now() })
+    }
+}
+
+fn wait<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, KeyValueError> {
+    let answer = async { tokio::time::timeout(PATIENCE, call).await };
+    match block_in_place(|| Handle::current().block_on(answer)) {
+        Ok(answer) => answer.map_err(|error| KeyValueError(error.to_string())),
+        Err(_) => Err(KeyValueError(format!("no answer within {} s", PATIENCE.as_secs()))),
+    }
+}
+
+impl KeyValue for Port {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        wait(self.store.get(key))
+    }
+
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
+        wait(self.store.set_many(pairs.to_vec()))
+    }
+
+    fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        wait(self.store.delete(key))
+    }
+
+    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
+        wait(async {
+            let swap = self.store.compare_and_swap(key).await?;
+            if swap.current().await?.as_deref() != expected {
+                return Ok(());
+            }
+            match swap.swap(new.to_vec()).await {
+                Ok(()) | Err(SwapError::Failed) => Ok(()),
+                Err(SwapError::Other(why)) => Err(StoreError::Other(why)),
+            }
+        })
+    }
+}
+
+impl Clock for Port {
+    fn now_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+impl Random for Port {
+    #[expect(clippy::expect_used, reason = "a guessed token could be another run's")]
+    fn u64(&self) -> u64 {
+        getrandom::u64().expect("the system gives random numbers")
+    }
+}
