@@ -9,7 +9,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
-use kong_cloudtrail::ports::HttpError;
+use kong_cloudtrail::ports::{Ends, HttpError};
 use kong_cloudtrail::report::Outcome;
 use kong_cloudtrail_fuzz::audit::{self, Channel};
 use kong_cloudtrail_fuzz::chunks;

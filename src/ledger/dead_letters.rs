@@ -400,7 +400,9 @@ mod tests {
         let mut dead_letters = DeadLetters::load(&store).unwrap();
         let first = dead_letters.chunks()[0];
         let mut letters = dead_letters.read(first).unwrap();
-        letters.iter_mut().for_each(|letter| letter.error = "e".repeat(400));
+        for letter in &mut letters {
+            letter.error = "e".repeat(400);
+        }
         dead_letters.replace(first, &letters).unwrap();
         let ids: Vec<_> = all(&memory).into_iter().map(|letter| letter.id).collect();
         assert_eq!(ids, ["a", "b", "c", "d"]);
