@@ -108,10 +108,13 @@ fn check(input: &[u8]) {
     );
 
     for _ in 0..RUNS {
-        told.borrow_mut().answers.clear();
-        let report = world.run(&variables);
-        let told = told.borrow();
+        // One stream a run, so that it is known which one an event is of.
         for stream in Stream::ALL {
+            told.borrow_mut().answers.clear();
+            let mut variables = variables.to_vec();
+            variables.push(("audit_streams", stream.name()));
+            let report = world.run(&variables);
+            let told = told.borrow();
             let channel = channels.borrow();
             let entries = channel.get(&stream).map(|channel| channel.entries(stream));
             let entries = entries.unwrap_or_default();
@@ -132,6 +135,7 @@ fn check(input: &[u8]) {
                 }
             }
         }
+        let told = told.borrow();
         if told.pages.is_empty() {
             break;
         }
