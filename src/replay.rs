@@ -22,6 +22,7 @@ pub async fn replay<P: Ports>(
         if chunk.replays == 0 {
             continue;
         }
+        let mut chunks = vec![chunk];
         let mut letters: Vec<_> = dead_letters.read(chunk)?.into_iter().map(Some).collect();
         let (mut open, mut batches) = (Batcher::default(), Vec::new());
         for (place, letter) in letters.iter().enumerate() {
@@ -56,7 +57,7 @@ pub async fn replay<P: Ports>(
             }
             lease.hold()?;
             let kept: Vec<_> = letters.iter().flatten().cloned().collect();
-            dead_letters.replace(chunk, &kept)?;
+            chunks = dead_letters.replace(&chunks, &kept)?;
             if let Some(stop) = sent.stop {
                 return Err(Halt::CloudTrail(stop));
             }

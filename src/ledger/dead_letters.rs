@@ -196,19 +196,25 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         std::mem::take(&mut self.lost)
     }
 
-    /// Stores what has become of a chunk's letters.
-    pub fn replace(&mut self, chunk: Chunk, letters: &[DeadLetter]) -> Result<(), LedgerError> {
+    /// Stores what has become of the letters of `chunks`, which follow each other; returns the chunks
+    /// that hold them now.
+    pub fn replace(
+        &mut self,
+        chunks: &[Chunk],
+        letters: &[DeadLetter],
+    ) -> Result<Vec<Chunk>, LedgerError> {
         let mut index = self.index.clone();
-        let Some(place) = index.chunks.iter().position(|known| known.number == chunk.number) else {
-            return Ok(());
-        };
-        index.chunks.remove(place);
-        let pairs = index.put(place, chunk.number, letters);
+        let is_replaced = |known: &Chunk| chunks.iter().any(|old| old.number == known.number);
+        let place = index.chunks.iter().position(is_replaced);
+        let (Some(place), Some(first)) = (place, chunks.first()) else { return Ok(Vec::new()) };
+        index.chunks.retain(|known| !is_replaced(known));
+        let pairs = index.put(place, first.number, letters);
+        let now = index.chunks[place..place + pairs.len()].to_vec();
         self.save(index, pairs)?;
-        if letters.is_empty() {
-            self.store.delete(&chunk_name(chunk.number))?;
+        for gone in chunks.iter().filter(|old| now.iter().all(|new| new.number != old.number)) {
+            self.store.delete(&chunk_name(gone.number))?;
         }
-        Ok(())
+        Ok(now)
     }
 
     fn save(&mut self, index: Index, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
@@ -403,7 +409,9 @@ mod tests {
         for letter in &mut letters {
             letter.error = "e".repeat(400);
         }
-        dead_letters.replace(first, &letters).unwrap();
+        let chunks = dead_letters.replace(&[first], &letters).unwrap();
+        assert_eq!(chunks.len(), 2);
+        dead_letters.replace(&chunks, &letters).unwrap();
         let ids: Vec<_> = all(&memory).into_iter().map(|letter| letter.id).collect();
         assert_eq!(ids, ["a", "b", "c", "d"]);
         assert!(values_within_the_limit(&memory));
@@ -416,7 +424,7 @@ mod tests {
         let store = store(&memory);
         let mut dead_letters = DeadLetters::load(&store).unwrap();
         let first = dead_letters.chunks()[0];
-        dead_letters.replace(first, &[]).unwrap();
+        dead_letters.replace(&[first], &[]).unwrap();
         assert_eq!(dead_letters.count(), 0);
         assert_eq!(memory.values.borrow().len(), 1, "the index alone");
         dead_letters.add(letter("b", "{}"));
@@ -437,7 +445,7 @@ mod tests {
             .into_iter()
             .map(|letter| DeadLetter { replay: true, ..letter })
             .collect();
-        dead_letters.replace(second, &marked).unwrap();
+        dead_letters.replace(&[second], &marked).unwrap();
         let replays: Vec<_> = dead_letters.chunks().iter().map(|chunk| chunk.replays).collect();
         assert_eq!(replays, [0, 1]);
         assert_eq!(all(&memory)[1], marked[0]);

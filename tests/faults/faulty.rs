@@ -97,6 +97,10 @@ impl StoreManager for FaultyStore {
         let store = self.memory.open(label).await?;
         Ok(Arc::new(Gated { inner: store, gate: self.gate.clone() }))
     }
+
+    fn place(&self) -> String {
+        "memory, at a test's mercy".to_owned()
+    }
 }
 
 /// A store, or a swap, behind the gate.

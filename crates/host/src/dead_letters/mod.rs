@@ -212,7 +212,7 @@ fn replay(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> Re
         }
         if changed {
             lease.hold().map_err(Error::msg)?;
-            letters.replace(chunk, &read).map_err(Error::msg)?;
+            letters.replace(&[chunk], &read).map_err(Error::msg)?;
         }
     }
     eprintln!(
@@ -238,7 +238,7 @@ fn discard(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> R
         }
         out.flush()?;
         lease.hold().map_err(Error::msg)?;
-        letters.replace(chunk, &staying).map_err(Error::msg)?;
+        letters.replace(&[chunk], &staying).map_err(Error::msg)?;
         dropped += leaving.len() as u64;
     }
     eprintln!("Deleted for good: {}. What stdout was given is the only copy", number(dropped));
