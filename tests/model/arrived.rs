@@ -49,9 +49,10 @@ impl Coverage {
         must_be_whole
     }
 
-    /// The store has lost writes.
+    /// The store has lost writes: the ledger may say again what it said under another clock.
     pub fn forget(&mut self) {
         self.certain = None;
+        self.reconciled = self.watermarks.last().map(|(_, highest)| *highest);
     }
 
     /// The highest that the watermark can have been when an entry became visible.
@@ -111,6 +112,9 @@ impl World {
         coverage.certain = is_last.then_some(now);
         if whole {
             coverage.reconciled = Some(now);
+        }
+        if run.store_failed {
+            coverage.forget();
         }
         // Where offsets are positions, what goes while a reader pages takes others out of its sight.
         let shifted =

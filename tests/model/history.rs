@@ -97,7 +97,7 @@ fn both() -> impl Strategy<Value = Step> {
 }
 
 fn step() -> impl Strategy<Value = Step> {
-    let requests = prop_oneof![9 => 0..50u64, 1 => 200..600u64];
+    let requests = prop_oneof![9 => 0..50u64, 1 => 300..900u64];
     let span = prop_oneof![3 => Just(0i64), 3 => 0..200_000i64, 1 => Just(i64::MAX)];
     let late = prop_oneof![3 => Just(0i64), 1 => 0..LOOKBACK_SECS, 1 => 0..8000i64];
     let version =
@@ -146,7 +146,7 @@ fn kong() -> impl Strategy<Value = Kong> {
 pub fn any_history() -> impl Strategy<Value = History> {
     let setup = (
         prop_oneof![Just(1u32), Just(7), Just(100), Just(1000)],
-        prop_oneof![Just(1usize), Just(2), Just(16)],
+        prop_oneof![Just(1usize), Just(2), Just(3), Just(5), Just(16)],
         prop::bool::weighted(0.7),
     )
         .prop_map(|(page_size, max_in_flight, reconciles)| Setup {

@@ -56,7 +56,7 @@ pub struct Run {
     pub shown: [usize; 2],
     /// To say ok it must have looked at everything, by stream.
     pub must_be_whole: [bool; 2],
-    store_failed: bool,
+    pub store_failed: bool,
     stalled_at: Option<std::time::Duration>,
     ended: bool,
 }
