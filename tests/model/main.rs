@@ -11,12 +11,16 @@
 #![allow(clippy::unwrap_used)]
 
 mod arrived;
+mod clocks;
 mod cloudtrail;
 mod entry;
 mod history;
 mod host;
+mod hosts;
 mod kong;
 mod lease;
+mod pages;
+mod scene;
 mod store;
 mod truth;
 mod world;
