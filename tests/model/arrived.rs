@@ -14,6 +14,7 @@ use kong_cloudtrail::report::{Outcome, Report};
 
 use crate::entry::Kept;
 use crate::host::{LOOKBACK_SECS, OVERLAP_SECS, RECONCILE_SECS};
+use crate::kong::Offsets;
 use crate::world::World;
 
 /// How far the runs of one stream have come.
@@ -117,8 +118,8 @@ impl World {
             coverage.forget();
         }
         // Where offsets are positions, what goes while a reader pages takes others out of its sight.
-        let shifted =
-            kong.positions && self.shown_since(stream, run.started) < run.shown[stream as usize];
+        let shifted = kong.offsets == Offsets::Positions
+            && self.shown_since(stream, run.started) < run.shown[stream as usize];
         let entries = &kong.trail(stream).entries;
         let mut violations = Vec::new();
         let awaited = std::mem::take(&mut coverage.awaited);

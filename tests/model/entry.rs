@@ -137,7 +137,7 @@ fn object(old: bool, number: u64, time: i64, expires: i64) -> Map<String, Value>
     });
     if !old {
         fields["request_timestamp"] = json!(time);
-        fields["signature"] = json!((number % 5 == 0).then_some("c2lnbmVk"));
+        fields["signature"] = json!((number.is_multiple_of(5)).then_some("c2lnbmVk"));
     }
     into_map(fields)
 }

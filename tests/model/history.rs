@@ -9,7 +9,7 @@ use proptest::option::weighted;
 use proptest::prelude::*;
 
 use crate::host::{Faults, Host, LOOKBACK_SECS, Refusal, Setup};
-use crate::kong::{Arrival, FurtherPages, Kong, MONTH_SECS, Version};
+use crate::kong::{Arrival, FurtherPages, Kong, MONTH_SECS, Offsets, Version};
 use crate::world::World;
 
 /// What happens next.
@@ -128,17 +128,16 @@ fn kong() -> impl Strategy<Value = Kong> {
     let retention = prop_oneof![2 => Just(MONTH_SECS), 1 => Just(200_000i64), 1 => Just(20_000i64)];
     let version =
         prop_oneof![1 => Just(Version::V2_8), 1 => Just(Version::V3_4), 2 => Just(Version::V3_9)];
-    (version, further, any::<(bool, bool, bool)>(), retention).prop_map(
-        |(version, further_pages, (positions, purges_on_insert, shows_retention), retention)| {
-            Kong {
-                version,
-                further_pages,
-                positions,
-                purges_on_insert,
-                shows_retention,
-                retention,
-                ..Kong::default()
-            }
+    let offsets = prop_oneof![Just(Offsets::Keys), Just(Offsets::Positions)];
+    (version, further, offsets, any::<(bool, bool)>(), retention).prop_map(
+        |(version, further_pages, offsets, (purges_on_insert, shows_retention), retention)| Kong {
+            version,
+            further_pages,
+            offsets,
+            purges_on_insert,
+            shows_retention,
+            retention,
+            ..Kong::default()
         },
     )
 }
@@ -170,7 +169,7 @@ impl History {
         if self.setup.reconciles {
             return;
         }
-        self.kong.positions = false;
+        self.kong.offsets = Offsets::Keys;
         self.kong.further_pages = FurtherPages::Right;
         self.kong.version = Version::V3_9;
         self.steps
@@ -200,31 +199,24 @@ impl History {
             Step::Activity { requests, objects, span, late } => {
                 for (stream, count) in [(Stream::Requests, requests), (Stream::Objects, objects)] {
                     for _ in 0..count {
-                        self.write(world, stream, span, late);
+                        write(world, stream, span, late);
                     }
                 }
             }
             Step::Borders { entries } => self.write_at_borders(world, entries),
             Step::Pass(seconds) => world.advance(seconds),
             Step::Run(faults) => {
-                hosts[0].faults.set(faults);
-                hosts[0].run_once(self.setup);
-                hosts[0].faults.set(Faults::default());
+                hosts[0].run_once(self.setup, faults);
             }
             Step::Both { first, second, behind } if self.two_hosts => {
-                hosts[0].faults.set(first);
-                hosts[1].faults.set(second);
-                both_run(world, hosts, self.setup, behind);
-                hosts.iter().for_each(|host| host.faults.set(Faults::default()));
+                both_run(world, hosts, self.setup, [first, second], behind);
             }
             Step::Both { first, .. } => {
-                hosts[0].faults.set(first);
-                hosts[0].run_once(self.setup);
-                hosts[0].faults.set(Faults::default());
+                hosts[0].run_once(self.setup, first);
             }
             Step::Ticks(ticks) => {
                 for _ in 0..ticks {
-                    hosts[0].run_once(self.setup);
+                    hosts[0].run_once(self.setup, Faults::default());
                     world.advance(300);
                 }
             }
@@ -240,24 +232,6 @@ impl History {
             Step::Failover { writes } => world.fail_over(writes),
             Step::StoreLost => world.lose_store(),
         }
-    }
-
-    fn write(&self, world: &World, stream: Stream, span: i64, late: i64) {
-        let mut kong = world.kong.borrow_mut();
-        let draw = |most: i64| i64::try_from(world.draw(most.unsigned_abs() + 1)).unwrap();
-        let now = world.time();
-        // Old ones are about to go.
-        let age = if span == i64::MAX {
-            kong.retention - 1 - draw(100)
-        } else {
-            draw(span.min(kong.retention - 1))
-        };
-        let arrival = Arrival {
-            time: now + kong.skew - age,
-            visible: now + draw(late),
-            expires: now - age + kong.retention,
-        };
-        kong.write(world, stream, arrival);
     }
 
     fn write_at_borders(&self, world: &World, entries: u64) {
@@ -283,7 +257,7 @@ impl History {
             world.advance(90_000);
             let host = &hosts[round % 2];
             host.lines.borrow_mut().clear();
-            let report = host.run_once(self.setup).unwrap();
+            let report = host.run_once(self.setup, Faults::default()).unwrap();
             sound(world)?;
             if report.outcome != Outcome::Ok {
                 return Err(format!("{:?}: {:?}", report.error, host.lines.borrow()));
@@ -291,7 +265,7 @@ impl History {
         }
         let accepted = world.cloudtrail.borrow().accepted();
         world.advance(300);
-        let report = hosts[0].run_once(self.setup).unwrap();
+        let report = hosts[0].run_once(self.setup, Faults::default()).unwrap();
         if report.outcome != Outcome::Ok || world.cloudtrail.borrow().accepted() != accepted {
             return Err(format!("a run after all is shipped does this: {}", report.line()));
         }
@@ -300,8 +274,30 @@ impl History {
     }
 }
 
+/// An entry stamped up to `span` seconds ago, and shown up to `late` seconds from now.
+fn write(world: &World, stream: Stream, span: i64, late: i64) {
+    let mut kong = world.kong.borrow_mut();
+    let draw = |most: i64| i64::try_from(world.draw(most.unsigned_abs() + 1)).unwrap();
+    let now = world.time();
+    // Old ones are about to go.
+    let age = if span == i64::MAX {
+        kong.retention - 1 - draw(100)
+    } else {
+        draw(span.min(kong.retention - 1))
+    };
+    let arrival = Arrival {
+        time: now + kong.skew - age,
+        visible: now + draw(late),
+        expires: now - age + kong.retention,
+    };
+    kong.write(world, stream, arrival);
+}
+
 /// The first host makes one run; the second ticks beside it until after it may have taken over.
-pub fn both_run(world: &World, hosts: &[Host; 2], setup: Setup, behind: u64) {
+pub fn both_run(world: &World, hosts: &[Host; 2], setup: Setup, faults: [Faults; 2], behind: u64) {
+    for (host, faults) in hosts.iter().zip(faults) {
+        host.faults.set(faults);
+    }
     let [first, second] = hosts.clone();
     let (one, two) = (first.clone(), second.clone());
     let first_works = async move {
@@ -316,6 +312,9 @@ pub fn both_run(world: &World, hosts: &[Host; 2], setup: Setup, behind: u64) {
         }
     };
     world.play(vec![(first, Box::pin(first_works)), (second, Box::pin(second_works))]);
+    for host in hosts {
+        host.faults.set(Faults::default());
+    }
 }
 
 /// The first of what is wrong, if anything is.

@@ -118,9 +118,12 @@ impl Host {
     }
 
     /// One run; no report when the process died.
-    pub fn run_once(&self, setup: Setup) -> Option<Report> {
+    pub fn run_once(&self, setup: Setup, faults: Faults) -> Option<Report> {
+        self.faults.set(faults);
         let host = self.clone();
-        self.play(async move { host.tick(setup).await })
+        let report = self.play(async move { host.tick(setup).await });
+        self.faults.set(Faults::default());
+        report
     }
 
     /// Work that is this host's alone, to its end or to the death of the process.
@@ -189,7 +192,9 @@ impl Host {
     pub fn wake(&self, now: Duration) -> bool {
         let due: Vec<_> = self.wakes.borrow_mut().extract_if(.., |(at, _)| *at <= now).collect();
         let any = !due.is_empty();
-        due.into_iter().for_each(|(_, waker)| waker.wake());
+        for (_, waker) in due {
+            waker.wake();
+        }
         any
     }
 

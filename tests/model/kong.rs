@@ -33,14 +33,22 @@ pub enum FurtherPages {
     Lacking,
 }
 
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Offsets {
+    /// The next page begins behind the last entry of this one, whatever happens meanwhile.
+    #[default]
+    Keys,
+    /// What arrives or goes while a reader pages shifts the border of pages.
+    Positions,
+}
+
 #[derive(Clone, Debug)]
 pub struct Kong {
     pub version: Version,
     pub further_pages: FurtherPages,
     /// A proxy takes `before` and `after` out of the query.
     pub filters_dropped: bool,
-    /// Offsets are positions, not keys: what arrives or goes while a reader pages shifts them.
-    pub positions: bool,
+    pub offsets: Offsets,
     /// Entries outlive their time until the next one is written.
     pub purges_on_insert: bool,
     /// `GET /` shows how long entries are kept.
@@ -59,7 +67,7 @@ impl Default for Kong {
             version: Version::default(),
             further_pages: FurtherPages::default(),
             filters_dropped: false,
-            positions: false,
+            offsets: Offsets::default(),
             purges_on_insert: false,
             shows_retention: true,
             retention: MONTH_SECS,
@@ -139,7 +147,8 @@ impl Kong {
 
         self.trails[stream as usize].sort(self.version != Version::V2_8);
         let trail = self.trail(stream);
-        let from = offset.filter(|_| !self.positions).map_or(0, |last| {
+        let by_position = self.offsets == Offsets::Positions;
+        let from = offset.filter(|_| !by_position).map_or(0, |last| {
             let last: usize = last.parse().unwrap();
             let last = trail.rank(last);
             trail.order.partition_point(|(rank, _)| *rank <= last)
@@ -155,14 +164,13 @@ impl Kong {
             in_window && self.shows(entry, now)
         });
         let read = match offset {
-            Some(position) if self.positions => position.parse().unwrap(),
+            Some(position) if by_position => position.parse().unwrap(),
             _ => 0,
         };
         let mut page: Vec<usize> = shown.by_ref().skip(read).take(size + 1).collect();
         let mut more = page.len() > size;
         page.truncate(size);
-        let next =
-            if self.positions { read + page.len() } else { page.last().copied().unwrap_or(0) };
+        let last = if by_position { read + page.len() } else { page.last().copied().unwrap_or(0) };
         if filtered && self.version == Version::V3_4 {
             match (self.further_pages, offset) {
                 (FurtherPages::EndEarly, _) => more = false,
@@ -175,12 +183,12 @@ impl Kong {
         }
 
         let data: Vec<_> = page.iter().map(|index| trail.entries[*index].shown(now)).collect();
-        let tail = if more {
-            format!(r#""next":"/audit/{}?offset={next}","offset":"{next}""#, stream.name())
+        let next = if more {
+            format!(r#""next":"/audit/{}?offset={last}","offset":"{last}""#, stream.name())
         } else {
             r#""next":null"#.to_owned()
         };
-        format!(r#"{{"data":[{}],{tail}}}"#, data.join(","))
+        format!(r#"{{"data":[{}],{next}}}"#, data.join(","))
     }
 
     fn root(&self) -> String {

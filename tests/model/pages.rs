@@ -1,7 +1,7 @@
 //! Borders of pages and windows, and what arrives or goes while a reader pages.
 
 use crate::host::Faults;
-use crate::kong::{FurtherPages, Version};
+use crate::kong::{FurtherPages, Offsets, Version};
 use crate::scene::{Scene, mode};
 
 #[test]
@@ -54,7 +54,7 @@ fn wrong_further_pages_of_an_older_kong_are_done_without() {
 fn entries_that_arrive_while_paging_shift_offsets_and_repeat_nothing() {
     let mut scene = Scene::new();
     scene.setup.page_size = 5;
-    scene.kong(|kong| kong.positions = true);
+    scene.kong(|kong| kong.offsets = Offsets::Positions);
     scene.write(200);
     scene.run_with(Faults { arrivals: 50, ..Faults::default() });
     assert!(scene.arrived() >= 200);
@@ -71,7 +71,7 @@ fn entries_that_expire_while_paging_may_hide_others_from_a_run_and_not_from_the_
     scene.setup.page_size = 5;
     // In the order of an older Kong, what goes is anywhere before the reader's position.
     scene.kong(|kong| {
-        kong.positions = true;
+        kong.offsets = Offsets::Positions;
         kong.version = Version::V2_8;
     });
     scene.write_expiring(100, 3);

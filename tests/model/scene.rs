@@ -89,18 +89,14 @@ impl Scene {
 
     /// A run with faults; no report when the process died.
     pub fn run_with(&self, faults: Faults) -> Option<Report> {
-        self.hosts[0].faults.set(faults);
-        let report = self.hosts[0].run_once(self.setup);
-        self.hosts[0].faults.set(Faults::default());
+        let report = self.hosts[0].run_once(self.setup, faults);
         self.assert_sound();
         report
     }
 
     /// The first host runs, and has this fault; the second ticks beside it.
     pub fn both_run(&self, first: Faults, behind: u64) {
-        self.hosts[0].faults.set(first);
-        both_run(&self.world, &self.hosts, self.setup, behind);
-        self.hosts[0].faults.set(Faults::default());
+        both_run(&self.world, &self.hosts, self.setup, [first, Faults::default()], behind);
         self.assert_sound();
     }
 
