@@ -16,6 +16,18 @@ fn three_batches() -> Scene {
 }
 
 #[test]
+fn what_a_death_would_repeat_reaches_max_in_flight_batches_and_never_exceeds_it() {
+    for max_in_flight in [1, 2, 3, 5] {
+        let mut scene = Scene::new();
+        scene.setup.max_in_flight = max_in_flight;
+        scene.setup.page_size = 1000;
+        scene.write(1000);
+        scene.run();
+        assert_eq!(scene.world.truth.borrow().most_unrecorded, max_in_flight);
+    }
+}
+
+#[test]
 fn two_hosts_that_tick_together_ship_nothing_twice() {
     for behind in [0, 1, 300] {
         let scene = three_batches();

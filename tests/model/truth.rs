@@ -30,6 +30,8 @@ pub struct Truth {
     pub runs: Vec<Run>,
     /// Kong's clock was set, so that its seconds do not count how late an entry is.
     pub kong_clock_moved: bool,
+    /// The most batches that a death would have repeated, so far.
+    pub most_unrecorded: usize,
     expected: HashMap<String, Expected>,
     unrecorded: Vec<Unrecorded>,
     /// A run's batches, by the events in them: a call that repeats another is of its batch.
@@ -183,6 +185,7 @@ impl World {
         }
         let of_run = truth.unrecorded.iter().filter(|event| event.run == run);
         let batches: HashSet<usize> = of_run.map(|event| event.batch).collect();
+        truth.most_unrecorded = truth.most_unrecorded.max(batches.len());
         let allowed = truth.runs[run].setup.max_in_flight;
         if batches.len() > allowed {
             let many = batches.len();
