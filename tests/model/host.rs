@@ -302,6 +302,7 @@ impl Http for Host {
         if matches!(entered, Entered::Dying | Entered::Dead) {
             std::future::pending::<()>().await;
         }
+        self.world().looks_at_lease(self.run());
         let stalled = entered == Entered::Stalled;
         let reply = self.world().post(self.clone(), self.run(), request, stalled);
         std::future::poll_fn(|context| reply.poll(self, context)).await
@@ -319,10 +320,12 @@ impl KeyValue for Host {
         self.write(|_| vec![(key.to_owned(), None)])
     }
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
-        self.write(|world| {
+        let swapped = self.write(|world| {
             let unchanged = world.store.borrow().get(key) == expected;
             unchanged.then(|| (key.to_owned(), Some(new.to_vec()))).into_iter().collect()
-        })
+        });
+        self.world().looks_at_lease(self.run());
+        swapped
     }
 }
 

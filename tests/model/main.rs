@@ -7,7 +7,7 @@
 //! - [`world`] and [`host`]: time, the network, the hosts on which the core runs, and their faults;
 //! - [`kong`] with [`entry`], [`cloudtrail`], [`store`]: the three that the core talks to;
 //! - [`truth`] and [`arrived`]: which repeats are explained, and what must have arrived;
-//! - [`clocks`], [`pages`], [`hosts`], [`lease`]: single histories worth a name.
+//! - [`clocks`], [`pages`], [`hosts`], [`lease`]: single histories worth a name, told with [`scene`].
 #![allow(clippy::unwrap_used)]
 
 mod arrived;
@@ -37,7 +37,7 @@ proptest! {
     #![proptest_config(ProptestConfig {
         // Beside the tests of other folders, whose root file has the same name.
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/model/regressions.txt"))),
-        cases: from_env("PROPTEST_CASES", 96),
+        cases: from_env("PROPTEST_CASES", 64),
         max_shrink_iters: from_env("PROPTEST_MAX_SHRINK_ITERS", 2000),
         ..ProptestConfig::default() })]
 

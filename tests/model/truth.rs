@@ -212,10 +212,18 @@ impl World {
         self.excuse_unrecorded(run);
     }
 
-    /// The run goes on after such a stall: what it does at once, no check can prevent.
+    /// The run goes on after such a stall, in the middle of a call on the store: what it writes in
+    /// the same breath, no look at the lease can prevent.
     pub fn resumes(&self, run: usize) {
         let now = self.elapsed();
         self.truth.borrow_mut().runs[run].stalled_at = Some(now);
+    }
+
+    /// Where the run is now, it had to look at the lease before it writes.
+    pub fn looks_at_lease(&self, run: usize) {
+        if let Some(run) = self.truth.borrow_mut().runs.get_mut(run) {
+            run.stalled_at = None;
+        }
     }
 
     /// A call of the run's on the store failed.
