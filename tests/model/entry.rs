@@ -6,7 +6,7 @@ use kong_cloudtrail::ledger::Fingerprint;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::kong::{Arrival, Version};
+use crate::kong::{Arrival, Kong, Version};
 use crate::world::World;
 
 /// An entry that Kong keeps.
@@ -56,16 +56,10 @@ impl Kept {
     }
 }
 
-/// Writes the `number`th entry, as a Kong of that version does.
-pub fn write(
-    world: &World,
-    version: Version,
-    stream: Stream,
-    number: u64,
-    arrival: Arrival,
-) -> Kept {
+/// Writes an entry, as that Kong does.
+pub fn write(world: &World, kong: &Kong, stream: Stream, arrival: Arrival) -> Kept {
     let Arrival { time, visible, expires } = arrival;
-    let old = version == Version::V2_8;
+    let (number, old) = (kong.made, kong.version == Version::V2_8);
     let mut fields = match stream {
         Stream::Requests => request(world, old, number, time),
         Stream::Objects => object(old, number, time, expires),
@@ -79,7 +73,7 @@ pub fn write(
         _ => {}
     }
     let is_request = stream == Stream::Requests;
-    match world.draw(400) {
+    match world.draw(kong.parts_in) {
         0 if is_request => drop(fields.insert("payload".to_owned(), json!(large(130_000)))),
         1 if is_request => {
             let payload = json!({"config": large(150_000), "name": number}).to_string();

@@ -40,7 +40,8 @@ fn two_hosts_that_tick_together_ship_nothing_twice() {
 fn a_host_that_stalls_past_its_lease_in_any_call_repeats_at_most_max_in_flight_batches() {
     let mut repeated = 0;
     for call in 1..=CALLS {
-        let scene = three_batches();
+        let mut scene = three_batches();
+        scene.setup.page_size = 20;
         scene.both_run(Faults { stall: Some((call, 1000)), ..Faults::default() }, 350);
         assert_eq!(scene.arrived(), 220, "stalled in call {call}");
         // What it records in the very call of the stall may cover the other host's record.
@@ -86,6 +87,23 @@ fn a_store_that_loses_its_last_writes_has_their_events_repeated_and_none_lost() 
         scene.run();
         assert_eq!(scene.accepted(), accepted, "once is enough");
     }
+}
+
+#[test]
+fn of_entries_in_parts_only_the_parts_that_did_not_get_through_are_sent_again() {
+    let scene = Scene::new();
+    scene.kong(|kong| kong.parts_in = 4);
+    scene.write(12);
+    let faults = Faults { events: 93, ..Faults::default() };
+    let mut runs = 0;
+    while scene.missing() > 0 && runs < 20 {
+        // Each event is held against the accounts: none is accepted twice but for cause.
+        scene.run_with(faults);
+        scene.pass(300);
+        runs += 1;
+    }
+    assert!((2..20).contains(&runs), "{runs} runs");
+    assert!(scene.accepted() > 12 * 2);
 }
 
 #[test]

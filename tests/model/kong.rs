@@ -54,6 +54,8 @@ pub struct Kong {
     /// `GET /` shows how long entries are kept.
     pub shows_retention: bool,
     pub retention: i64,
+    /// Four entries in so many need parts.
+    pub parts_in: u64,
     /// Kong's clock less the true time, in seconds.
     pub skew: i64,
     pub trails: [Trail; 2],
@@ -71,6 +73,7 @@ impl Default for Kong {
             purges_on_insert: false,
             shows_retention: true,
             retention: MONTH_SECS,
+            parts_in: 400,
             skew: 0,
             trails: Default::default(),
             made: 0,
@@ -108,7 +111,7 @@ impl Kong {
     /// Kong writes an entry.
     pub fn write(&mut self, world: &World, stream: Stream, arrival: Arrival) {
         self.made += 1;
-        let kept = entry::write(world, self.version, stream, self.made, arrival);
+        let kept = entry::write(world, self, stream, arrival);
         self.last_insert = self.last_insert.max(world.time());
         world.truth.borrow_mut().expect(stream, self.trail(stream).entries.len(), &kept);
         self.trails[stream as usize].entries.push(kept);
