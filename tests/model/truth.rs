@@ -32,6 +32,8 @@ pub struct Truth {
     pub kong_clock_moved: bool,
     /// The most batches that a death would have repeated, so far.
     pub most_unrecorded: usize,
+    /// Every time that Kong told.
+    told: HashSet<i64>,
     expected: HashMap<String, Expected>,
     unrecorded: Vec<Unrecorded>,
     /// A run's batches, by the events in them: a call that repeats another is of its batch.
@@ -56,6 +58,8 @@ pub struct Run {
     pub told: Option<i64>,
     /// How many entries Kong showed when it began, by stream.
     pub shown: [usize; 2],
+    /// Kong told another run the same time: whether this one moved the watermark, nobody can say.
+    pub same_second: bool,
     /// To say ok it must have looked at everything, by stream.
     pub must_be_whole: [bool; 2],
     pub store_failed: bool,
@@ -84,6 +88,7 @@ impl Truth {
     pub fn told(&mut self, run: usize, kong_time: i64, filters: bool) {
         let run = &mut self.runs[run];
         run.told = Some(kong_time);
+        run.same_second = !self.told.insert(kong_time);
         let reconciles = run.setup.reconciles && filters;
         run.must_be_whole = self
             .coverage
@@ -126,6 +131,7 @@ impl World {
             started: self.time(),
             told: None,
             shown: Stream::ALL.map(|stream| self.shown_since(stream, self.time())),
+            same_second: false,
             must_be_whole: [false; 2],
             store_failed: false,
             stalled_at: None,
