@@ -98,8 +98,8 @@ impl World {
         let run = &truth.runs[run];
         // Without Kong's time the run saw nothing of Kong.
         let Some(now) = run.told else { return Vec::new() };
-        let Some(mut report) = report.filter(|report| report.outcome == Outcome::Ok).cloned()
-        else {
+        let judged = report.filter(|report| report.outcome == Outcome::Ok && !run.same_second);
+        let Some(mut report) = judged.cloned() else {
             // It may have completed this stream all the same.
             coverage.runs += 1;
             coverage.certain = None;

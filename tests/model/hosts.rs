@@ -6,7 +6,7 @@ use crate::host::Faults;
 use crate::scene::Scene;
 
 /// Each of so many first calls of a run is tried as the one in which the blow falls.
-const CALLS: u32 = 22;
+const CALLS: u32 = 20;
 
 fn three_batches() -> Scene {
     let mut scene = Scene::new();
