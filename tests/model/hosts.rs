@@ -6,7 +6,7 @@ use crate::host::Faults;
 use crate::scene::Scene;
 
 /// Each of so many first calls of a run is tried as the one in which the blow falls.
-const CALLS: u32 = 20;
+const CALLS: u32 = 16;
 
 fn three_batches() -> Scene {
     let mut scene = Scene::new();
@@ -40,8 +40,7 @@ fn two_hosts_that_tick_together_ship_nothing_twice() {
 fn a_host_that_stalls_past_its_lease_in_any_call_repeats_at_most_max_in_flight_batches() {
     let mut repeated = 0;
     for call in 1..=CALLS {
-        let mut scene = three_batches();
-        scene.setup.page_size = 20;
+        let scene = three_batches();
         scene.both_run(Faults { stall: Some((call, 1000)), ..Faults::default() }, 350);
         assert_eq!(scene.arrived(), 220, "stalled in call {call}");
         // What it records in the very call of the stall may cover the other host's record.
