@@ -1,0 +1,208 @@
+//! What must have arrived, and whole: after each run that says ok and moved the watermark, every
+//! entry that it had to see is in CloudTrail, and can be rebuilt from there.
+//!
+//! Which entries those are comes from the promises (`docs/decisions/0004-windows.md`), not from what
+//! the run asked for: entries written since the last run, or late by the overlap at most; entries
+//! late by the look-back at most, once a look-back's time has passed; everything that Kong shows,
+//! after a first run, a reconcile, a reading of an old Kong, and Kong's clock going back.
+
+use std::collections::HashSet;
+
+use kong_cloudtrail::event::rebuild::{self, RebuildError};
+use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::report::{Outcome, Report};
+
+use crate::entry::Kept;
+use crate::host::{LOOKBACK_SECS, OVERLAP_SECS, RECONCILE_SECS};
+use crate::kong::Offsets;
+use crate::world::World;
+
+/// How far the runs of one stream have come.
+#[derive(Default)]
+pub struct Coverage {
+    /// Entries that are not in CloudTrail yet.
+    awaited: Vec<usize>,
+    /// Entries that a run could not but miss, and that only a look at everything finds.
+    missed: HashSet<usize>,
+    /// True time from which on the watermark may have been so high, by Kong's clock.
+    watermarks: Vec<(i64, i64)>,
+    /// The watermark, where it is certain.
+    certain: Option<i64>,
+    /// The last time, at the latest, that everything was compared.
+    reconciled: Option<i64>,
+    runs: u32,
+}
+
+impl Coverage {
+    pub fn await_entry(&mut self, index: usize) {
+        self.awaited.push(index);
+    }
+
+    /// A run begins that may move the watermark to `kong_time`. Says whether it must look at
+    /// everything to do so.
+    pub fn begin(&mut self, began: i64, kong_time: i64, reconciles: bool) -> bool {
+        let must_be_whole = self.runs == 0
+            || self.certain.is_some_and(|watermark| kong_time < watermark - OVERLAP_SECS)
+            || (reconciles
+                && self.reconciled.is_some_and(|last| kong_time - last >= RECONCILE_SECS));
+        let highest = self.watermarks.last().map_or(kong_time, |(_, last)| kong_time.max(*last));
+        self.watermarks.push((began, highest));
+        must_be_whole
+    }
+
+    /// The store has lost writes: the ledger may say again what it said under another clock.
+    pub fn forget(&mut self) {
+        self.certain = None;
+        self.reconciled = self.watermarks.last().map(|(_, highest)| *highest);
+    }
+
+    /// The highest that the watermark can have been when an entry became visible.
+    fn watermark_at(&self, visible: i64) -> i64 {
+        let before = self.watermarks.partition_point(|(from, _)| *from < visible);
+        let around = self.watermarks[before..].iter().take_while(|(from, _)| *from <= visible + 1);
+        let around = around.chain(before.checked_sub(1).map(|last| &self.watermarks[last]));
+        around.map(|(_, watermark)| *watermark).max().unwrap_or(i64::MIN / 2)
+    }
+}
+
+impl World {
+    /// How many of the entries that Kong shows were visible at a time.
+    pub fn shown_since(&self, stream: Stream, time: i64) -> usize {
+        let kong = self.kong.borrow();
+        let now = self.time();
+        let entries = kong.trail(stream).entries.iter();
+        entries.filter(|entry| entry.visible <= time && kong.shows(entry, now)).count()
+    }
+
+    /// Holds a run's claims against what CloudTrail has.
+    pub fn judge_coverage(&self, run: usize, report: Option<&Report>) {
+        for stream in Stream::ALL {
+            let mut coverage =
+                std::mem::take(&mut self.truth.borrow_mut().coverage[stream as usize]);
+            let violations = self.judge_stream(run, report, stream, &mut coverage);
+            let mut truth = self.truth.borrow_mut();
+            truth.coverage[stream as usize] = coverage;
+            truth.violations.extend(violations);
+        }
+    }
+
+    fn judge_stream(
+        &self,
+        run: usize,
+        report: Option<&Report>,
+        stream: Stream,
+        coverage: &mut Coverage,
+    ) -> Vec<String> {
+        let (truth, kong) = (self.truth.borrow(), self.kong.borrow());
+        let is_last = run + 1 == truth.runs.len();
+        let run = &truth.runs[run];
+        // Without Kong's time the run saw nothing of Kong.
+        let Some(now) = run.told else { return Vec::new() };
+        let judged = report.filter(|report| report.outcome == Outcome::Ok && !run.same_second);
+        let Some(mut report) = judged.cloned() else {
+            // It may have completed this stream all the same.
+            coverage.runs += 1;
+            coverage.certain = None;
+            coverage.reconciled = coverage.reconciled.max(Some(now));
+            return Vec::new();
+        };
+        let report = report.stream(stream);
+        if report.watermark != Some(now) {
+            return Vec::new(); // Nothing was due.
+        }
+        let whole = report.mode != Some("incremental") || run.must_be_whole[stream as usize];
+        coverage.runs += 1;
+        coverage.certain = is_last.then_some(now);
+        if whole {
+            coverage.reconciled = Some(now);
+        }
+        if run.store_failed {
+            coverage.forget();
+        }
+        // Where offsets are positions, what goes while a reader pages takes others out of its sight.
+        let shifted = kong.offsets == Offsets::Positions
+            && self.shown_since(stream, run.started) < run.shown[stream as usize];
+        let entries = &kong.trail(stream).entries;
+        let mut violations = Vec::new();
+        let awaited = std::mem::take(&mut coverage.awaited);
+        for index in awaited {
+            let entry = &entries[index];
+            match self.arrival_of(stream, entry) {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(why) => violations.push(why),
+            }
+            coverage.awaited.push(index);
+            if entry.visible >= run.started || !kong.shows(entry, self.time()) {
+                continue;
+            }
+            let crowd = || entries.iter().filter(|other| other.time == entry.time).count();
+            if shifted
+                || (!whole
+                    && kong.further_pages_are_wrong()
+                    && crowd() >= run.setup.page_size as usize)
+            {
+                coverage.missed.insert(index);
+                continue;
+            }
+            let in_windows = entry.time.filter(|time| *time <= now).is_some_and(|time| {
+                let watermark = coverage.watermark_at(entry.visible);
+                let look_back_was_due = !truth.kong_clock_moved
+                    && now >= entry.visible + kong.skew + LOOKBACK_SECS
+                    && time >= watermark - LOOKBACK_SECS;
+                time >= watermark - OVERLAP_SECS || look_back_was_due
+            });
+            if whole || (in_windows && !coverage.missed.contains(&index)) {
+                violations.push(format!(
+                    "the run at {} says ok ({:?}), and {stream:?} {entry:?} is not in CloudTrail",
+                    run.started, report.mode
+                ));
+            }
+        }
+        violations
+    }
+
+    /// Whether an entry is in CloudTrail, all of it. What is there must be the entry, made of the
+    /// first or of the last of repeated events.
+    pub fn arrival_of(&self, stream: Stream, entry: &Kept) -> Result<bool, String> {
+        let cloudtrail = self.cloudtrail.borrow();
+        let Some(event) = cloudtrail.events.get(&entry.id) else { return Ok(false) };
+        let mut events = vec![event];
+        while let Some(part) = cloudtrail.events.get(&format!("{}-p{}", entry.id, events.len())) {
+            events.push(part);
+        }
+        let repeated = events.iter().any(|event| event.len() > 1);
+        for last in [false, true].into_iter().take(1 + usize::from(repeated)) {
+            let data: Vec<&str> = events
+                .iter()
+                .map(|event| if last { event.last() } else { event.first() })
+                .map(|acceptance| acceptance.unwrap().data.as_str())
+                .collect();
+            match rebuild::entry(stream, &data) {
+                Ok(rebuilt) if entry.is(&rebuilt) => {}
+                Err(RebuildError::MissingPart { .. }) => return Ok(false),
+                wrong => return Err(format!("{} is not whole: {wrong:.500?}", entry.id)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// In the end: everything that Kong still shows is in CloudTrail, and what is in CloudTrail is
+    /// whole, of entries long gone too.
+    pub fn judge_the_end(&self) -> Vec<String> {
+        let kong = self.kong.borrow();
+        let mut violations = Vec::new();
+        for stream in Stream::ALL {
+            for entry in &kong.trail(stream).entries {
+                match self.arrival_of(stream, entry) {
+                    Ok(false) if kong.shows(entry, self.time()) => {
+                        violations.push(format!("{stream:?} {entry:.300?} is not in CloudTrail"));
+                    }
+                    Ok(_) => {}
+                    Err(why) => violations.push(why),
+                }
+            }
+        }
+        violations
+    }
+}

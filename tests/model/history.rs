@@ -1,0 +1,329 @@
+//! Histories: what may happen, in which measure, and how it is played.
+
+use std::rc::Rc;
+
+use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::report::Outcome;
+use proptest::collection::vec;
+use proptest::option::weighted;
+use proptest::prelude::*;
+
+use crate::host::{Faults, Host, LOOKBACK_SECS, Refusal, Setup};
+use crate::kong::{Arrival, FurtherPages, Kong, MONTH_SECS, Offsets, Version};
+use crate::world::World;
+
+/// What happens next.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// So many entries, over so many seconds up to now, and how much later Kong shows them.
+    Activity { requests: u64, objects: u64, span: i64, late: i64 },
+    /// Entries stamped around the borders of the next window and look-back.
+    Borders { entries: u64 },
+    /// Time passes.
+    Pass(u64),
+    /// A tick on the first host.
+    Run(Faults),
+    /// Ticks on both hosts at the same time, the second one's so many seconds behind.
+    Both { first: Faults, second: Faults, behind: u64 },
+    /// So many ticks in which nothing goes wrong, as the timer has them.
+    Ticks(u32),
+    /// Kong is exchanged.
+    Kong(Version),
+    /// A proxy before Kong begins, or ceases, to drop the filters.
+    FiltersDropped(bool),
+    /// A host's clock is set.
+    Clock { host: usize, skew: i64 },
+    /// Kong's clock is set.
+    KongClock { skew: i64 },
+    /// The store goes back to its state some writes ago.
+    Failover { writes: usize },
+    /// The store is empty.
+    StoreLost,
+}
+
+#[derive(Clone, Debug)]
+pub struct History {
+    pub seed: u64,
+    pub setup: Setup,
+    pub kong: Kong,
+    /// Two hosts share the store, and their clocks differ by seconds at most.
+    pub two_hosts: bool,
+    pub steps: Vec<Step>,
+}
+
+fn faults() -> impl Strategy<Value = Faults> {
+    let percent = || prop_oneof![6 => Just(0), 2 => 1..30u32, 1 => 90..=100u32];
+    let rare = |most: u32| prop_oneof![4 => Just(0), 1 => 1..most];
+    let calls = || prop_oneof![3 => 1..60u32, 1 => 1..400u32];
+    let refusal = prop_oneof![Just(Refusal::ExpiredToken), Just(Refusal::AccessDenied)];
+    let rates = (percent(), rare(30), percent(), percent(), percent(), rare(10));
+    let blows = (
+        weighted(0.1, refusal),
+        weighted(0.3, calls()),
+        weighted(0.1, (calls(), 1..12usize)),
+        prop::bool::weighted(0.1),
+    );
+    (rates, blows).prop_map(
+        |(
+            (kong, arrivals, cloudtrail, lost_answers, events, store),
+            (refusal, dies_after, failover, short_budget),
+        )| Faults {
+            kong,
+            arrivals,
+            cloudtrail,
+            lost_answers,
+            events,
+            refusal,
+            store,
+            dies_after,
+            stall: None,
+            failover,
+            short_budget,
+        },
+    )
+}
+
+/// The first of two hosts may stall, the second may not; a failover while both work would have both
+/// believe that the lease is theirs.
+fn both() -> impl Strategy<Value = Step> {
+    let mild = || prop_oneof![2 => Just(Faults::default()), 1 => faults()];
+    let stall = weighted(0.8, (1..60u32, prop_oneof![1 => 1..100u64, 3 => 300..2000u64]));
+    (mild(), mild(), stall, prop_oneof![Just(0u64), 0..10u64, 200..900u64]).prop_map(
+        |(first, second, stall, behind)| {
+            let first = Faults { stall, failover: None, ..first };
+            Step::Both { first, second: Faults { failover: None, ..second }, behind }
+        },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let requests = prop_oneof![9 => 0..50u64, 1 => 300..900u64];
+    let span = prop_oneof![3 => Just(0i64), 3 => 0..200_000i64, 1 => Just(i64::MAX)];
+    let late = prop_oneof![3 => Just(0i64), 1 => 0..LOOKBACK_SECS, 1 => 0..8000i64];
+    let version =
+        prop_oneof![1 => Just(Version::V2_8), 1 => Just(Version::V3_4), 2 => Just(Version::V3_9)];
+    prop_oneof![
+        8 => (requests, 0..30u64, span, late)
+            .prop_map(|(requests, objects, span, late)| Step::Activity { requests, objects, span, late }),
+        2 => (1..8u64).prop_map(|entries| Step::Borders { entries }),
+        6 => (1..15u32).prop_map(Step::Ticks),
+        4 => prop_oneof![Just(300u64), 1..10_000u64, 1..400_000u64].prop_map(Step::Pass),
+        10 => faults().prop_map(Step::Run),
+        6 => both(),
+        2 => version.prop_map(Step::Kong),
+        1 => any::<bool>().prop_map(Step::FiltersDropped),
+        2 => (0..2usize, -5000..5000i64).prop_map(|(host, skew)| Step::Clock { host, skew }),
+        2 => prop_oneof![-100..100i64, -100_000..100_000i64].prop_map(|skew| Step::KongClock { skew }),
+        1 => (1..20usize).prop_map(|writes| Step::Failover { writes }),
+        1 => Just(Step::StoreLost),
+    ]
+}
+
+fn kong() -> impl Strategy<Value = Kong> {
+    let further = prop_oneof![
+        Just(FurtherPages::EndEarly),
+        Just(FurtherPages::Lacking),
+        Just(FurtherPages::Right)
+    ];
+    let retention = prop_oneof![2 => Just(MONTH_SECS), 1 => Just(200_000i64), 1 => Just(20_000i64)];
+    let version =
+        prop_oneof![1 => Just(Version::V2_8), 1 => Just(Version::V3_4), 2 => Just(Version::V3_9)];
+    let offsets = prop_oneof![Just(Offsets::Keys), Just(Offsets::Positions)];
+    (version, further, offsets, any::<(bool, bool)>(), retention).prop_map(
+        |(version, further_pages, offsets, (purges_on_insert, shows_retention), retention)| Kong {
+            version,
+            further_pages,
+            offsets,
+            purges_on_insert,
+            shows_retention,
+            retention,
+            ..Kong::default()
+        },
+    )
+}
+
+pub fn any_history() -> impl Strategy<Value = History> {
+    let setup = (
+        prop_oneof![Just(1u32), Just(7), Just(100), Just(1000)],
+        prop_oneof![Just(1usize), Just(2), Just(3), Just(5), Just(16)],
+        prop::bool::weighted(0.7),
+    )
+        .prop_map(|(page_size, max_in_flight, reconciles)| Setup {
+            page_size,
+            max_in_flight,
+            reconciles,
+        });
+    (any::<u64>(), setup, kong(), any::<bool>(), vec(step(), 1..25)).prop_map(
+        |(seed, setup, kong, two_hosts, steps)| {
+            let mut history = History { seed, setup, kong, two_hosts, steps };
+            history.soften();
+            history
+        },
+    )
+}
+
+impl History {
+    /// Without reconciles nothing may happen that only a reconcile finds: entries show within the
+    /// look-back and have a time, pages miss nothing, entries go when their time is up, and Kong's
+    /// clock is sound.
+    fn soften(&mut self) {
+        if self.setup.reconciles {
+            return;
+        }
+        // After twice the retention the ledger forgets, and looks at nothing that outlived it.
+        self.kong.purges_on_insert = false;
+        self.kong.offsets = Offsets::Keys;
+        self.kong.further_pages = FurtherPages::Right;
+        self.kong.version = Version::V3_9;
+        self.steps
+            .retain(|step| !matches!(step, Step::Kong(Version::V2_8) | Step::KongClock { .. }));
+        for step in &mut self.steps {
+            if let Step::Activity { span, late, .. } = step {
+                *span = 0;
+                *late = (*late).min(LOOKBACK_SECS);
+            }
+        }
+    }
+
+    /// Plays the history; an error says what is wrong.
+    pub fn play(&self) -> Result<(), String> {
+        let world = World::new(self.seed);
+        *world.kong.borrow_mut() = self.kong.clone();
+        let hosts = [Host::new(&world), Host::new(&world)];
+        for step in &self.steps {
+            self.step(&world, &hosts, step);
+            sound(&world)?;
+        }
+        self.settle(&world, &hosts)
+    }
+
+    fn step(&self, world: &Rc<World>, hosts: &[Host; 2], step: &Step) {
+        match *step {
+            Step::Activity { requests, objects, span, late } => {
+                for (stream, count) in [(Stream::Requests, requests), (Stream::Objects, objects)] {
+                    for _ in 0..count {
+                        write(world, stream, span, late);
+                    }
+                }
+            }
+            Step::Borders { entries } => self.write_at_borders(world, entries),
+            Step::Pass(seconds) => world.advance(seconds),
+            Step::Run(faults) => {
+                hosts[0].run_once(self.setup, faults);
+            }
+            Step::Both { first, second, behind } if self.two_hosts => {
+                both_run(world, hosts, self.setup, [first, second], behind);
+            }
+            Step::Both { first, .. } => {
+                hosts[0].run_once(self.setup, first);
+            }
+            Step::Ticks(ticks) => {
+                for _ in 0..ticks {
+                    hosts[0].run_once(self.setup, Faults::default());
+                    world.advance(300);
+                }
+            }
+            Step::Kong(version) => world.kong.borrow_mut().version = version,
+            Step::FiltersDropped(dropped) => world.kong.borrow_mut().filters_dropped = dropped,
+            Step::Clock { host, skew } => {
+                hosts[host].skew.set(if self.two_hosts { skew % 20 } else { skew });
+            }
+            Step::KongClock { skew } => {
+                world.kong.borrow_mut().skew = skew;
+                world.truth.borrow_mut().kong_clock_moved = true;
+            }
+            Step::Failover { writes } => world.fail_over(writes),
+            Step::StoreLost => world.lose_store(),
+        }
+    }
+
+    fn write_at_borders(&self, world: &World, entries: u64) {
+        let last = world.truth.borrow().runs.iter().rev().find_map(|run| run.told);
+        let Some(watermark) = last else { return };
+        let mut kong = world.kong.borrow_mut();
+        let now = world.time();
+        let borders = [watermark, watermark - 120, watermark - 3600, now + kong.skew];
+        for number in 0..entries {
+            let border = borders[usize::try_from(world.draw(4)).unwrap()];
+            let time = border - 1 + i64::try_from(world.draw(3)).unwrap();
+            let oldest = if self.setup.reconciles { i64::MIN } else { watermark - LOOKBACK_SECS };
+            let time = time.clamp(oldest, now + kong.skew);
+            let stream = Stream::ALL[usize::try_from(number % 2).unwrap()];
+            let expires = now + kong.retention;
+            kong.write(world, stream, Arrival { time, visible: now, expires });
+        }
+    }
+
+    /// Faults end, the leases of dead runs run out, all entries show, and a reconcile falls due.
+    fn settle(&self, world: &Rc<World>, hosts: &[Host; 2]) -> Result<(), String> {
+        for round in 0..3 {
+            world.advance(90_000);
+            let host = &hosts[round % 2];
+            host.lines.borrow_mut().clear();
+            let report = host.run_once(self.setup, Faults::default()).unwrap();
+            sound(world)?;
+            if report.outcome != Outcome::Ok {
+                return Err(format!("{:?}: {:?}", report.error, host.lines.borrow()));
+            }
+        }
+        let accepted = world.cloudtrail.borrow().accepted();
+        world.advance(300);
+        let report = hosts[0].run_once(self.setup, Faults::default()).unwrap();
+        if report.outcome != Outcome::Ok || world.cloudtrail.borrow().accepted() != accepted {
+            return Err(format!("a run after all is shipped does this: {}", report.line()));
+        }
+        world.truth.borrow_mut().violations.extend(world.judge_the_end());
+        sound(world)
+    }
+}
+
+/// An entry stamped up to `span` seconds ago, and shown up to `late` seconds from now.
+fn write(world: &World, stream: Stream, span: i64, late: i64) {
+    let mut kong = world.kong.borrow_mut();
+    let draw = |most: i64| i64::try_from(world.draw(most.unsigned_abs() + 1)).unwrap();
+    let now = world.time();
+    // Old ones are about to go.
+    let age = if span == i64::MAX {
+        kong.retention - 1 - draw(100)
+    } else {
+        draw(span.min(kong.retention - 1))
+    };
+    let arrival = Arrival {
+        time: now + kong.skew - age,
+        visible: now + draw(late),
+        expires: now - age + kong.retention,
+    };
+    kong.write(world, stream, arrival);
+}
+
+/// The first host makes one run; the second ticks beside it until after it may have taken over.
+pub fn both_run(world: &World, hosts: &[Host; 2], setup: Setup, faults: [Faults; 2], behind: u64) {
+    for (host, faults) in hosts.iter().zip(faults) {
+        host.faults.set(faults);
+    }
+    let [first, second] = hosts.clone();
+    let (one, two) = (first.clone(), second.clone());
+    let first_works = async move {
+        one.tick(setup).await;
+    };
+    let second_works = async move {
+        use kong_cloudtrail::ports::Clock;
+        two.sleep(std::time::Duration::from_secs(behind)).await;
+        for _ in 0..4 {
+            two.tick(setup).await;
+            two.sleep(std::time::Duration::from_mins(5)).await;
+        }
+    };
+    world.play(vec![(first, Box::pin(first_works)), (second, Box::pin(second_works))]);
+    for host in hosts {
+        host.faults.set(Faults::default());
+    }
+}
+
+/// The first of what is wrong, if anything is.
+pub fn sound(world: &World) -> Result<(), String> {
+    match world.truth.borrow().violations.first() {
+        Some(violation) => Err(violation.clone()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,112 @@
+//! Borders of pages and windows, and what arrives or goes while a reader pages.
+
+use crate::host::Faults;
+use crate::kong::{FurtherPages, Offsets, Version};
+use crate::scene::{Scene, mode};
+
+#[test]
+fn equal_timestamps_across_page_borders_are_neither_lost_nor_repeated() {
+    for version in [Version::V2_8, Version::V3_4, Version::V3_9] {
+        let mut scene = Scene::new();
+        scene.setup.page_size = 7;
+        scene.kong(|kong| kong.version = version);
+        scene.write(100);
+        scene.run();
+        assert_eq!((scene.arrived(), scene.repeated()), (100, 0), "{version:?}");
+    }
+}
+
+#[test]
+fn equal_timestamps_on_a_window_border_are_neither_lost_nor_repeated() {
+    let scene = Scene::without_reconciles();
+    scene.run();
+    let border = scene.kong_time();
+    for written in 1..=4 {
+        // The second of the run before last, of the last one, and the first of the overlap.
+        scene.write_stamped(1, border);
+        scene.write_stamped(1, scene.kong_time());
+        scene.run();
+        assert_eq!((scene.arrived(), scene.repeated()), (2 * written, 0));
+        scene.pass(40);
+    }
+}
+
+#[test]
+fn wrong_further_pages_of_an_older_kong_are_done_without() {
+    for further_pages in [FurtherPages::EndEarly, FurtherPages::Lacking] {
+        let mut scene = Scene::without_reconciles();
+        scene.setup.page_size = 10;
+        scene.kong(|kong| {
+            kong.version = Version::V3_4;
+            kong.further_pages = further_pages;
+        });
+        scene.run();
+        for second in 0..90 {
+            scene.write_stamped(2, scene.kong_time() + second);
+        }
+        scene.pass(300);
+        assert_eq!(mode(scene.run()), "incremental");
+        assert_eq!((scene.arrived(), scene.repeated()), (180, 0), "{further_pages:?}");
+    }
+}
+
+#[test]
+fn entries_that_arrive_while_paging_shift_offsets_and_repeat_nothing() {
+    let mut scene = Scene::new();
+    scene.setup.page_size = 5;
+    scene.kong(|kong| kong.offsets = Offsets::Positions);
+    scene.write(200);
+    scene.run_with(Faults { arrivals: 50, ..Faults::default() });
+    assert!(scene.arrived() >= 200);
+    scene.pass(300);
+    scene.run();
+    let written = scene.written();
+    assert!(written > 210, "entries arrived while Kong was read");
+    assert_eq!((scene.arrived(), scene.repeated()), (written, 0));
+}
+
+#[test]
+fn entries_that_expire_while_paging_may_hide_others_from_a_run_and_not_from_the_next_reconcile() {
+    let mut scene = Scene::new();
+    scene.setup.page_size = 5;
+    // In the order of an older Kong, what goes is anywhere before the reader's position.
+    scene.kong(|kong| {
+        kong.offsets = Offsets::Positions;
+        kong.version = Version::V2_8;
+    });
+    scene.write_expiring(100, 3);
+    scene.write(200);
+    scene.run();
+    let first = scene.arrived();
+    assert!(first < 300, "some were hidden");
+    scene.pass(3600);
+    scene.run();
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+}
+
+#[test]
+fn a_kong_behind_a_proxy_that_drops_the_filters_is_read_as_a_whole() {
+    let scene = Scene::new();
+    scene.write(10);
+    for _ in 0..2 {
+        scene.run();
+        scene.pass(7200);
+    }
+    scene.kong(|kong| kong.filters_dropped = true);
+    scene.write(10);
+    assert_eq!(mode(scene.run()), "full");
+    assert_eq!((scene.arrived(), scene.repeated()), (20, 0));
+}
+
+#[test]
+fn an_upgrade_and_a_downgrade_lose_and_repeat_nothing() {
+    let scene = Scene::new();
+    let versions = [Version::V2_8, Version::V3_4, Version::V3_9, Version::V3_4, Version::V2_8];
+    for (number, version) in versions.into_iter().enumerate() {
+        scene.kong(|kong| kong.version = version);
+        scene.write(50);
+        scene.pass(3600);
+        scene.run();
+        assert_eq!((scene.arrived(), scene.repeated()), (50 * (number + 1), 0), "{version:?}");
+    }
+}

@@ -1,0 +1,146 @@
+//! What the single histories are told with: one Kong, one or two hosts, runs that must be sound.
+
+use std::rc::Rc;
+
+use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::report::{Outcome, Report};
+
+use crate::entry::Kept;
+use crate::history::{both_run, sound};
+use crate::host::{Faults, Host, Setup};
+use crate::kong::{Arrival, Kong};
+use crate::world::{EPOCH, World};
+
+pub struct Scene {
+    pub world: Rc<World>,
+    pub hosts: [Host; 2],
+    pub setup: Setup,
+}
+
+impl Scene {
+    pub fn new() -> Self {
+        Self::at(EPOCH)
+    }
+
+    pub fn at(epoch: i64) -> Self {
+        let world = World::at(epoch, 1);
+        let hosts = [Host::new(&world), Host::new(&world)];
+        let setup = Setup { page_size: 100, max_in_flight: 4, reconciles: true };
+        Self { world, hosts, setup }
+    }
+
+    pub fn without_reconciles() -> Self {
+        let mut scene = Self::new();
+        scene.setup.reconciles = false;
+        scene
+    }
+
+    /// Changes what this Kong is like.
+    pub fn kong(&self, change: impl FnOnce(&mut Kong)) {
+        change(&mut self.world.kong.borrow_mut());
+    }
+
+    /// Kong's clock is set: ahead, or behind.
+    pub fn set_kong_clock(&self, skew: i64) {
+        self.kong(|kong| kong.skew = skew);
+        self.world.truth.borrow_mut().kong_clock_moved = true;
+    }
+
+    /// Request entries that Kong writes now.
+    pub fn write(&self, entries: u64) {
+        self.write_stamped(entries, self.kong_time());
+    }
+
+    /// Request entries that Kong shows from now on, stamped with a time of its clock.
+    pub fn write_stamped(&self, entries: u64, time: i64) {
+        let now = self.world.time();
+        let mut kong = self.world.kong.borrow_mut();
+        for _ in 0..entries {
+            let expires = now + kong.retention;
+            kong.write(&self.world, Stream::Requests, Arrival { time, visible: now, expires });
+        }
+    }
+
+    /// Request entries that expire in so many seconds.
+    pub fn write_expiring(&self, entries: u64, seconds: i64) {
+        let now = self.world.time();
+        let mut kong = self.world.kong.borrow_mut();
+        for _ in 0..entries {
+            let time = now + seconds - kong.retention;
+            let arrival = Arrival { time, visible: now, expires: now + seconds };
+            kong.write(&self.world, Stream::Requests, arrival);
+        }
+    }
+
+    pub fn kong_time(&self) -> i64 {
+        self.world.time() + self.world.kong.borrow().skew
+    }
+
+    pub fn pass(&self, seconds: u64) {
+        self.world.advance(seconds);
+    }
+
+    /// A run that must be ok and sound.
+    pub fn run(&self) -> Report {
+        let report = self.run_with(Faults::default()).unwrap();
+        assert_eq!(report.outcome, Outcome::Ok, "{:?}", report.error);
+        report
+    }
+
+    /// A run with faults; no report when the process died.
+    pub fn run_with(&self, faults: Faults) -> Option<Report> {
+        let report = self.hosts[0].run_once(self.setup, faults);
+        self.assert_sound();
+        report
+    }
+
+    /// The first host runs, and has this fault; the second ticks beside it.
+    pub fn both_run(&self, first: Faults, behind: u64) {
+        both_run(&self.world, &self.hosts, self.setup, [first, Faults::default()], behind);
+        self.assert_sound();
+    }
+
+    pub fn assert_sound(&self) {
+        sound(&self.world).unwrap();
+    }
+
+    /// Request entries that Kong ever wrote.
+    pub fn written(&self) -> usize {
+        self.world.kong.borrow().trail(Stream::Requests).entries.len()
+    }
+
+    /// Those of them that are in CloudTrail.
+    pub fn arrived(&self) -> usize {
+        let kong = self.world.kong.borrow();
+        let entries = kong.trail(Stream::Requests).entries.iter();
+        entries.filter(|entry| self.has_arrived(entry)).count()
+    }
+
+    /// Those of them that Kong holds and CloudTrail does not have.
+    pub fn missing(&self) -> usize {
+        let kong = self.world.kong.borrow();
+        let now = self.world.time();
+        let held = kong.trail(Stream::Requests).entries.iter();
+        held.filter(|entry| kong.shows(entry, now) && !self.has_arrived(entry)).count()
+    }
+
+    fn has_arrived(&self, entry: &Kept) -> bool {
+        self.world.arrival_of(Stream::Requests, entry).unwrap()
+    }
+
+    /// Events that CloudTrail accepted more than once.
+    pub fn repeated(&self) -> usize {
+        let cloudtrail = self.world.cloudtrail.borrow();
+        cloudtrail.events.values().filter(|acceptances| acceptances.len() > 1).count()
+    }
+
+    /// Events that it accepted, repeats included.
+    pub fn accepted(&self) -> usize {
+        self.world.cloudtrail.borrow().accepted()
+    }
+}
+
+/// How a run went through the requests.
+pub fn mode(mut report: Report) -> &'static str {
+    report.stream(Stream::Requests).mode.unwrap()
+}

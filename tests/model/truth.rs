@@ -1,0 +1,301 @@
+//! The accounts: what each run may leave unshipped, and what may be shipped again.
+//!
+//! *Repeats*, event by event. An event that CloudTrail accepted may be accepted once more only when
+//! the first time is excused: its answer was lost or did not mention it; its process died, or its
+//! store failed, before the record; its record was lost with the store; its host stalled past its
+//! lease. At every acceptance, which might be the last thing that a process does, the batches
+//! accepted and not yet in the stored ledger number `max_in_flight` at most.
+//!
+//! *Losses* are the matter of [`crate::arrived`].
+
+use std::collections::{HashMap, HashSet};
+
+use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::ledger::Fingerprint;
+use kong_cloudtrail::report::Report;
+
+use crate::arrived::Coverage;
+use crate::cloudtrail::Acceptance;
+use crate::entry::Kept;
+use crate::host::{Host, Setup};
+use crate::store::{Change, Stored};
+use crate::world::{Exchange, World};
+
+#[derive(Default)]
+pub struct Truth {
+    /// What is wrong, in words.
+    pub violations: Vec<String>,
+    /// How far runs have come, by stream.
+    pub coverage: [Coverage; 2],
+    pub runs: Vec<Run>,
+    /// Kong's clock was set, so that its seconds do not count how late an entry is.
+    pub kong_clock_moved: bool,
+    /// The most batches that a death would have repeated, so far.
+    pub most_unrecorded: usize,
+    /// Every time that Kong told.
+    told: HashSet<i64>,
+    expected: HashMap<String, Expected>,
+    unrecorded: Vec<Unrecorded>,
+    /// A run's batches, by the events in them: a call that repeats another is of its batch.
+    batches: HashMap<(usize, String), usize>,
+    batches_made: usize,
+}
+
+/// What the ledger will know of an entry.
+#[derive(Clone, Copy)]
+struct Expected {
+    stream: Stream,
+    fingerprint: Fingerprint,
+    ledger_time: i64,
+}
+
+/// One run's part of the accounts.
+pub struct Run {
+    pub setup: Setup,
+    /// The true time at which it began.
+    pub started: i64,
+    /// Kong's time, as Kong told it this run.
+    pub told: Option<i64>,
+    /// How many entries Kong showed when it began, by stream.
+    pub shown: [usize; 2],
+    /// Kong told another run the same time: whether this one moved the watermark, nobody can say.
+    pub same_second: bool,
+    /// To say ok it must have looked at everything, by stream.
+    pub must_be_whole: [bool; 2],
+    pub store_failed: bool,
+    stalled_at: Option<std::time::Duration>,
+    ended: bool,
+}
+
+/// An event that was accepted, and told so, and is not in the stored ledger yet.
+struct Unrecorded {
+    run: usize,
+    batch: usize,
+    id: String,
+}
+
+impl Truth {
+    /// Kong keeps an entry: its events are to come.
+    pub fn expect(&mut self, stream: Stream, index: usize, entry: &Kept) {
+        let Kept { fingerprint, ledger_time, .. } = *entry;
+        let known =
+            self.expected.insert(entry.id.clone(), Expected { stream, fingerprint, ledger_time });
+        assert!(known.is_none(), "two entries with the id {}", entry.id);
+        self.coverage[stream as usize].await_entry(index);
+    }
+
+    /// Kong told a run its time.
+    pub fn told(&mut self, run: usize, kong_time: i64, filters: bool) {
+        let run = &mut self.runs[run];
+        run.told = Some(kong_time);
+        run.same_second = !self.told.insert(kong_time);
+        let reconciles = run.setup.reconciles && filters;
+        run.must_be_whole = self
+            .coverage
+            .each_mut()
+            .map(|coverage| coverage.begin(run.started, kong_time, reconciles));
+    }
+
+    /// The entry behind an event, and the event's number among its events.
+    fn entry_of(&self, id: &str) -> Option<(Expected, usize)> {
+        if let Some(expected) = self.expected.get(id) {
+            return Some((*expected, 0));
+        }
+        let (base, number) = id.rsplit_once("-p")?;
+        Some((*self.expected.get(base)?, number.parse().ok()?))
+    }
+
+    fn is_recorded(&self, ledger: &mut Stored<'_>, id: &str) -> bool {
+        self.entry_of(id).is_some_and(|(entry, number)| {
+            let Expected { stream, fingerprint, ledger_time } = entry;
+            ledger.holds(stream, &fingerprint, ledger_time)
+                || ledger.holds(stream, &fingerprint.part(number), ledger_time)
+        })
+    }
+
+    /// A call arrives with these events, whatever becomes of it.
+    pub fn called(&mut self, run: usize, ids: impl Iterator<Item = String> + Clone) {
+        let known = ids.clone().find_map(|id| self.batches.get(&(run, id)).copied());
+        let batch = known.unwrap_or(self.batches_made);
+        self.batches_made += usize::from(known.is_none());
+        self.batches.extend(ids.map(|id| ((run, id), batch)));
+    }
+}
+
+impl World {
+    /// A run begins.
+    pub fn begin_run(&self, setup: Setup) -> usize {
+        let mut truth = self.truth.borrow_mut();
+        truth.runs.push(Run {
+            setup,
+            started: self.time(),
+            told: None,
+            shown: Stream::ALL.map(|stream| self.shown_since(stream, self.time())),
+            same_second: false,
+            must_be_whole: [false; 2],
+            store_failed: false,
+            stalled_at: None,
+            ended: false,
+        });
+        truth.runs.len() - 1
+    }
+
+    /// A run ends, with a report or in death.
+    pub fn end_run(&self, host: &Host, report: Option<&Report>) {
+        let run = host.run();
+        let (ended, store_failed) = match self.truth.borrow().runs.get(run) {
+            Some(run) => (run.ended, run.store_failed),
+            None => return,
+        };
+        if ended {
+            return;
+        }
+        if report.is_none() || store_failed {
+            self.mark_stalled(run);
+            self.excuse_unrecorded(run);
+        }
+        self.judge_coverage(run, report);
+        let mut truth = self.truth.borrow_mut();
+        truth.runs[run].ended = true;
+        if let Some(left) = truth.unrecorded.iter().find(|left| left.run == run) {
+            let why = format!(
+                "run {run} ended without recording the accepted event {}: {:?}",
+                left.id,
+                report.and_then(|report| report.error.as_deref())
+            );
+            truth.violations.push(why);
+        }
+        truth.unrecorded.retain(|left| left.run != run);
+        truth.batches.retain(|(of, _), _| *of != run);
+    }
+
+    /// CloudTrail accepts events, each told as accepted or not.
+    pub fn accept(&self, exchange: &Exchange, events: Vec<(String, String, bool)>) {
+        let mut truth = self.truth.borrow_mut();
+        let mut cloudtrail = self.cloudtrail.borrow_mut();
+        let run = exchange.run;
+        for (id, data, told) in events {
+            let known = cloudtrail.events.entry(id.clone()).or_default();
+            if truth.entry_of(&id).is_none() {
+                truth.violations.push(format!("the event {id} is of no entry"));
+            }
+            if known.last().is_some_and(|last| !last.excused) && !exchange.stalled {
+                truth.violations.push(format!("run {run} repeats {id} without an excuse"));
+            }
+            let excused = !told || exchange.stalled;
+            known.push(Acceptance { data, excused });
+            if !excused {
+                let batch = truth.batches[&(run, id.clone())];
+                truth.unrecorded.push(Unrecorded { run, batch, id });
+            }
+        }
+        let of_run = truth.unrecorded.iter().filter(|event| event.run == run);
+        let batches: HashSet<usize> = of_run.map(|event| event.batch).collect();
+        truth.most_unrecorded = truth.most_unrecorded.max(batches.len());
+        let allowed = truth.runs[run].setup.max_in_flight;
+        if batches.len() > allowed {
+            let many = batches.len();
+            truth.violations.push(format!(
+                "a death of run {run} now would repeat {many} batches where max_in_flight is {allowed}"
+            ));
+        }
+    }
+
+    /// What the run has had accepted and not recorded may be repeated.
+    pub fn excuse_unrecorded(&self, run: usize) {
+        let mut truth = self.truth.borrow_mut();
+        let mut cloudtrail = self.cloudtrail.borrow_mut();
+        for event in truth.unrecorded.extract_if(.., |event| event.run == run) {
+            for acceptance in cloudtrail.events.get_mut(&event.id).into_iter().flatten() {
+                acceptance.excused = true;
+            }
+        }
+    }
+
+    /// The run stalls past its lease, now.
+    pub fn stalls(&self, run: usize) {
+        self.mark_stalled(run);
+        self.excuse_unrecorded(run);
+    }
+
+    /// The run goes on after such a stall, in the middle of a call on the store: what it writes in
+    /// the same breath, no look at the lease can prevent.
+    pub fn resumes(&self, run: usize) {
+        let now = self.elapsed();
+        self.truth.borrow_mut().runs[run].stalled_at = Some(now);
+    }
+
+    /// Where the run is now, it had to look at the lease before it writes.
+    pub fn looks_at_lease(&self, run: usize) {
+        if let Some(run) = self.truth.borrow_mut().runs.get_mut(run) {
+            run.stalled_at = None;
+        }
+    }
+
+    /// A call of the run's on the store failed.
+    pub fn store_failed(&self, run: usize) {
+        self.truth.borrow_mut().runs[run].store_failed = true;
+    }
+
+    /// A host writes to the store. What another one recorded meanwhile may go under only when the
+    /// host stalled between its look at the lease and the write.
+    pub fn apply(&self, run: usize, changes: Vec<Change>) {
+        let stalled_at = self.truth.borrow().runs.get(run).and_then(|run| run.stalled_at);
+        if stalled_at == Some(self.elapsed()) {
+            self.excusing_what_vanishes(|| self.store.borrow_mut().apply(changes));
+        } else {
+            self.store.borrow_mut().apply(changes);
+        }
+        let mut truth = self.truth.borrow_mut();
+        if truth.unrecorded.is_empty() {
+            return;
+        }
+        let store = self.store.borrow();
+        let mut ledger = store.ledger();
+        let mut left = std::mem::take(&mut truth.unrecorded);
+        left.retain(|event| !truth.is_recorded(&mut ledger, &event.id));
+        truth.unrecorded = left;
+    }
+
+    /// The store goes back to its state some writes ago.
+    pub fn fail_over(&self, writes: usize) {
+        self.lose_records(|| self.store.borrow_mut().fail_over(writes));
+    }
+
+    /// The store is empty.
+    pub fn lose_store(&self) {
+        self.lose_records(|| self.store.borrow_mut().lose_all());
+    }
+
+    fn lose_records(&self, lose: impl FnOnce()) {
+        self.excusing_what_vanishes(lose);
+        let mut truth = self.truth.borrow_mut();
+        for run in truth.runs.iter_mut().filter(|run| !run.ended) {
+            run.store_failed = true;
+        }
+        for coverage in &mut truth.coverage {
+            coverage.forget();
+        }
+    }
+
+    fn excusing_what_vanishes(&self, change: impl FnOnce()) {
+        let before = self.recorded();
+        change();
+        let after = self.recorded();
+        let mut cloudtrail = self.cloudtrail.borrow_mut();
+        for id in before.difference(&after) {
+            for acceptance in cloudtrail.events.get_mut(id).into_iter().flatten() {
+                acceptance.excused = true;
+            }
+        }
+    }
+
+    /// The accepted events that the stored ledger knows.
+    fn recorded(&self) -> HashSet<String> {
+        let (truth, store) = (self.truth.borrow(), self.store.borrow());
+        let mut ledger = store.ledger();
+        let cloudtrail = self.cloudtrail.borrow();
+        let ids = cloudtrail.events.keys();
+        ids.filter(|id| truth.is_recorded(&mut ledger, id)).cloned().collect()
+    }
+}
