@@ -184,11 +184,17 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         }
     }
 
-    /// Ends the lease, so that the next tick of any host need not wait for it to run out.
+    /// Ends the lease, so that the next tick of any host need not wait for it to run out. That it was
+    /// lost since the last look shows here at the latest: a host may stall between look and write.
     pub fn release(self) -> Result<(), LeaseError> {
         let ended = encode(&Value { owner: self.owner, until_ms: RELEASED });
-        self.store.swap(NAME, Some(&self.value.into_inner()), &ended)?;
-        Ok(())
+        let present = self.value.into_inner();
+        self.store.swap(NAME, Some(&present), &ended)?;
+        match self.store.get(NAME)? {
+            Some(found) if found == ended => Ok(()),
+            Some(found) if found == present => Err(self.store.no_effect(NAME).into()),
+            _ => Err(LeaseError::Lost),
+        }
     }
 
     fn swap(&self, present: Option<&[u8]>) -> Result<(), LeaseError> {

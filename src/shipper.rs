@@ -73,11 +73,15 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
             if let Err(halt) = shipped {
                 report.add(Outcome::Failed, Some(halt.to_string()));
             }
-            if let Err(error) = lease.release() {
-                run.log.log(
+            match lease.release() {
+                Ok(()) => {}
+                Err(LeaseError::Lost) => {
+                    report.add(Outcome::Failed, Some(LeaseError::Lost.to_string()));
+                }
+                Err(error) => run.log.log(
                     Level::Warn,
                     format!("the lease could not be released, and runs out by itself: {error}"),
-                );
+                ),
             }
         }
         Err(held @ LeaseError::Held { .. }) => {

@@ -112,3 +112,15 @@ fn a_value_that_no_host_wrote_and_a_time_that_no_lease_reaches_keep_nobody_out()
         assert!(Lease::take(&store, &host, LENGTH).is_ok());
     }
 }
+
+#[test]
+fn a_host_that_stalled_after_its_last_look_notices_when_it_gives_the_lease_back() {
+    let (world, host) = alone();
+    let store = Store::new(&host, "default");
+    let stalled = Lease::take(&store, &host, LENGTH).unwrap();
+    world.advance(301);
+    let other = Lease::take(&store, &host, LENGTH).unwrap();
+    assert_eq!(stalled.release(), Err(LeaseError::Lost));
+    assert!(other.hold().is_ok(), "the other's lease is left alone");
+    assert!(other.release().is_ok());
+}
