@@ -44,6 +44,8 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
     let redis = redis(round, installs);
     let mut tests = tool::cargo()?;
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
+    // More than there are cores on a small machine: the tests with processes mostly wait.
+    tests.env("RUST_TEST_THREADS", "3");
     match &redis {
         Some(redis) => tests.env(REDIS_URL, redis.url()),
         None => tests.env_remove(REDIS_URL),
