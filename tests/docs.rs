@@ -113,6 +113,8 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/architecture.md",
         "docs/decisions/README.md",
         "docs/event-mapping.md",
+        "docs/guarantees.md",
+        "docs/queries/README.md",
     ] {
         let folder = path(document).parent().unwrap().to_owned();
         let document_text = text(document);
