@@ -278,7 +278,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         };
         while let Some(sent) = self.in_flight.next().await {
             // Only takes note: after an early end nothing is written before the last answer.
-            halted = self.note(sent).or(halted);
+            let noted = self.note(sent);
+            halted = halted.or(noted);
         }
         let suspects = std::mem::take(&mut self.suspects);
         match &halted {
@@ -335,10 +336,9 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// Takes note of a batch's answers and records what was accepted when enough has gathered.
     fn settle(&mut self, sent: Sent) -> Result<(), Halt> {
         let halt = self.note(sent);
-        if self.unrecorded * 2 >= self.max_in_flight {
-            self.record()?;
-        }
-        halt.map_or(Ok(()), Err)
+        let recorded =
+            if self.unrecorded * 2 >= self.max_in_flight { self.record() } else { Ok(()) };
+        halt.map_or(recorded, Err)
     }
 
     fn note(&mut self, sent: Sent) -> Option<Halt> {
@@ -395,7 +395,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     fn bury(&mut self, refused: Vec<(Item, String)>) {
         for (item, error) in refused {
             let Some(parcel) = self.parcels.get_mut(&item.parcel) else { continue };
-            parcel.rejected = true;
+            let first = !std::mem::replace(&mut parcel.rejected, true);
             let (stream, entry) = (parcel.stream, parcel.name.chars().take(MAX_NAME).collect());
             self.log.log(
                 Level::Error,
@@ -405,8 +405,9 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
                     stream.name()
                 ),
             );
-            *self.tallies.entry(stream).or_default().rejected.entry(error.clone()).or_default() +=
-                1;
+            let tally = self.tallies.entry(stream).or_default();
+            tally.report.rejected += u64::from(first);
+            *tally.rejected.entry(error.clone()).or_default() += 1;
             let Event { id, data } = item.event();
             let (refused_at, replay) = (self.now, false);
             self.dead_letters.add(DeadLetter {
@@ -439,9 +440,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         self.ledger.accept(parcel.stream, parcel.fingerprint, parcel.time);
         self.claimed.remove(&parcel.fingerprint);
         let report = &mut self.tallies.entry(parcel.stream).or_default().report;
-        if parcel.rejected {
-            report.rejected += 1;
-        } else {
+        if !parcel.rejected {
             report.shipped += 1;
             report.late += u64::from(parcel.late);
         }

@@ -193,8 +193,14 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         match self.store.get(NAME)? {
             Some(found) if found == ended => Ok(()),
             Some(found) if found == present => Err(self.store.no_effect(NAME).into()),
+            // Another took it once it was given back.
+            _ if self.port.elapsed().saturating_sub(self.seen.get()) < self.length => Ok(()),
             _ => Err(LeaseError::Lost),
         }
+    }
+
+    fn is_ours(&self, value: &[u8]) -> bool {
+        serde_json::from_slice::<Value>(value).is_ok_and(|value| value.owner == self.owner)
     }
 
     fn swap(&self, present: Option<&[u8]>) -> Result<(), LeaseError> {
@@ -209,8 +215,13 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
             self.value.replace(wanted);
             return Ok(());
         }
-        // A swap that nobody came before and that all the same wrote nothing: Redis went away.
-        if found.as_deref() == present {
+        // A swap that nobody came before and that all the same wrote nothing: Redis went away. Or an
+        // earlier one of ours had written, and it was its answer that went away.
+        let ours = found.as_deref().filter(|found| self.is_ours(found));
+        if let Some(ours) = ours {
+            self.value.replace(ours.to_vec());
+        }
+        if ours.is_some() || found.as_deref() == present {
             return Err(LeaseError::Store(self.store.no_effect(NAME)));
         }
         self.lost.set(true);
@@ -224,4 +235,112 @@ fn encode(value: &Value) -> Vec<u8> {
 
 fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::ports::KeyValueError;
+
+    const LENGTH: Duration = Duration::from_mins(5);
+
+    /// A store in memory whose next answers may be lost, in a time of its own.
+    #[derive(Default)]
+    struct Flaky {
+        values: RefCell<HashMap<String, Vec<u8>>>,
+        lost_gets: Cell<u32>,
+        swaps_without_effect: Cell<u32>,
+        now: Cell<Duration>,
+    }
+
+    fn spend(count: &Cell<u32>) -> bool {
+        let left = count.get();
+        count.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    impl KeyValue for Flaky {
+        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+            if spend(&self.lost_gets) {
+                return Err(KeyValueError("connection lost".to_owned()));
+            }
+            Ok(self.values.borrow().get(key).cloned())
+        }
+        fn set_many(&self, _: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
+            unreachable!("the lease is swapped")
+        }
+        fn delete(&self, _: &str) -> Result<(), KeyValueError> {
+            unreachable!("the lease is swapped")
+        }
+        fn swap(&self, key: &str, old: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
+            let mut values = self.values.borrow_mut();
+            if !spend(&self.swaps_without_effect) && values.get(key).map(Vec::as_slice) == old {
+                values.insert(key.to_owned(), new.to_vec());
+            }
+            Ok(())
+        }
+    }
+
+    impl Clock for Flaky {
+        fn now_ms(&self) -> i64 {
+            millis(self.now.get())
+        }
+        fn elapsed(&self) -> Duration {
+            self.now.get()
+        }
+        async fn sleep(&self, _: Duration) {}
+    }
+
+    impl Random for Flaky {
+        fn u64(&self) -> u64 {
+            7
+        }
+    }
+
+    fn held(work: impl FnOnce(&Flaky, &dyn Fn(u64), &Lease<'_, Flaky>)) {
+        let port = Flaky::default();
+        let store = Store::new(&port, "default");
+        let lease = Lease::take(&store, &port, LENGTH).unwrap();
+        work(&port, &|secs| port.now.set(port.now.get() + Duration::from_secs(secs)), &lease);
+    }
+
+    #[test]
+    fn a_renewal_whose_answer_is_lost_is_made_again() {
+        held(|port, pass, lease| {
+            pass(101);
+            port.lost_gets.set(1);
+            assert_eq!(lease.hold(), Ok(()), "it lasts for a while yet");
+            pass(30);
+            assert_eq!(lease.hold(), Ok(()), "the value found is its own");
+            pass(30);
+            assert_eq!(lease.hold(), Ok(()));
+            pass(101);
+            assert_eq!(lease.hold(), Ok(()));
+        });
+    }
+
+    #[test]
+    fn a_store_that_does_not_renew_is_told_before_the_lease_ends() {
+        held(|port, pass, lease| {
+            pass(101);
+            port.swaps_without_effect.set(u32::MAX);
+            assert_eq!(lease.hold(), Ok(()));
+            pass(60);
+            assert_eq!(lease.hold(), Ok(()));
+            pass(60);
+            assert!(matches!(lease.hold(), Err(LeaseError::Store(_))));
+        });
+    }
+
+    #[test]
+    fn a_swap_that_took_nothing_is_the_stores_failure_and_not_another_host() {
+        let port = Flaky::default();
+        let store = Store::new(&port, "default");
+        port.swaps_without_effect.set(1);
+        assert!(matches!(Lease::take(&store, &port, LENGTH).err(), Some(LeaseError::Store(_))));
+    }
 }

@@ -33,6 +33,10 @@ pub async fn replay<P: Ports>(
         }
         batches.extend(open.close());
         for batch in batches {
+            if cloudtrail.out_of_time() {
+                pending = Some("run_budget_secs has passed".to_owned());
+                break;
+            }
             lease.hold()?;
             let sent = cloudtrail.send(batch, || lease.hold().is_ok()).await;
             for item in &sent.accepted {

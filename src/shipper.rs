@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::delivery::{Delivery, Halt, Tally};
 use crate::kong::{About, Kong, Mode, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{Completed, DeadLetters, Ledger};
+use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger};
 use crate::log::{Level, Logger};
 use crate::pass::{Pass, Shared};
 use crate::ports::Ports;
@@ -125,6 +125,13 @@ impl<'a, P: Ports> Run<'a, P> {
         let mut ledger = Ledger::load(self.store, &self.config.channel.arn, &self.kong_address())?;
         let mut dead_letters = DeadLetters::load(self.store)?;
         report.dead_letters = Some(dead_letters.count());
+        if ledger.knows_of_dead_letters() && !dead_letters.has_index() {
+            let key = self.store.key(DEAD_LETTERS);
+            let error = format!(
+                "the store has lost the index of dead letters, {key}: restore it from its snapshot"
+            );
+            report.add(Outcome::Partial, Some(error));
+        }
         let about = self.kong.about().await;
         let told = about.as_ref().ok().and_then(|about| about.now);
         let now = told.unwrap_or_else(|| self.port.now_ms().div_euclid(1000));
@@ -202,14 +209,14 @@ impl<'a, P: Ports> Run<'a, P> {
             }
         }
         let (mut tallies, halted) = delivery.close(halted).await;
-        let (mut begun, mut decided) = (false, 0);
+        let mut begun = false;
         for pass in passes {
             let tally = tallies.remove(&pass.stream).unwrap_or_default();
             begun |= pass.plan.window.is_some();
             let head = ledger.stream(pass.stream);
             head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
-            decided += tally.report.shipped + tally.report.rejected;
-            if pass.halted.is_none() && tally.report.pending == 0 {
+            // After a run that stopped, both streams look back.
+            if halted.is_none() && pass.halted.is_none() && tally.report.pending == 0 {
                 self.complete(&pass, &shared, ledger);
             }
             conclude(report, pass, tally);
@@ -217,18 +224,22 @@ impl<'a, P: Ports> Run<'a, P> {
         let may_write = match &halted {
             Some(Halt::Lease(_)) => false,
             // A ledger that cannot be read is left as it is, but for what CloudTrail has meanwhile.
-            Some(Halt::Ledger(_)) => decided > 0,
-            _ => begun,
+            Some(Halt::Ledger(_)) => ledger.has_news() || dead_letters.has_news(),
+            // Without a window too: a pass may have met something new before it found out that
+            // Kong ignores its filters.
+            _ => begun || ledger.has_news() || dead_letters.has_news(),
         };
         if !may_write {
             return halted.map_or(Ok(()), Err);
         }
         dead_letters.forget_failing_before(shared.now - 2 * shared.retention());
-        let stored = lease
-            .hold()
-            .map_err(Halt::from)
-            .and_then(|()| Ok(dead_letters.write()?))
-            .and_then(|()| Ok(ledger.write()?));
+        let stored =
+            lease.hold().map_err(Halt::from).and_then(|()| Ok(dead_letters.write()?)).and_then(
+                |()| {
+                    ledger.note_dead_letters(dead_letters.has_index());
+                    Ok(ledger.write()?)
+                },
+            );
         match (halted, stored) {
             (Some(halt), Err(also)) => {
                 report.add(Outcome::Failed, Some(halt.to_string()));
@@ -274,18 +285,23 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 }
 
+/// Most reasons that a report gives for what is pending, or was refused; the log has all.
+const MAX_REASONS: usize = 5;
+
 /// How a stream ended, in the report.
 fn conclude(report: &mut Report, pass: Pass, tally: Tally) {
     let Tally { report: done, pending, rejected } = tally;
     let name = pass.stream.name();
-    let first = |reasons: BTreeMap<String, u64>| reasons.into_keys().next().unwrap_or_default();
+    let few = |reasons: BTreeMap<String, u64>| {
+        reasons.into_keys().take(MAX_REASONS).collect::<Vec<_>>().join("; ")
+    };
     match pass.halted.filter(|halt| !halt.ends_run()) {
         Some(halt @ Halt::Budget) => report.add(Outcome::Partial, Some(halt.to_string())),
         Some(halt) => report.add(Outcome::Failed, Some(halt.to_string())),
         None => {}
     }
     if done.pending > 0 {
-        let why = first(pending);
+        let why = few(pending);
         let error = format!(
             "{} of the {name} entries are pending, and tried again by the next run: {why}",
             done.pending
@@ -293,7 +309,7 @@ fn conclude(report: &mut Report, pass: Pass, tally: Tally) {
         report.add(Outcome::Partial, Some(error));
     }
     if done.rejected > 0 {
-        let why = first(rejected);
+        let why = few(rejected);
         let error = format!(
             "CloudTrail refused {} of the {name} entries for good, which are dead letters now (see kong-cloudtrail-host \
              dead-letters): {why}",

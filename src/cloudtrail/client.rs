@@ -91,6 +91,11 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
         self.doubtful.get()
     }
 
+    /// Whether the time of the run is used up.
+    pub fn out_of_time(&self) -> bool {
+        self.port.elapsed() >= self.deadline
+    }
+
     /// How many batches may be under way now: throttling halves it, success raises it by one.
     pub fn concurrency(&self) -> usize {
         self.concurrency.get()
@@ -124,7 +129,7 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
         loop {
             self.pace().await;
             if !may_call() {
-                give_up(batch, "another host took over", sent);
+                give_up(batch, "the lease is not certain any more", sent);
                 return None;
             }
             let ahead_ms_signed = self.clock_ahead_ms.get();
@@ -200,7 +205,7 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
     ) -> Vec<Undelivered> {
         let mut left = Vec::new();
         for item in std::mem::take(&mut batch.items) {
-            let why = match outcomes.remove(&item.id) {
+            left.push(match outcomes.remove(&item.id) {
                 Some(EventOutcome::Accepted) => {
                     sent.accepted.push(item);
                     continue;
@@ -212,16 +217,16 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                 Some(EventOutcome::Stop(stop)) => {
                     let why = stop.to_string();
                     sent.stop.get_or_insert(stop);
-                    why
+                    Undelivered::Pending(why)
                 }
-                Some(EventOutcome::Again(why)) => why,
+                Some(EventOutcome::Again(why)) => Undelivered::Failing(why),
                 None => {
                     self.doubt(1);
-                    "CloudTrail's answer does not mention the event".to_owned()
+                    let why = "CloudTrail's answer does not mention the event";
+                    Undelivered::Pending(why.to_owned())
                 }
-            };
+            });
             batch.items.push(item);
-            left.push(Undelivered::Failing(why));
         }
         left
     }

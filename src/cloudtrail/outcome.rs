@@ -253,7 +253,7 @@ fn error_code(response: &HttpResponse) -> (String, String) {
     });
     let code = code.split(':').next().unwrap_or_default();
     let code = code.rsplit('#').next().unwrap_or_default();
-    (code.to_owned(), shortened(&body.message))
+    (shortened(code), shortened(&body.message))
 }
 
 /// Words of AWS as they are printed and kept: all of what it is known to say, and of a proxy's page

@@ -18,7 +18,8 @@ use crate::kong::Stream;
 use crate::ports::KeyValue;
 use crate::store::Store;
 
-const INDEX: &str = "dead-letters";
+/// The index's name in the store.
+pub const INDEX: &str = "dead-letters";
 const INDEX_MARK: Mark = *b"kdi1";
 const CHUNK_MARK: Mark = *b"kdl1";
 
@@ -83,19 +84,22 @@ pub struct DeadLetters<'a, P> {
     index: Index,
     added: Vec<DeadLetter>,
     changed: bool,
+    has_index: bool,
     lost: Vec<String>,
 }
 
 impl<'a, P: KeyValue> DeadLetters<'a, P> {
     /// Reads the index.
     pub fn load(store: &'a Store<'a, P>) -> Result<Self, LedgerError> {
-        let index = match store.get(INDEX)? {
+        let value = store.get(INDEX)?;
+        let has_index = value.is_some();
+        let index = match value {
             None => Index::default(),
             Some(value) => {
                 sealed::open_json(INDEX_MARK, &value).map_err(LedgerError::at(store, INDEX))?
             }
         };
-        Ok(Self { store, index, added: Vec::new(), changed: false, lost: Vec::new() })
+        Ok(Self { store, index, added: Vec::new(), changed: false, has_index, lost: Vec::new() })
     }
 
     /// Whether a run has ever stored anything in this ledger.
@@ -103,10 +107,19 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         Ok(self.store.get(super::HEAD)?.is_some())
     }
 
-    /// How many are kept, those included that are not stored yet.
+    /// How many are stored.
     pub fn count(&self) -> u64 {
-        let stored: u64 = self.index.chunks.iter().map(|chunk| chunk.letters).sum();
-        stored + self.added.len() as u64
+        self.index.chunks.iter().map(|chunk| chunk.letters).sum()
+    }
+
+    /// Whether the store has an index.
+    pub fn has_index(&self) -> bool {
+        self.has_index
+    }
+
+    /// Whether there is something to store.
+    pub fn has_news(&self) -> bool {
+        self.changed
     }
 
     /// Adds a letter.
@@ -147,7 +160,8 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         }
         let mut index = self.index.clone();
         let mut letters = self.added.clone();
-        let room = CHUNK_BYTES - letters.first().map_or(0, |letter| encoded(letter).len());
+        let first = letters.first().map_or(0, |letter| encoded(letter).len());
+        let room = CHUNK_BYTES.saturating_sub(first);
         let last = index.chunks.pop_if(|last| !letters.is_empty() && last.bytes <= room);
         let number = match last.map(|last| (last, self.read(last))) {
             Some((last, Ok(mut kept))) => {
@@ -221,6 +235,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         pairs.push((INDEX.to_owned(), sealed::seal_json(INDEX_MARK, &index)));
         self.store.set_many(pairs)?;
         self.index = index;
+        self.has_index = true;
         Ok(())
     }
 }
@@ -251,6 +266,8 @@ impl Index {
             self.next = self.next.max(number + 1);
             (place, number) = (place + 1, self.next);
         }
+        // A store that tears a write apart keeps a letter twice rather than not at all.
+        pairs.reverse();
         pairs
     }
 }

@@ -19,6 +19,9 @@ pub struct Head {
     /// When Kong's ignore settings were last warned of.
     #[serde(default)]
     pub warned: Option<i64>,
+    /// There is an index of dead letters.
+    #[serde(default)]
+    pub dead_letters: bool,
     streams: BTreeMap<String, StreamHead>,
 }
 
@@ -90,6 +93,7 @@ impl Head {
             channel: channel.to_owned(),
             kong: kong.to_owned(),
             warned: None,
+            dead_letters: false,
             streams: BTreeMap::new(),
         }
     }

@@ -20,7 +20,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
-pub use dead_letters::{Chunk, DeadLetter, DeadLetters};
+pub use dead_letters::{Chunk, DeadLetter, DeadLetters, INDEX as DEAD_LETTERS};
 pub use fingerprint::Fingerprint;
 pub use head::{BUCKET_SECS, Head, SegmentMeta, StreamHead};
 pub use sealed::{VALUE_BYTES, ValueFault};
@@ -153,6 +153,21 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             self.head.warned = Some(now);
         }
         due
+    }
+
+    /// Whether there was an index of dead letters when the head was stored.
+    pub fn knows_of_dead_letters(&self) -> bool {
+        self.head.dead_letters
+    }
+
+    /// Takes note of whether there is an index of dead letters.
+    pub fn note_dead_letters(&mut self, there: bool) {
+        self.head.dead_letters = there;
+    }
+
+    /// Whether entries were accepted that are not stored yet.
+    pub fn has_news(&self) -> bool {
+        !self.accepted.is_empty()
     }
 
     /// What the head holds of a stream.

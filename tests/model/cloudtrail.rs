@@ -83,7 +83,7 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     let ids = body.audit_events.iter().map(|event| event.id.to_owned());
     world.truth.borrow_mut().called(exchange.run, ids);
     if world.strikes(faults.cloudtrail) {
-        return not_taken(world);
+        return not_taken(world, body.audit_events.len());
     }
     if !is_signed_in_time(world, exchange) {
         return Ok(refusal(world, "InvalidSignatureException"));
@@ -122,12 +122,13 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     Ok(answer(200, &json!({"failed": failed, "successful": successful}).to_string()))
 }
 
-fn not_taken(world: &World) -> Result<HttpResponse, HttpError> {
+fn not_taken(world: &World, events: usize) -> Result<HttpResponse, HttpError> {
     match world.draw(7) {
         0 => Err(HttpError::Connection("reset".to_owned())),
         1 => Err(HttpError::Timeout("first byte".to_owned())),
         2 => Ok(answer(500, "{}")),
-        3 => Ok(answer(413, "")),
+        // Of a single event it would be a refusal for good.
+        3 if events > 1 => Ok(answer(413, "")),
         4 => Ok(answer(200, "<html>")),
         5 => Ok(answer(400, r#"{"__type":"ThrottlingException"}"#)),
         _ => {

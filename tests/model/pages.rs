@@ -99,6 +99,26 @@ fn a_kong_behind_a_proxy_that_drops_the_filters_is_read_as_a_whole() {
 }
 
 #[test]
+fn what_is_met_before_the_filters_turn_out_to_be_dropped_is_shipped_and_recorded() {
+    let scene = Scene::new();
+    scene.write(10);
+    for _ in 0..2 {
+        scene.run();
+        scene.pass(7200);
+    }
+    scene.kong(|kong| kong.filters_dropped = true);
+    scene.run();
+    for _ in 0..3 {
+        scene.write(5);
+        scene.pass(300);
+        scene.run();
+    }
+    scene.pass(3600);
+    scene.run();
+    assert_eq!((scene.arrived(), scene.repeated()), (25, 0));
+}
+
+#[test]
 fn an_upgrade_and_a_downgrade_lose_and_repeat_nothing() {
     let scene = Scene::new();
     let versions = [Version::V2_8, Version::V3_4, Version::V3_9, Version::V3_4, Version::V2_8];
