@@ -226,44 +226,54 @@ impl Fleet {
             verdict.entries,
             verdict.lost.len(),
             verdict.repeats(),
-            repeated.iter().map(BTreeSet::len).max().unwrap_or(0),
+            repeated.iter().map(BTreeMap::len).max().unwrap_or(0),
         );
         verdict.assert_nothing_is_lost();
         for (strike, batches) in self.strikes.iter().zip(&repeated) {
-            let calls = || batches.iter().map(|call| &verdict.calls[*call]).collect::<Vec<_>>();
-            assert!(batches.len() <= MAX_IN_FLIGHT, "{strike:?} had repeated {:?}", calls());
+            let told = || {
+                let call = |number: &usize| &verdict.calls[*number];
+                let pairs = batches.iter().map(|(by, with)| {
+                    let with: Vec<_> = with.iter().map(call).collect();
+                    format!("{:?} with {with:?}", call(by))
+                });
+                let pairs: Vec<_> = pairs.collect();
+                format!("{strike:?} of {:#?} had repeated {pairs:#?}", self.strikes)
+            };
+            assert!(batches.len() <= MAX_IN_FLIGHT, "{}", told());
         }
     }
 }
 
-/// For each strike the batches that it had repeated. Panics over a repeat that none explains.
+/// For each strike the struck host's calls that it had repeated, and the calls that brought the same.
+/// Panics over a repeat that none explains.
 ///
 /// Of two calls that brought the same event one is the struck host's: the earlier one, when it was
-/// accepted and the ledger never heard of it; the later one, when it was on the wire while
-/// another host took over.
-fn explain(verdict: &Verdict, strikes: &[Strike]) -> Vec<BTreeSet<usize>> {
-    let mut repeated = vec![BTreeSet::new(); strikes.len()];
+/// accepted, the ledger never heard of it, and the repeat came after the strike; the later one, when
+/// it was on the wire while another host took over.
+fn explain(verdict: &Verdict, strikes: &[Strike]) -> Vec<BTreeMap<usize, BTreeSet<usize>>> {
+    let mut repeated = vec![BTreeMap::<usize, BTreeSet<usize>>::new(); strikes.len()];
     let mut by_pair: BTreeMap<(usize, usize), &str> = BTreeMap::new();
     for (id, calls) in &verdict.repeated {
         by_pair.extend(calls.windows(2).map(|pair| ((pair[0], pair[1]), id.as_str())));
     }
     for ((earlier, later), id) in by_pair {
-        let strike = |number: usize, from_slack: u64| {
-            let call = &verdict.calls[number];
+        let calls = [earlier, later].map(|call| &verdict.calls[call]);
+        let strike = |call: &Call, before_strike_ms: u64, repeated_ms: u64| {
             strikes.iter().position(|strike| {
                 strike.access_key_id == call.access_key_id
-                    && call.accepted_ms + from_slack >= strike.from_ms
+                    && call.accepted_ms + before_strike_ms >= strike.from_ms
                     && call.accepted_ms <= strike.to_ms + ARRIVED_MS
+                    && repeated_ms >= strike.from_ms
             })
         };
-        let explained = strike(earlier, RECORDED_MS)
-            .map(|strike| (strike, earlier))
-            .or_else(|| strike(later, 0).map(|strike| (strike, later)));
-        let Some((strike, call)) = explained else {
-            let calls = [earlier, later].map(|call| &verdict.calls[call]);
-            panic!("{id} was accepted twice and nobody was struck: {calls:?}");
+        let unrecorded = strike(calls[0], RECORDED_MS, calls[1].accepted_ms);
+        let explained = unrecorded
+            .map(|strike| (strike, earlier, later))
+            .or_else(|| strike(calls[1], 0, u64::MAX).map(|strike| (strike, later, earlier)));
+        let Some((strike, call, with)) = explained else {
+            panic!("{id} was accepted twice and nobody was struck: {calls:?} of {strikes:#?}");
         };
-        repeated[strike].insert(call);
+        repeated[strike].entry(call).or_default().insert(with);
     }
     repeated
 }
