@@ -278,6 +278,7 @@ impl<'a, P: Ports> Run<'a, P> {
         };
         ledger.complete(*stream, done);
         if whole {
+            ledger.stream(*stream).without_filters = !shared.about.version.has_time_filters();
             ledger.expire(*stream, now - retention, buckets);
         } else if self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental {
             ledger.expire(*stream, now - 2 * retention, buckets);

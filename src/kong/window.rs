@@ -72,7 +72,8 @@ pub struct Plan {
 /// An incremental window ends with the second after `now`, so that what Kong has written by now is
 /// in it; what is still being written in that second is left to the overlap of the next run. A first
 /// run and a reconcile ask without any bound: entries without a time are in no window (as SQL has
-/// it), and rows that Kong wrote before it gave objects a time are among them.
+/// it), and rows that Kong wrote before it gave objects a time are among them. So the first run after
+/// an upgrade from such a Kong is a reconcile too.
 pub fn plan(config: &Config, head: &StreamHead, time_filters: bool, now: i64) -> Plan {
     let due = |last: Option<i64>, every: i64| {
         last.is_none_or(|last| now < last || now.saturating_sub(last) >= every)
@@ -102,7 +103,8 @@ pub fn plan(config: &Config, head: &StreamHead, time_filters: bool, now: i64) ->
     let reconcile_due = config.reconcile_secs > 0 && due(head.reconciled, config.reconcile_secs);
     // A clock that went back further than the overlap leaves unknown how far the last run saw.
     let clock_went_back = now < watermark.saturating_sub(config.overlap_secs);
-    if head.reconciled.is_none() || reconcile_due || clock_went_back {
+    let first = head.reconciled.is_none() || head.without_filters;
+    if first || reconcile_due || clock_went_back {
         return Plan { late_before: Some(after), ..everything };
     }
     let window = Some(Window { after: Some(after), before: Some(now + 1) });
@@ -184,6 +186,14 @@ mod tests {
         );
         let ahead = head(NOW + 86_400, NOW + 86_400, NOW - 600);
         assert_eq!(plan(&off, &ahead, true, NOW).mode, Mode::Reconcile);
+    }
+
+    #[test]
+    fn everything_is_compared_after_an_upgrade_from_a_kong_without_time_filters() {
+        let off = config(&[("reconcile_secs", "0")]);
+        let head = StreamHead { without_filters: true, ..head(NOW - 300, NOW - 300, NOW - 300) };
+        assert_eq!(plan(&off, &head, true, NOW).mode, Mode::Reconcile);
+        assert_eq!(plan(&off, &head, false, NOW).window, None);
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub struct StreamHead {
     pub looked_back: Option<i64>,
     /// When everything that Kong retains was last compared.
     pub reconciled: Option<i64>,
+    /// Kong had no time filters then: what it wrote since may have no time either.
+    pub without_filters: bool,
     /// The last run did not complete its window.
     pub incomplete: bool,
     /// Longest `ttl` seen, in seconds: Kong's retention where its `GET /` does not show it.

@@ -1,5 +1,7 @@
 //! Borders of pages and windows, and what arrives or goes while a reader pages.
 
+use kong_cloudtrail::kong::Stream;
+
 use crate::host::Faults;
 use crate::kong::{FurtherPages, Offsets, Version};
 use crate::scene::{Scene, mode};
@@ -129,4 +131,18 @@ fn an_upgrade_and_a_downgrade_lose_and_repeat_nothing() {
         scene.run();
         assert_eq!((scene.arrived(), scene.repeated()), (50 * (number + 1), 0), "{version:?}");
     }
+}
+
+#[test]
+fn objects_without_a_time_from_before_an_upgrade_are_found_with_reconciles_off() {
+    let scene = Scene::without_reconciles();
+    scene.kong(|kong| kong.version = Version::V2_8);
+    scene.run();
+    scene.pass(600);
+    scene.write_objects(5);
+    scene.kong(|kong| kong.version = Version::V3_9);
+    let mut report = scene.run();
+    assert_eq!(report.stream(Stream::Objects).shipped, 5);
+    scene.pass(600);
+    assert_eq!(mode(scene.run()), "incremental");
 }

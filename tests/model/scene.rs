@@ -51,13 +51,22 @@ impl Scene {
         self.write_stamped(entries, self.kong_time());
     }
 
+    /// Object entries that Kong writes now.
+    pub fn write_objects(&self, entries: u64) {
+        self.write_to(Stream::Objects, entries, self.kong_time());
+    }
+
     /// Request entries that Kong shows from now on, stamped with a time of its clock.
     pub fn write_stamped(&self, entries: u64, time: i64) {
+        self.write_to(Stream::Requests, entries, time);
+    }
+
+    fn write_to(&self, stream: Stream, entries: u64, time: i64) {
         let now = self.world.time();
         let mut kong = self.world.kong.borrow_mut();
         for _ in 0..entries {
             let expires = now + kong.retention;
-            kong.write(&self.world, Stream::Requests, Arrival { time, visible: now, expires });
+            kong.write(&self.world, stream, Arrival { time, visible: now, expires });
         }
     }
 
