@@ -253,7 +253,10 @@ mod tests {
     struct Flaky {
         values: RefCell<HashMap<String, Vec<u8>>>,
         lost_gets: Cell<u32>,
+        swaps: Cell<u32>,
         swaps_without_effect: Cell<u32>,
+        /// Another host writes its lease right after so many swaps more.
+        overtaken: Cell<u32>,
         now: Cell<Duration>,
     }
 
@@ -278,8 +281,13 @@ mod tests {
         }
         fn swap(&self, key: &str, old: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
             let mut values = self.values.borrow_mut();
+            self.swaps.set(self.swaps.get() + 1);
             if !spend(&self.swaps_without_effect) && values.get(key).map(Vec::as_slice) == old {
                 values.insert(key.to_owned(), new.to_vec());
+            }
+            if spend(&self.overtaken) {
+                let until_ms = self.now_ms() + millis(LENGTH);
+                values.insert(key.to_owned(), encode(&Value { owner: "another".into(), until_ms }));
             }
             Ok(())
         }
@@ -334,6 +342,119 @@ mod tests {
             pass(60);
             assert!(matches!(lease.hold(), Err(LeaseError::Store(_))));
         });
+    }
+
+    #[test]
+    fn a_store_that_failed_is_asked_again_after_a_while_and_until_two_thirds_of_the_lease() {
+        held(|port, pass, lease| {
+            pass(100);
+            port.swaps_without_effect.set(u32::MAX);
+            assert_eq!(lease.hold(), Ok(()));
+            let asked = port.swaps.get();
+            pass(24);
+            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), asked));
+            pass(1);
+            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), asked + 1));
+            pass(75);
+            assert!(matches!(lease.hold(), Err(LeaseError::Store(_))), "200 s of 300 s");
+        });
+    }
+
+    #[test]
+    fn a_lease_is_renewed_when_a_third_of_it_has_passed_and_not_before() {
+        held(|port, pass, lease| {
+            pass(99);
+            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), 1));
+            pass(1);
+            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), 2));
+            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), 2));
+            pass(150);
+            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), 3));
+        });
+    }
+
+    #[test]
+    fn renewals_for_the_longest_run_leave_ten_swaps_to_spare() {
+        assert_eq!(Lease::<Flaky>::longest_run(LENGTH), LENGTH / 3 * 90);
+    }
+
+    #[test]
+    fn a_lease_that_another_took_over_is_lost_for_good() {
+        held(|port, pass, lease| {
+            pass(101);
+            port.overtaken.set(1);
+            assert_eq!(lease.hold(), Err(LeaseError::Lost));
+            assert_eq!(lease.hold(), Err(LeaseError::Lost));
+        });
+    }
+
+    fn take<'a>(
+        store: &'a Store<'a, Flaky>,
+        port: &'a Flaky,
+    ) -> Result<Lease<'a, Flaky>, LeaseError> {
+        Lease::take(store, port, LENGTH)
+    }
+
+    #[test]
+    fn a_lease_that_was_given_back_tells_no_death_and_one_that_ran_out_does() {
+        let port = Flaky::default();
+        let store = Store::new(&port, "default");
+        let first = take(&store, &port).unwrap();
+        assert!(!first.follows_a_death(), "there was none before");
+        assert_eq!(first.release(), Ok(()));
+        let second = take(&store, &port).unwrap();
+        assert!(!second.follows_a_death());
+        drop(second);
+        port.now.set(Duration::from_millis(299_999));
+        assert_eq!(take(&store, &port).err(), Some(LeaseError::Held { remaining_ms: 1 }));
+        port.now.set(LENGTH);
+        assert!(take(&store, &port).unwrap().follows_a_death());
+    }
+
+    #[test]
+    fn a_lease_from_a_clock_that_is_far_ahead_keeps_nobody_waiting() {
+        let port = Flaky::default();
+        let store = Store::new(&port, "default");
+        let until = |until_ms| {
+            let value = encode(&Value { owner: "another".to_owned(), until_ms });
+            port.values.borrow_mut().insert(store.key(NAME), value);
+        };
+        until(2 * millis(LONGEST));
+        assert!(matches!(take(&store, &port).err(), Some(LeaseError::Held { .. })));
+        until(2 * millis(LONGEST) + 1);
+        assert!(take(&store, &port).is_ok());
+    }
+
+    #[test]
+    fn when_a_lease_is_given_back_a_store_that_fails_is_told_from_another_host() {
+        // Given back in time, and taken right after; too late, and taken before; by nobody.
+        for (secs, overtaken, without_effect, expected) in [
+            (299, 1, 0, Ok(())),
+            (300, 1, 0, Err("stalled past its lease")),
+            (301, 1, 0, Err("stalled past its lease")),
+            (301, 0, 0, Ok(())),
+            (0, 0, 1, Err("did not do what it was asked for")),
+        ] {
+            let port = Flaky::default();
+            let store = Store::new(&port, "default");
+            let lease = take(&store, &port).unwrap();
+            port.now.set(Duration::from_secs(secs));
+            port.overtaken.set(overtaken);
+            port.swaps_without_effect.set(without_effect);
+            let released = lease.release().map_err(|error| error.to_string());
+            let as_expected = match (&released, expected) {
+                (Err(error), Err(told)) => error.contains(told),
+                (released, expected) => released.is_ok() && expected.is_ok(),
+            };
+            assert!(as_expected, "after {secs} s: {released:?}");
+        }
+    }
+
+    #[test]
+    fn each_error_says_what_it_means() {
+        let held = LeaseError::Held { remaining_ms: 4001 };
+        assert_eq!(held.to_string(), "another host holds the lease for 5 s more");
+        assert!(LeaseError::Lost.to_string().contains("stalled past its lease"));
     }
 
     #[test]
