@@ -2,8 +2,9 @@
 //!
 //! `.cargo/mutants.toml` says which files are changed. The core's own tests look, natively, since
 //! those of the component would build it anew for each mutant: first the quick ones, then the model
-//! at what they let through. The changes are made in a copy below `target/`, which stays where it is:
-//! what a mutant leaves as it was is not compiled again.
+//! at what they let through. The changes are made in a copy below `target/`, which stays where it is
+//! and has a target folder of its own: what a mutant leaves as it was is not compiled again, and its
+//! tests' time goes on no other build.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -43,7 +44,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         command.args(["mutants", "--in-place", "--colors", "never", "--dir"]).arg(&tree);
         command.arg("--output").arg(root.join("target")).args(iterate);
         command.args(&arguments.extra).arg("--").args(tests);
-        command.envs(PROPERTIES).env("CARGO_TARGET_DIR", root.join("target"));
+        command.envs(PROPERTIES).env("CARGO_TARGET_DIR", root.join("target/mutants/build"));
         let status = shell::show(&mut command)?;
         let outcomes = std::fs::read(output.join("outcomes.json"))
             .with_context(|| format!("cargo-mutants ended with {status} and left no outcomes"))?;
