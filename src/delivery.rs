@@ -8,7 +8,7 @@
 //! then the event is stored as a dead letter, then the ledger records. A crash between two of them
 //! repeats the earlier one and loses nothing.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::pin::pin;
@@ -20,7 +20,7 @@ use crate::cloudtrail::{Batch, Batcher, CloudTrail, Item, Sent, Stop, Undelivere
 use crate::event::Event;
 use crate::kong::{self, KongError, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{DeadLetter, DeadLetters, Fingerprint, Ledger, LedgerError};
+use crate::ledger::{DeadLetter, DeadLetters, Fingerprint, Ledger, LedgerError, Sweep};
 use crate::log::{Level, Logger};
 use crate::ports::Ports;
 use crate::report::StreamReport;
@@ -115,6 +115,14 @@ pub struct Shipment {
     pub events: Vec<Event>,
 }
 
+/// How far the reading of a stream has come, once all that was met before is accounted for.
+pub enum Progress {
+    /// Of a window, to this time.
+    Watermark(i64),
+    /// Of a sweep.
+    Sweep(Sweep),
+}
+
 /// What was done for a stream.
 #[derive(Default)]
 pub struct Tally {
@@ -144,8 +152,12 @@ pub struct Delivery<'r, 'a, P> {
     in_flight: FuturesUnordered<LocalBoxFuture<'r, Sent>>,
     /// Accepted batches whose entries the ledger has not stored yet.
     unrecorded: usize,
-    parcels: HashMap<u64, Parcel>,
+    parcels: BTreeMap<u64, Parcel>,
     parcels_made: u64,
+    /// Each with the number of parcels made before it.
+    progress: VecDeque<(u64, Stream, Progress)>,
+    /// Numbers given to entries that were left out, which stay pending.
+    left_out: BTreeMap<Stream, u64>,
     claimed: HashSet<Fingerprint>,
     /// The events of a batch that was refused as a whole, until the next one tells whether that is
     /// their own fault.
@@ -177,8 +189,10 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             queue: VecDeque::new(),
             in_flight: FuturesUnordered::new(),
             unrecorded: 0,
-            parcels: HashMap::new(),
+            parcels: BTreeMap::new(),
             parcels_made: 0,
+            progress: VecDeque::new(),
+            left_out: BTreeMap::new(),
             claimed: HashSet::new(),
             suspects: Vec::new(),
         }
@@ -241,11 +255,42 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
 
     /// An entry of the stream is too large to be read, and so is pending.
     pub fn leave_out(&mut self, name: &str) {
+        self.left_out.entry(self.stream).or_insert(self.parcels_made);
+        self.parcels_made += 1;
         let why = kong::too_large(self.stream, name);
         let tally = self.tally();
         // Met once more where a window is cut in two.
         if tally.pending.insert(why, 1).is_none() {
             tally.report.pending += 1;
+        }
+    }
+
+    /// The reading of the stream has come so far; to be stored once all that was taken in before is
+    /// accounted for.
+    pub fn reached(&mut self, progress: Progress) {
+        self.progress.push_back((self.parcels_made, self.stream, progress));
+    }
+
+    /// Gives the ledger the progress of which all is accounted for.
+    fn advance(&mut self) {
+        while let Some((made, stream, progress)) = self.progress.front() {
+            let holds_up = |parcel: &Parcel| match progress {
+                Progress::Watermark(end) => parcel.time < *end,
+                Progress::Sweep(_) => true,
+            };
+            let mut open = self.parcels.range(..made).map(|(_, parcel)| parcel);
+            if open.any(|parcel| parcel.stream == *stream && holds_up(parcel))
+                || self.left_out.get(stream).is_some_and(|left_out| left_out < made)
+            {
+                return;
+            }
+            match self.progress.pop_front() {
+                Some((_, stream, Progress::Watermark(end))) => self.ledger.reach(stream, end),
+                Some((_, stream, Progress::Sweep(sweep))) => {
+                    self.ledger.stream(stream).sweep = Some(sweep);
+                }
+                None => {}
+            }
         }
     }
 
@@ -290,6 +335,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
                 }
             }
         }
+        self.advance();
         for parcel in self.parcels.values() {
             self.tallies.entry(parcel.stream).or_default().report.pending += 1;
         }
@@ -454,6 +500,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     fn record(&mut self) -> Result<(), Halt> {
         self.lease.hold()?;
         self.dead_letters.write()?;
+        self.advance();
         self.ledger.write()?;
         self.unrecorded = 0;
         Ok(())

@@ -1,16 +1,17 @@
-//! One stream's way through its window: pages, what is new in them, and its events.
+//! One stream's way through its window, slice by slice and oldest first, and through a sweep of all that
+//! Kong retains: pages, what is new in them, and its events.
 //!
 //! Keeps invariant 3, since each entry is mapped whole, and invariant 1, since a pass that did not
 //! see all of its window says so.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::delivery::{Delivery, Halt, Shipment};
+use crate::delivery::{Delivery, Halt, Progress, Shipment};
 use crate::event;
-use crate::kong::{self, About, Entry, KongError, Page, Plan, Stream, Window};
-use crate::ledger::{BUCKET_SECS, Fingerprint};
+use crate::kong::{self, About, Entry, Filters, KongError, Page, Plan, Stream, Window};
+use crate::ledger::{BUCKET_SECS, Fingerprint, Sweep};
 use crate::log::Level;
 use crate::ports::Ports;
 use crate::shipper::Run;
@@ -20,6 +21,15 @@ const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
 
 /// No Kong keeps entries longer, whatever it says.
 const CENTURY_SECS: i64 = 100 * 365 * 86_400;
+
+/// What a slice of a window spans at first, in seconds.
+const SLICE_SECS: i64 = BUCKET_SECS;
+
+/// Entries that a slice should have, so that its end is progress before long, and its calls are few.
+const SLICE_ENTRIES: u64 = 10_000;
+
+/// The part of `run_budget_secs` that a sweep beside a window may take.
+const SWEEP_SHARE: u32 = 10;
 
 /// Of how many requests the time is kept for the objects of an older Kong.
 const MAX_REQUEST_TIMES: usize = 1_000_000;
@@ -58,14 +68,16 @@ impl Shared {
     }
 }
 
-/// One stream's way through its window.
+/// One stream's way through what was planned.
 pub struct Pass {
     /// Which stream.
     pub stream: Stream,
     /// What was to be done.
     pub plan: Plan,
     /// Buckets whose entries Kong still holds.
-    pub buckets: HashSet<i64>,
+    pub buckets: BTreeSet<i64>,
+    /// The sweep that came to its end.
+    pub swept: Option<Sweep>,
     /// Why it ended early, if the other stream may fare better.
     pub halted: Option<Halt>,
 }
@@ -80,8 +92,8 @@ impl<'a, P: Ports> Run<'a, P> {
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Pass {
         let before = delivery.ledger.stream(stream).clone();
-        let time_filters = shared.about.version.has_time_filters();
-        let plan = kong::plan(self.config, &before, time_filters, shared.now);
+        let filters = Filters::of(stream, &shared.about.version);
+        let plan = kong::plan(self.config, &before, filters, shared.now);
         let pass = self.planned(stream, plan, deadline, shared, delivery).await;
         if !matches!(pass.halted, Some(Halt::Kong(KongError::FilterIgnored))) {
             return pass;
@@ -96,7 +108,7 @@ impl<'a, P: Ports> Run<'a, P> {
             ),
         );
         delivery.ledger.stream(stream).incomplete = before.incomplete;
-        let plan = kong::plan(self.config, &before, false, shared.now);
+        let plan = kong::plan(self.config, &before, Filters::Ignored, shared.now);
         self.planned(stream, plan, deadline, shared, delivery).await
     }
 
@@ -109,20 +121,38 @@ impl<'a, P: Ports> Run<'a, P> {
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Pass {
         delivery.tally().report.mode = Some(plan.mode.name());
-        let mut pass = Pass { stream, plan, buckets: HashSet::new(), halted: None };
-        if let Some(window) = plan.window {
+        let (buckets, swept, halted) = (BTreeSet::new(), None, None);
+        let mut pass = Pass { stream, plan, buckets, swept, halted };
+        if !plan.is_empty() {
             // Until the stream is complete; stored with whatever is stored next.
-            delivery.ledger.stream(stream).incomplete = true;
-            pass.halted = self.walk(window, deadline, &mut pass, shared, delivery).await.err();
+            let head = delivery.ledger.stream(stream);
+            head.incomplete = true;
+            if plan.begins_anew() {
+                (head.watermark, head.sweep) = (None, None);
+            }
+            pass.halted = self.read(deadline, &mut pass, shared, delivery).await.err();
         }
         pass
     }
 
-    /// Reads the window page by page and delivers what is new, the next page being fetched while
-    /// batches are under way.
-    ///
-    /// Where further pages of a filtered stream cannot be trusted, a window that does not fit one
-    /// page is cut in two and each half asked for by itself.
+    async fn read(
+        &self,
+        deadline: Duration,
+        pass: &mut Pass,
+        shared: &mut Shared,
+        delivery: &mut Delivery<'_, 'a, P>,
+    ) -> Result<(), Halt> {
+        if let Some(window) = pass.plan.window {
+            self.walk(window, deadline, pass, shared, delivery).await?;
+        }
+        if pass.plan.sweep {
+            self.sweep(deadline, pass, shared, delivery).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads the window in slices, the oldest first: the end of each is progress that outlasts the run.
+    /// Of a first window, which is long, one page is read before: of a short trail that is all.
     async fn walk(
         &self,
         window: Window,
@@ -131,20 +161,55 @@ impl<'a, P: Ports> Run<'a, P> {
         shared: &mut Shared,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<(), Halt> {
+        if window.after.is_none()
+            && self.page(window, None, pass, shared, delivery).await?.is_last()
+        {
+            return Ok(());
+        }
+        let oldest = shared.now - shared.retention();
+        let mut secs = SLICE_SECS;
+        let mut rest = Some(window);
+        while let Some(window) = rest.take() {
+            let border = window.after.unwrap_or(oldest).saturating_add(secs);
+            let (slice, later) =
+                if border > shared.now { (window, None) } else { window.split_at(border) };
+            let before = delivery.tally().report.fetched;
+            self.slice(slice, deadline, pass, shared, delivery).await?;
+            if let Some(end) = later.and_then(|later| later.after) {
+                delivery.reached(Progress::Watermark(end));
+            }
+            match delivery.tally().report.fetched - before {
+                few if few < SLICE_ENTRIES / 2 => secs = secs.saturating_mul(2),
+                many if many > SLICE_ENTRIES * 2 => secs = (secs / 2).max(1),
+                _ => {}
+            }
+            rest = later;
+        }
+        Ok(())
+    }
+
+    /// Reads a slice page by page and delivers what is new, the next page being fetched while batches
+    /// are under way.
+    ///
+    /// Where further pages of a filtered stream cannot be trusted, a window that does not fit one
+    /// page is cut in two and each half asked for by itself.
+    async fn slice(
+        &self,
+        slice: Window,
+        deadline: Duration,
+        pass: &mut Pass,
+        shared: &mut Shared,
+        delivery: &mut Delivery<'_, 'a, P>,
+    ) -> Result<(), Halt> {
         let pages_filtered = shared.about.version.pages_filtered();
-        let mut windows = vec![window];
+        let mut windows = vec![slice];
         while let Some(window) = windows.pop() {
             let mut offset = None;
             loop {
                 if self.port.elapsed() >= deadline {
                     return Err(Halt::Budget);
                 }
-                let fetch = self.kong.page(pass.stream, window, offset.as_deref());
-                let page = delivery.alongside(fetch).await?.map_err(Halt::Kong)?;
-                if let Some(name) = page.left_out() {
-                    delivery.leave_out(name);
-                }
-                self.sort_out(&page, window, pass, shared, delivery)?;
+                let page = self.page(window, offset.as_deref(), pass, shared, delivery).await?;
                 if !pages_filtered
                     && page.is_full()
                     && let Some((older, newer)) = window.halves()
@@ -152,16 +217,79 @@ impl<'a, P: Ports> Run<'a, P> {
                     windows.extend([newer, older]);
                     break;
                 }
-                match page.offset() {
-                    None => break,
-                    Some(next) if offset.as_deref() == Some(next) => {
-                        return Err(Halt::Kong(page.repeated()));
-                    }
-                    Some(next) => offset = Some(next.to_owned()),
+                offset = page.next(offset.as_deref()).map_err(Halt::Kong)?;
+                if offset.is_none() {
+                    break;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Reads everything that Kong retains, from where an earlier run got to. Beside a window it takes a
+    /// part of the run's time at most, and goes on in the next run.
+    async fn sweep(
+        &self,
+        deadline: Duration,
+        pass: &mut Pass,
+        shared: &mut Shared,
+        delivery: &mut Delivery<'_, 'a, P>,
+    ) -> Result<(), Halt> {
+        let beside = pass.plan.window.is_some();
+        let share = self.port.elapsed() + self.config.run_budget / SWEEP_SHARE;
+        let until = if beside { deadline.min(share) } else { deadline };
+        let anew = || Sweep {
+            began: shared.now,
+            without_filters: pass.stream == Stream::Objects
+                && !shared.about.version.has_time_filters(),
+            ..Sweep::default()
+        };
+        let begun = delivery.ledger.stream(pass.stream).sweep.take();
+        let mut sweep = begun.filter(|sweep| sweep.began <= shared.now).unwrap_or_else(anew);
+        let mut goes_on = sweep.offset.is_some();
+        pass.buckets.extend(&sweep.buckets);
+        loop {
+            if self.port.elapsed() >= until {
+                return if beside { Ok(()) } else { Err(Halt::Budget) };
+            }
+            let everything = Window::default();
+            let offset = sweep.offset.as_deref();
+            let page = match self.page(everything, offset, pass, shared, delivery).await {
+                // Kong does not know its own offset any more, after an upgrade perhaps.
+                Err(Halt::Kong(KongError::Status { status: 400..500, .. })) if goes_on => {
+                    goes_on = false;
+                    sweep.offset = None;
+                    continue;
+                }
+                page => page?,
+            };
+            goes_on = false;
+            sweep.offset = page.next(offset).map_err(Halt::Kong)?;
+            sweep.buckets.clone_from(&pass.buckets);
+            if sweep.offset.is_none() {
+                pass.swept = Some(sweep);
+                return Ok(());
+            }
+            delivery.reached(Progress::Sweep(sweep.clone()));
+        }
+    }
+
+    /// Reads a page and delivers what is new in it.
+    async fn page(
+        &self,
+        window: Window,
+        offset: Option<&str>,
+        pass: &mut Pass,
+        shared: &mut Shared,
+        delivery: &mut Delivery<'_, 'a, P>,
+    ) -> Result<Page, Halt> {
+        let fetch = self.kong.page(pass.stream, window, offset);
+        let page = delivery.alongside(fetch).await?.map_err(Halt::Kong)?;
+        if let Some(name) = page.left_out() {
+            delivery.leave_out(name);
+        }
+        self.sort_out(&page, window, pass, shared, delivery)?;
+        Ok(page)
     }
 
     /// Drops what the ledger knows and maps the rest.

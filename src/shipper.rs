@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::delivery::{Delivery, Halt, Tally};
 use crate::kong::{About, Kong, Mode, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger};
+use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger, Sweep};
 use crate::log::{Level, Logger};
 use crate::pass::{Pass, Shared};
 use crate::ports::Ports;
@@ -212,12 +212,16 @@ impl<'a, P: Ports> Run<'a, P> {
         let mut begun = false;
         for pass in passes {
             let tally = tallies.remove(&pass.stream).unwrap_or_default();
-            begun |= pass.plan.window.is_some();
+            begun |= !pass.plan.is_empty();
             let head = ledger.stream(pass.stream);
             head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
             // After a run that stopped, both streams look back.
             if halted.is_none() && pass.halted.is_none() && tally.report.pending == 0 {
                 self.complete(&pass, &shared, ledger);
+            }
+            let kept = ledger.size(pass.stream);
+            if pass.plan.mode == Mode::Full && kept > MOST_WITHOUT_FILTERS {
+                report.add(Outcome::Partial, Some(too_many(&pass, &shared, kept)));
             }
             conclude(report, pass, tally);
         }
@@ -265,29 +269,51 @@ impl<'a, P: Ports> Run<'a, P> {
         );
     }
 
-    /// Every entry of the window is accounted for: moves the watermark and drops what has expired.
+    /// Every entry that was met is accounted for: moves the watermark and drops what has expired.
     fn complete(&self, pass: &Pass, shared: &Shared, ledger: &mut Ledger<'a, P>) {
-        let Pass { stream, plan, buckets, .. } = pass;
-        let Some(window) = plan.window else { return };
-        let (now, retention) = (shared.now, shared.retention());
-        let whole = window.after.is_none();
-        let done = Completed {
-            watermark: now,
-            looked_back: plan.looks_back.then_some(now),
-            reconciled: whole.then_some(now),
-        };
-        ledger.complete(*stream, done);
-        if whole {
-            ledger.stream(*stream).without_filters = !shared.about.version.has_time_filters();
-            ledger.expire(*stream, now - retention, buckets);
+        let Pass { stream, plan, buckets, swept, .. } = pass;
+        let stream = *stream;
+        let now = shared.now;
+        if plan.window.is_some() {
+            let looked_back = plan.looks_back.then_some(now);
+            let reconciled = plan.is_whole().then_some(now);
+            ledger.complete(stream, Completed { watermark: now, looked_back, reconciled });
+        }
+        if let Some(Sweep { began, without_filters, .. }) = *swept {
+            let alone = plan.window.is_none();
+            let done = Completed {
+                watermark: if alone { began } else { now },
+                looked_back: alone.then_some(began),
+                reconciled: Some(began),
+            };
+            ledger.complete(stream, done);
+            ledger.stream(stream).without_filters = without_filters;
+        }
+        let retention = shared.retention();
+        if plan.is_whole() || swept.is_some() {
+            ledger.stream(stream).sweep = None;
+            ledger.expire(stream, now - retention, buckets);
         } else if self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental {
-            ledger.expire(*stream, now - 2 * retention, buckets);
+            ledger.expire(stream, now - 2 * retention, buckets);
         }
     }
 }
 
 /// Most reasons that a report gives for what is pending, or was refused; the log has all.
 const MAX_REASONS: usize = 5;
+
+/// Most entries of a stream that are meant to be read as a whole again and again.
+const MOST_WITHOUT_FILTERS: usize = 1_000_000;
+
+fn too_many(pass: &Pass, shared: &Shared, kept: usize) -> String {
+    format!(
+        "the ledger holds {kept} fingerprints of {}, and Kong {} gives only all of them at once, which is meant for \
+         {MOST_WITHOUT_FILTERS} at most: nothing is lost, but runs take ever longer; upgrade Kong to 3.9 or later, shorten \
+         audit_log_record_ttl, or let no proxy drop the query",
+        pass.stream.name(),
+        shared.about.version
+    )
+}
 
 /// How a stream ended, in the report.
 fn conclude(report: &mut Report, pass: Pass, tally: Tally) {

@@ -134,14 +134,19 @@ impl Page {
         self.full
     }
 
-    /// The fault of a Kong whose next page is this one again, without end.
-    pub fn repeated(&self) -> KongError {
-        malformed(&self.path, "the page after it begins at the same offset".to_owned())
+    /// Whether no page comes after it.
+    pub fn is_last(&self) -> bool {
+        self.offset.is_none()
     }
 
-    /// Where the next page begins; none on the last.
-    pub fn offset(&self) -> Option<&str> {
-        self.offset.as_deref()
+    /// Where the next page begins; none after the last. A Kong whose next page is this one again, at
+    /// `offset`, would be read without end.
+    pub fn next(&self, offset: Option<&str>) -> Result<Option<String>, KongError> {
+        if self.offset.is_some() && self.offset.as_deref() == offset {
+            let why = "the page after it begins at the same offset".to_owned();
+            return Err(malformed(&self.path, why));
+        }
+        Ok(self.offset.clone())
     }
 }
 
@@ -377,13 +382,13 @@ mod tests {
             ),
         ] {
             let page = cut(start, end).unwrap();
-            assert_eq!((page.left_out(), page.offset()), (Some("a"), Some("o]")), "{end}");
+            assert_eq!((page.left_out(), page.offset.as_deref()), (Some("a"), Some("o]")), "{end}");
             assert_eq!(page.entries(Stream::Requests).count(), 0);
             assert!(page.is_full());
         }
         let last = cut(r#"{"data":[{"payload":"\"request_id\":\"b\""#, r#"x"}],"next":null}"#);
         let last = last.unwrap();
-        assert_eq!((last.left_out(), last.offset()), (Some("of unknown id"), None));
+        assert_eq!((last.left_out(), last.offset.as_deref()), (Some("of unknown id"), None));
     }
 
     #[test]

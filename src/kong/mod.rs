@@ -10,4 +10,4 @@ pub use client::{About, Kong, Page};
 pub use entry::{Entry, Fields, Stream, text};
 pub use error::{KongError, too_large};
 pub use version::Version;
-pub use window::{Mode, Plan, Window, plan};
+pub use window::{Filters, Mode, Plan, Window, plan};

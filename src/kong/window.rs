@@ -1,5 +1,6 @@
 //! Which span of Kong timestamps a run asks for.
 
+use super::{Stream, Version};
 use crate::config::Config;
 use crate::ledger::StreamHead;
 
@@ -19,6 +20,15 @@ impl Window {
             self.after.is_none_or(|after| time >= after)
                 && self.before.is_none_or(|before| time < before)
         })
+    }
+
+    /// What of it lies before `border`, and the rest; all of it where nothing lies behind.
+    pub fn split_at(self, border: i64) -> (Self, Option<Self>) {
+        if self.before.is_some_and(|before| before <= border) {
+            return (self, None);
+        }
+        let border = Some(border);
+        (Self { before: border, ..self }, Some(Self { after: border, ..self }))
     }
 
     /// The window in two, the older half first; none when it is unbounded or a single second.
@@ -54,41 +64,83 @@ impl Mode {
     }
 }
 
-/// What a run is to do with a stream.
+/// What can be asked of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filters {
+    /// Everything only: Kong ignores `after` and `before`.
+    Ignored,
+    /// Windows; but some entries may be in none, or not all of what is in one can be had.
+    Partial,
+    /// Windows that make up everything.
+    Complete,
+}
+
+impl Filters {
+    /// Rows of objects that Kong wrote before it gave them a time are, as SQL has it, in no window.
+    pub fn of(stream: Stream, version: &Version) -> Self {
+        if !version.has_time_filters() {
+            Self::Ignored
+        } else if stream == Stream::Requests && version.pages_filtered() {
+            Self::Complete
+        } else {
+            Self::Partial
+        }
+    }
+}
+
+/// What a run is to do with a stream: first the window, then the sweep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// How.
     pub mode: Mode,
-    /// The span to ask for; `None` when nothing is due.
+    /// The span to ask for, if any.
     pub window: Option<Window>,
+    /// Whether everything that Kong retains is to be read, without filters.
+    pub sweep: bool,
     /// Entries from before it, that incremental runs would never have met, are late.
     pub late_before: Option<i64>,
     /// The window reaches `lookback_secs` back or further.
     pub looks_back: bool,
 }
 
+impl Plan {
+    /// Whether nothing is due.
+    pub fn is_empty(&self) -> bool {
+        self.window.is_none() && !self.sweep
+    }
+
+    /// Whether how far earlier runs came does not count.
+    pub fn begins_anew(&self) -> bool {
+        self.mode == Mode::Reconcile && (self.window.is_none() || self.is_whole())
+    }
+
+    /// Whether the window is all of time.
+    pub fn is_whole(&self) -> bool {
+        self.window == Some(Window::default())
+    }
+}
+
 /// Plans a stream's run that begins at `now`, by Kong's clock.
 ///
 /// An incremental window ends with the second after `now`, so that what Kong has written by now is
-/// in it; what is still being written in that second is left to the overlap of the next run. A first
-/// run and a reconcile ask without any bound: entries without a time are in no window (as SQL has
-/// it), and rows that Kong wrote before it gave objects a time are among them. So the first run after
-/// an upgrade from such a Kong is a reconcile too.
-pub fn plan(config: &Config, head: &StreamHead, time_filters: bool, now: i64) -> Plan {
+/// in it; what is still being written in that second is left to the overlap of the next run.
+/// Everything is read by windows where they make it up, since they are read oldest first and each of
+/// them is progress; else by a sweep.
+pub fn plan(config: &Config, head: &StreamHead, filters: Filters, now: i64) -> Plan {
     let due = |last: Option<i64>, every: i64| {
         last.is_none_or(|last| now < last || now.saturating_sub(last) >= every)
     };
-    let everything = Plan {
-        mode: Mode::Reconcile,
-        window: Some(Window::default()),
-        late_before: None,
-        looks_back: true,
-    };
-    if !time_filters {
-        let is_due = head.incomplete || due(head.reconciled, config.full_secs);
-        let window = is_due.then_some(Window::default());
-        return Plan { mode: Mode::Full, window, ..everything };
+    let nothing =
+        Plan { mode: Mode::Full, window: None, sweep: false, late_before: None, looks_back: true };
+    if filters == Filters::Ignored {
+        let sweep =
+            head.incomplete || head.sweep.is_some() || due(head.reconciled, config.full_secs);
+        return Plan { sweep, ..nothing };
     }
+    let everything = match filters {
+        Filters::Complete => Plan { window: Some(Window::default()), ..nothing },
+        _ => Plan { sweep: true, ..nothing },
+    };
     let Some(watermark) = head.watermark else {
         return Plan { mode: Mode::Incremental, ..everything };
     };
@@ -100,15 +152,19 @@ pub fn plan(config: &Config, head: &StreamHead, time_filters: bool, now: i64) ->
     } else {
         watermark.saturating_sub(config.overlap_secs)
     };
-    let reconcile_due = config.reconcile_secs > 0 && due(head.reconciled, config.reconcile_secs);
     // A clock that went back further than the overlap leaves unknown how far the last run saw.
-    let clock_went_back = now < watermark.saturating_sub(config.overlap_secs);
-    let first = head.reconciled.is_none() || head.without_filters;
-    if first || reconcile_due || clock_went_back {
-        return Plan { late_before: Some(after), ..everything };
+    if now < watermark.saturating_sub(config.overlap_secs) {
+        return Plan { mode: Mode::Reconcile, late_before: Some(after), ..everything };
     }
     let window = Some(Window { after: Some(after), before: Some(now + 1) });
-    Plan { mode: Mode::Incremental, window, looks_back, ..everything }
+    let sweep = head.sweep.is_some()
+        || head.reconciled.is_none()
+        || head.without_filters
+        || (config.reconcile_secs > 0 && due(head.reconciled, config.reconcile_secs));
+    if sweep {
+        return Plan { mode: Mode::Reconcile, window, sweep, late_before: Some(after), looks_back };
+    }
+    Plan { mode: Mode::Incremental, window, looks_back, ..nothing }
 }
 
 #[cfg(test)]
@@ -116,6 +172,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::ledger::Sweep;
 
     const NOW: i64 = 1_795_348_800;
 
@@ -149,21 +206,27 @@ mod tests {
 
     #[test]
     fn a_first_run_asks_for_everything() {
-        let plan = plan(&config(&[]), &StreamHead::default(), true, NOW);
-        assert_eq!((plan.mode, plan.window), (Mode::Incremental, Some(Window::default())));
-        assert_eq!(plan.late_before, None);
+        let first = |filters| plan(&config(&[]), &StreamHead::default(), filters, NOW);
+        let complete = first(Filters::Complete);
+        assert_eq!((complete.mode, complete.sweep), (Mode::Incremental, false));
+        assert!(complete.is_whole() && complete.late_before.is_none());
+        let partial = first(Filters::Partial);
+        assert_eq!((partial.mode, partial.window), (Mode::Incremental, None));
+        assert!(partial.sweep && partial.late_before.is_none());
     }
 
     #[test]
     fn a_run_asks_for_what_is_new_and_the_overlap() {
-        let plan = plan(&config(&[]), &head(NOW - 300, NOW - 600, NOW - 600), true, NOW);
+        let plan =
+            plan(&config(&[]), &head(NOW - 300, NOW - 600, NOW - 600), Filters::Complete, NOW);
         assert_eq!((plan.mode, plan.window), (Mode::Incremental, Some(since(NOW - 300 - 120))));
         assert!(!plan.looks_back);
     }
 
     #[test]
     fn a_look_back_reaches_lookback_secs_behind_the_one_before() {
-        let plan = plan(&config(&[]), &head(NOW - 300, NOW - 3600, NOW - 3600), true, NOW);
+        let plan =
+            plan(&config(&[]), &head(NOW - 300, NOW - 3600, NOW - 3600), Filters::Complete, NOW);
         assert_eq!(plan.window, Some(since(NOW - 3600 - 3600)));
         assert!(plan.looks_back);
     }
@@ -171,44 +234,73 @@ mod tests {
     #[test]
     fn a_run_after_one_that_was_not_complete_looks_back() {
         let head = StreamHead { incomplete: true, ..head(NOW - 300, NOW - 300, NOW - 600) };
-        assert_eq!(plan(&config(&[]), &head, true, NOW).window, Some(since(NOW - 300 - 3600)));
+        assert_eq!(
+            plan(&config(&[]), &head, Filters::Complete, NOW).window,
+            Some(since(NOW - 300 - 3600))
+        );
     }
 
     #[test]
     fn everything_is_compared_when_that_is_due_and_after_a_clock_went_back() {
-        let due = plan(&config(&[]), &head(NOW - 300, NOW - 300, NOW - 86_400), true, NOW);
-        assert_eq!((due.mode, due.window), (Mode::Reconcile, Some(Window::default())));
-        assert_eq!(due.late_before, Some(NOW - 300 - 120));
+        let due =
+            plan(&config(&[]), &head(NOW - 300, NOW - 300, NOW - 86_400), Filters::Complete, NOW);
+        assert_eq!((due.mode, due.window), (Mode::Reconcile, Some(since(NOW - 300 - 120))));
+        assert_eq!((due.sweep, due.late_before), (true, Some(NOW - 300 - 120)));
         let off = config(&[("reconcile_secs", "0")]);
         assert_eq!(
-            plan(&off, &head(NOW - 300, NOW - 300, NOW - 864_000), true, NOW).mode,
+            plan(&off, &head(NOW - 300, NOW - 300, NOW - 864_000), Filters::Complete, NOW).mode,
             Mode::Incremental
         );
         let ahead = head(NOW + 86_400, NOW + 86_400, NOW - 600);
-        assert_eq!(plan(&off, &ahead, true, NOW).mode, Mode::Reconcile);
+        let complete = plan(&off, &ahead, Filters::Complete, NOW);
+        assert_eq!((complete.mode, complete.sweep), (Mode::Reconcile, false));
+        assert!(complete.is_whole());
+        let partial = plan(&off, &ahead, Filters::Partial, NOW);
+        assert_eq!((partial.mode, partial.window, partial.sweep), (Mode::Reconcile, None, true));
+        assert!(complete.begins_anew() && partial.begins_anew() && !due.begins_anew());
+    }
+
+    #[test]
+    fn a_sweep_that_was_begun_goes_on_beside_what_is_new() {
+        let off = config(&[("reconcile_secs", "0")]);
+        let sweep = Some(Sweep { began: NOW - 300, ..Sweep::default() });
+        let head = StreamHead { sweep, ..head(NOW - 300, NOW - 300, NOW - 600) };
+        let plan = plan(&off, &head, Filters::Complete, NOW);
+        assert_eq!((plan.window, plan.sweep), (Some(since(NOW - 300 - 120)), true));
     }
 
     #[test]
     fn everything_is_compared_after_an_upgrade_from_a_kong_without_time_filters() {
         let off = config(&[("reconcile_secs", "0")]);
         let head = StreamHead { without_filters: true, ..head(NOW - 300, NOW - 300, NOW - 300) };
-        assert_eq!(plan(&off, &head, true, NOW).mode, Mode::Reconcile);
-        assert_eq!(plan(&off, &head, false, NOW).window, None);
+        assert_eq!(plan(&off, &head, Filters::Complete, NOW).mode, Mode::Reconcile);
+        assert!(!plan(&off, &head, Filters::Ignored, NOW).sweep);
     }
 
     #[test]
     fn a_clock_that_went_back_a_little_leaves_no_hole() {
         let off = config(&[("reconcile_secs", "0")]);
-        let plan = plan(&off, &head(NOW + 60, NOW, NOW - 600), true, NOW);
+        let plan = plan(&off, &head(NOW + 60, NOW, NOW - 600), Filters::Complete, NOW);
         assert_eq!(plan.window, Some(since(NOW + 60 - 120)));
     }
 
     #[test]
     fn without_time_filters_all_is_read_when_full_secs_have_passed() {
-        let full = |head: &StreamHead| plan(&config(&[]), head, false, NOW);
-        assert_eq!(full(&head(NOW - 300, NOW - 300, NOW - 300)).window, None);
-        assert_eq!(full(&head(NOW - 300, NOW - 300, NOW - 3600)).window, Some(Window::default()));
-        assert_eq!(full(&StreamHead::default()).mode, Mode::Full);
+        let full = |head: &StreamHead| plan(&config(&[]), head, Filters::Ignored, NOW);
+        assert!(full(&head(NOW - 300, NOW - 300, NOW - 300)).is_empty());
+        let due = full(&head(NOW - 300, NOW - 300, NOW - 3600));
+        assert_eq!((due.mode, due.window, due.sweep), (Mode::Full, None, true));
+        assert!(full(&StreamHead::default()).sweep);
+    }
+
+    #[test]
+    fn windows_that_are_split_off_make_up_the_whole() {
+        let (first, rest) = Window::default().split_at(100);
+        assert_eq!(first, Window { after: None, before: Some(100) });
+        let (second, last) = rest.unwrap().split_at(200);
+        assert_eq!(second, Window { after: Some(100), before: Some(200) });
+        assert_eq!(last, Some(Window { after: Some(200), before: None }));
+        assert_eq!(since(100).split_at(NOW + 1), (since(100), None));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The head: one small value for both streams that says what the ledger holds and how far it got.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -35,14 +35,29 @@ pub struct StreamHead {
     pub looked_back: Option<i64>,
     /// When everything that Kong retains was last compared.
     pub reconciled: Option<i64>,
-    /// Kong had no time filters then: what it wrote since may have no time either.
+    /// Kong had no time filters then: rows that it wrote since may have no time.
     pub without_filters: bool,
+    /// The comparison that is under way, spread over runs.
+    pub sweep: Option<Sweep>,
     /// The last run did not complete its window.
     pub incomplete: bool,
     /// Longest `ttl` seen, in seconds: Kong's retention where its `GET /` does not show it.
     pub longest_ttl: i64,
     /// Buckets by number (ledger time divided by [`BUCKET_SECS`]).
     pub buckets: BTreeMap<i64, Vec<SegmentMeta>>,
+}
+
+/// How far a reading of everything that Kong retains has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// When it began.
+    pub began: i64,
+    /// Kong had no time filters then, so that rows which it writes may have no time.
+    pub without_filters: bool,
+    /// Where its next page begins.
+    pub offset: Option<String>,
+    /// Buckets whose entries Kong still holds.
+    pub buckets: BTreeSet<i64>,
 }
 
 /// Six hours.

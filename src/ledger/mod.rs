@@ -17,12 +17,12 @@ pub mod sealed;
 mod segment;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 pub use dead_letters::{Chunk, DeadLetter, DeadLetters, INDEX as DEAD_LETTERS};
 pub use fingerprint::Fingerprint;
-pub use head::{BUCKET_SECS, Head, SegmentMeta, StreamHead};
+pub use head::{BUCKET_SECS, Head, SegmentMeta, StreamHead, Sweep};
 pub use sealed::{VALUE_BYTES, ValueFault};
 pub use segment::{CAPACITY, Segment};
 
@@ -129,6 +129,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             kong.clone_into(&mut head.kong);
             for stream in Stream::ALL {
                 head.stream(stream).reconciled = None;
+                head.stream(stream).sweep = None;
             }
         }
         let watermarks = head.watermarks();
@@ -274,9 +275,22 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         head.incomplete = false;
     }
 
+    /// Takes note of progress within a window that is not complete yet: all that it holds from before
+    /// `end` is accounted for.
+    pub fn reach(&mut self, stream: Stream, end: i64) {
+        let watermark = &mut self.head.stream(stream).watermark;
+        *watermark = (*watermark).max(Some(end));
+    }
+
+    /// How many fingerprints are kept of `stream`.
+    pub fn size(&mut self, stream: Stream) -> usize {
+        let buckets = self.head.stream(stream).buckets.values();
+        buckets.flatten().map(|segment| segment.count).sum()
+    }
+
     /// Drops the buckets of `stream` that end before `time` and that `keep` does not name, at the
     /// next [`Ledger::write`].
-    pub fn expire(&mut self, stream: Stream, time: i64, keep: &HashSet<i64>) {
+    pub fn expire(&mut self, stream: Stream, time: i64, keep: &BTreeSet<i64>) {
         let has_expired = |bucket: &i64| {
             bucket.saturating_add(1).saturating_mul(BUCKET_SECS) <= time && !keep.contains(bucket)
         };

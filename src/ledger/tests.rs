@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::*;
 use crate::kong::Stream::{Objects, Requests};
@@ -196,7 +196,7 @@ fn a_ledger_serves_one_channel_and_compares_anew_with_another_kong() {
 fn a_bucket_expires_whole_unless_it_is_still_seen() {
     let memory = Memory::default();
     remember(&memory, [(1, NOON), (2, NOON + BUCKET_SECS), (3, NOON + 2 * BUCKET_SECS)]);
-    let seen = HashSet::from([(NOON + BUCKET_SECS).div_euclid(BUCKET_SECS)]);
+    let seen = BTreeSet::from([(NOON + BUCKET_SECS).div_euclid(BUCKET_SECS)]);
     with(&memory, |ledger| {
         ledger.expire(Requests, NOON + 2 * BUCKET_SECS, &seen);
         ledger.write().unwrap();

@@ -110,7 +110,11 @@ impl World {
         if report.watermark != Some(now) {
             return Vec::new(); // Nothing was due.
         }
-        let whole = report.mode != Some("incremental") || run.must_be_whole[stream as usize];
+        // What a comparison that is spread over runs met before this one it does not look at again.
+        let spread =
+            run.sweeping[stream as usize] || self.store.borrow().ledger().is_sweeping(stream);
+        let whole =
+            !spread && (report.mode != Some("incremental") || run.must_be_whole[stream as usize]);
         coverage.runs += 1;
         coverage.certain = is_last.then_some(now);
         if whole {

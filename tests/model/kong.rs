@@ -255,7 +255,11 @@ pub fn get(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     if world.strikes(faults.arrivals) {
         kong.write_now(world, stream);
     }
-    Ok(answer(200, &kong.page(stream, uri.query().unwrap_or_default(), now)))
+    let query = uri.query().unwrap_or_default();
+    if query.contains("offset=of-another-version") {
+        return Ok(answer(400, r#"{"message":"invalid offset"}"#));
+    }
+    Ok(answer(200, &kong.page(stream, query, now)))
 }
 
 pub fn answer(status: u16, body: &str) -> HttpResponse {

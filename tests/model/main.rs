@@ -7,7 +7,7 @@
 //! - [`world`] and [`host`]: time, the network, the hosts on which the core runs, and their faults;
 //! - [`kong`] with [`entry`], [`cloudtrail`], [`store`]: the three that the core talks to;
 //! - [`truth`] and [`arrived`]: which repeats are explained, and what must have arrived;
-//! - [`clocks`], [`pages`], [`hosts`], [`lease`]: single histories worth a name, told with [`scene`].
+//! - [`clocks`], [`pages`], [`windows`], [`hosts`], [`lease`]: single histories worth a name, told with [`scene`].
 #![allow(clippy::unwrap_used)]
 
 mod arrived;
@@ -23,6 +23,7 @@ mod pages;
 mod scene;
 mod store;
 mod truth;
+mod windows;
 mod world;
 
 use history::any_history;

@@ -67,6 +67,11 @@ pub struct Stored<'a> {
 }
 
 impl Stored<'_> {
+    /// Whether a comparison of everything is under way.
+    pub fn is_sweeping(&mut self, stream: Stream) -> bool {
+        self.head.as_mut().is_some_and(|head| head.stream(stream).sweep.is_some())
+    }
+
     /// Whether a segment that the head names holds the fingerprint.
     pub fn holds(&mut self, stream: Stream, fingerprint: &Fingerprint, time: i64) -> bool {
         let Some(head) = &mut self.head else { return false };

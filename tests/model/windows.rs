@@ -1,0 +1,199 @@
+//! Long trails: oldest first, with progress that outlasts a run, and comparisons spread over runs.
+
+use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::ledger::{BUCKET_SECS, Head, SegmentMeta};
+use kong_cloudtrail::report::{Outcome, Report};
+
+use crate::host::Faults;
+use crate::kong::{MONTH_SECS, Version};
+use crate::scene::{Scene, mode};
+
+const SHORT: Faults = Faults {
+    kong: 0,
+    arrivals: 0,
+    cloudtrail: 0,
+    lost_answers: 0,
+    events: 0,
+    refusal: None,
+    store: 0,
+    dies_after: None,
+    stall: None,
+    failover: None,
+    short_budget: true,
+};
+
+const HEAD: &str = "kong-cloudtrail:default:head";
+
+/// A scene in which Kong has written `days` times `entries` requests, a day apart.
+fn trail(days: i64, entries: u64) -> Scene {
+    let mut scene = Scene::new();
+    scene.setup.page_size = 10;
+    let now = scene.kong_time();
+    for day in 1..=days {
+        scene.write_stamped(entries, now - day * 86_400);
+    }
+    scene
+}
+
+fn watermark(scene: &Scene) -> Option<i64> {
+    head(scene).and_then(|mut head| head.stream(Stream::Requests).watermark)
+}
+
+fn head(scene: &Scene) -> Option<Head> {
+    scene.world.store.borrow().get(HEAD).map(|head| Head::decode(head).unwrap())
+}
+
+fn change_head(scene: &Scene, change: impl FnOnce(&mut Head)) {
+    let mut changed = head(scene).unwrap();
+    change(&mut changed);
+    scene.world.store.borrow_mut().apply(vec![(HEAD.to_owned(), Some(changed.encode()))]);
+}
+
+fn pages(report: &mut Report, stream: Stream) -> u64 {
+    report.stream(stream).pages
+}
+
+#[test]
+fn a_first_run_that_is_interrupted_goes_on_where_it_was() {
+    let scene = trail(25, 40);
+    let mut reached = None;
+    let mut read = 0;
+    for run in 1.. {
+        let mut report = scene.run_with(SHORT).unwrap();
+        read += pages(&mut report, Stream::Requests);
+        let now = watermark(&scene);
+        assert!(now >= reached, "{now:?} after {reached:?}");
+        reached = now;
+        if report.outcome == Outcome::Ok {
+            assert!(run > 5, "it was interrupted");
+            break;
+        }
+        assert_eq!(report.outcome, Outcome::Partial);
+        // The oldest, which Kong deletes first, are in CloudTrail first, but for the first page.
+        let reached = reached.unwrap_or(i64::MIN);
+        let kong = scene.world.kong.borrow();
+        for entry in &kong.trail(Stream::Requests).entries {
+            let arrived = scene.world.arrival_of(Stream::Requests, entry).unwrap();
+            assert!(arrived || entry.time.unwrap() >= reached, "{reached}: {entry:?}");
+        }
+    }
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+    assert!(read < 400, "{read} pages for 100 of entries");
+}
+
+#[test]
+fn a_short_trail_is_read_in_one_call() {
+    let scene = Scene::new();
+    scene.write(5);
+    let mut report = scene.run();
+    assert_eq!(pages(&mut report, Stream::Requests), 1);
+    assert_eq!(report.stream(Stream::Requests).shipped, 5);
+    scene.pass(300);
+    assert_eq!(pages(&mut scene.run(), Stream::Requests), 1);
+}
+
+#[test]
+fn a_slice_that_is_not_accounted_for_holds_the_watermark() {
+    let scene = trail(20, 5);
+    let failing = Faults { cloudtrail: 100, ..Faults::default() };
+    let report = scene.run_with(failing).unwrap();
+    assert_ne!(report.outcome, Outcome::Ok);
+    let held = watermark(&scene).unwrap();
+    assert!(held <= scene.kong_time() - 20 * 86_400, "{held}");
+    scene.pass(300);
+    scene.run();
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+    assert!(watermark(&scene).unwrap() > scene.kong_time() - 60);
+}
+
+#[test]
+fn a_reconcile_that_is_large_is_spread_over_runs_and_holds_up_nothing_new() {
+    let scene = trail(25, 8);
+    scene.run();
+    scene.pass(86_400);
+    let lost = scene.kong_time() - 20 * 86_400;
+    scene.write_stamped(3, lost);
+    let mut late = 0;
+    for run in 1.. {
+        scene.write(2);
+        let mut report = scene.run_with(SHORT).unwrap();
+        assert_eq!(report.outcome, Outcome::Ok, "{:?}", report.error);
+        assert_eq!(mode(report.clone()), "reconcile");
+        let requests = report.stream(Stream::Requests);
+        late += requests.late;
+        assert_eq!(requests.shipped - requests.late, 2, "what is new");
+        scene.pass(300);
+        if head(&scene).unwrap().stream(Stream::Requests).sweep.is_none() {
+            assert!(run > 2, "it was spread");
+            break;
+        }
+    }
+    assert_eq!((late, scene.missing(), scene.repeated()), (3, 0, 0));
+    assert_eq!(mode(scene.run()), "incremental");
+}
+
+#[test]
+fn a_comparison_begins_again_when_kong_does_not_know_its_offset_any_more() {
+    let scene = trail(25, 8);
+    scene.run();
+    scene.pass(86_400);
+    scene.run_with(SHORT).unwrap();
+    change_head(&scene, |head| {
+        let sweep = head.stream(Stream::Requests).sweep.as_mut().unwrap();
+        sweep.offset = Some("of-another-version".to_owned());
+    });
+    scene.pass(300);
+    let mut report = scene.run();
+    assert_eq!(report.stream(Stream::Requests).fetched, 200);
+    assert!(head(&scene).unwrap().stream(Stream::Requests).sweep.is_none());
+}
+
+#[test]
+fn another_kong_on_the_ledger_is_not_asked_for_the_offset_of_the_one_before() {
+    let scene = trail(25, 8);
+    scene.run();
+    scene.pass(86_400);
+    scene.run_with(SHORT).unwrap();
+    change_head(&scene, |head| "http://other:8001".clone_into(&mut head.kong));
+    scene.pass(300);
+    let mut report = scene.run();
+    assert_eq!(mode(report.clone()), "reconcile");
+    assert_eq!(report.stream(Stream::Requests).fetched, 200);
+}
+
+#[test]
+fn an_old_kong_is_read_on_from_where_the_budget_ended() {
+    let scene = trail(25, 40);
+    scene.kong(|kong| kong.version = Version::V2_8);
+    let mut read = 0;
+    for run in 1.. {
+        let mut report = scene.run_with(SHORT).unwrap();
+        read += pages(&mut report, Stream::Requests);
+        if report.outcome == Outcome::Ok {
+            assert!(run > 5, "it was interrupted");
+            break;
+        }
+        scene.pass(300);
+    }
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+    assert!(read < 200, "{read} pages for 100 of entries");
+}
+
+#[test]
+fn an_old_kong_with_more_than_a_million_entries_is_partial_and_the_remedy_named() {
+    let scene = trail(3, 10);
+    scene.kong(|kong| kong.version = Version::V2_8);
+    scene.run();
+    let bucket = scene.kong_time() / BUCKET_SECS;
+    change_head(&scene, |head| {
+        let many = SegmentMeta { count: 1_000_000, from: bucket * BUCKET_SECS, to: i64::MAX };
+        head.stream(Stream::Requests).buckets.insert(bucket, vec![many]);
+    });
+    scene.pass(7200);
+    scene.write_stamped(1, scene.kong_time() - MONTH_SECS / 2);
+    let mut report = scene.run_with(Faults::default()).unwrap();
+    assert_eq!(report.outcome, Outcome::Partial);
+    let error = report.error.clone().unwrap();
+    assert!(error.contains("1000030") && error.contains("upgrade Kong"), "{error}");
+    assert_eq!(report.stream(Stream::Requests).shipped, 1, "it is shipped all the same");
+}
