@@ -218,3 +218,37 @@ fn a_watermark_goes_back_with_kongs_clock() {
         assert_eq!(ledger.stream(Requests).watermark, Some(NOON - 10));
     });
 }
+
+#[test]
+fn progress_within_a_window_moves_the_watermark_forward_only() {
+    let memory = Memory::default();
+    with(&memory, |ledger| {
+        let mut reached = |end| {
+            ledger.reach(Requests, end);
+            ledger.stream(Requests).watermark
+        };
+        assert_eq!(reached(NOON), Some(NOON));
+        assert_eq!(reached(NOON + 10), Some(NOON + 10));
+        assert_eq!(reached(NOON), Some(NOON + 10));
+    });
+}
+
+#[test]
+fn the_head_of_a_million_entries_a_day_for_a_month_is_one_value() {
+    const A_BUCKET: usize = 1_000_000 / 4;
+    let memory = Memory::default();
+    with(&memory, |ledger| {
+        for bucket in (0..30 * 4).map(|bucket| NOON / BUCKET_SECS + bucket) {
+            let from = bucket * BUCKET_SECS;
+            let full = SegmentMeta { count: CAPACITY, from, to: from + BUCKET_SECS - 1 };
+            for stream in [Requests, Objects] {
+                let segments = vec![full; A_BUCKET.div_ceil(CAPACITY)];
+                ledger.stream(stream).buckets.insert(bucket, segments);
+            }
+        }
+        ledger.write().unwrap();
+        assert!(ledger.size(Requests) >= 30_000_000);
+    });
+    let head = memory.values.borrow()["kong-cloudtrail:default:head"].len();
+    assert!(head <= VALUE_BYTES, "{head} bytes");
+}
