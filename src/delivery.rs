@@ -422,19 +422,15 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         (second && of_several).then_some(Halt::Flood { why })
     }
 
-    /// What an answer means for an event in the light of earlier ones.
+    /// What an answer means for an event in the light of earlier ones, of which this one becomes one.
     fn judge(&mut self, item: &Item, answer: Undelivered) -> Undelivered {
-        match answer {
-            Undelivered::Failing(why) if self.failing_for(item) >= PATIENCE_SECS => {
-                Undelivered::Refused(format!("{why}, for 24 hours"))
-            }
-            answer => answer,
+        let Undelivered::Failing(why) = answer else { return answer };
+        let since = self.dead_letters.failing_since(&item.id, self.now);
+        if self.now.saturating_sub(since) >= PATIENCE_SECS {
+            Undelivered::Refused(format!("{why}, for 24 hours"))
+        } else {
+            Undelivered::Failing(why)
         }
-    }
-
-    /// For how many seconds an event has been failing.
-    fn failing_for(&mut self, item: &Item) -> i64 {
-        self.now.saturating_sub(self.dead_letters.failing_since(&item.id, self.now))
     }
 
     /// Makes dead letters of events that are refused for good.

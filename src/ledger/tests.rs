@@ -252,3 +252,64 @@ fn the_head_of_a_million_entries_a_day_for_a_month_is_one_value() {
     let head = memory.values.borrow()["kong-cloudtrail:default:head"].len();
     assert!(head <= VALUE_BYTES, "{head} bytes");
 }
+
+#[test]
+fn a_daily_warning_is_due_once_a_day_and_after_the_clock_went_back() {
+    let memory = Memory::default();
+    with(&memory, |ledger| {
+        let due = [NOON, NOON + 1, NOON + DAY_SECS - 1, NOON + DAY_SECS, NOON, NOON];
+        assert_eq!(due.map(|now| ledger.warns(now)), [true, false, false, true, true, false]);
+        ledger.write().unwrap();
+    });
+    assert!(!with(&memory, |ledger| ledger.warns(NOON)));
+}
+
+#[test]
+fn what_is_stored_is_told_from_what_is_new() {
+    let memory = Memory::default();
+    let done = Completed { watermark: NOON, looked_back: None, reconciled: None };
+    with(&memory, |ledger| {
+        assert!(!ledger.has_news() && !ledger.knows_of_dead_letters());
+        ledger.accept(Requests, fingerprint(1), NOON);
+        ledger.complete(Requests, done);
+        ledger.note_dead_letters(true);
+        assert!(ledger.has_news());
+        assert_eq!(ledger.watermark(Requests), None);
+        ledger.write().unwrap();
+        assert!(!ledger.has_news());
+        assert_eq!((ledger.watermark(Requests), ledger.watermark(Objects)), (Some(NOON), None));
+    });
+    with(&memory, |ledger| {
+        assert!(ledger.knows_of_dead_letters());
+        assert_eq!(ledger.watermark(Requests), Some(NOON));
+        ledger.note_dead_letters(false);
+        assert!(!ledger.knows_of_dead_letters());
+    });
+}
+
+#[test]
+fn a_segment_is_filled_to_its_capacity_and_no_further() {
+    let memory = Memory::default();
+    let half = CAPACITY as u128 / 2 + 10;
+    remember(&memory, (0..half).map(|n| (n, NOON)));
+    remember(&memory, (half..2 * half).map(|n| (n, NOON)));
+    let counts = with(&memory, |ledger| {
+        let buckets = ledger.stream(Requests).buckets.values().flatten();
+        buckets.map(|segment| segment.count).collect::<Vec<_>>()
+    });
+    assert_eq!(counts, [CAPACITY, usize::try_from(2 * half).unwrap() - CAPACITY]);
+}
+
+#[test]
+fn the_segment_to_be_added_to_is_read_before_anything_is_sent() {
+    let memory = Memory::default();
+    let first = CAPACITY as u128;
+    remember(&memory, (0..first).map(|n| (n, NOON)));
+    remember(&memory, [(first, NOON + 100)]);
+    let last = "kong-cloudtrail:default:segment:requests:83118:1".to_owned();
+    assert!(memory.values.borrow_mut().insert(last, b"damage".to_vec()).is_some());
+    with(&memory, |ledger| {
+        // A time that it does not cover.
+        assert!(ledger.knows(Requests, &fingerprint(first + 1), NOON + 50).is_err());
+    });
+}
