@@ -43,9 +43,12 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
         let mut command = tool::nested(cargo_mutants.clone())?;
         command.args(["mutants", "--in-place", "--colors", "never", "--dir"]).arg(&tree);
         command.arg("--output").arg(root.join("target")).args(iterate);
-        let level = format!("profile.dev.package.kong-cloudtrail.opt-level={optimised}");
-        command.arg(format!("--cargo-arg=--config={level}"));
-        command.args(&arguments.extra).arg("--").args(tests);
+        // For building as well as for testing.
+        let level = format!("--config=profile.dev.package.kong-cloudtrail.opt-level={optimised}");
+        for argument in tests.iter().copied().chain([level.as_str()]) {
+            command.arg(format!("--cargo-arg={argument}"));
+        }
+        command.args(&arguments.extra);
         command.envs(PROPERTIES).env("CARGO_TARGET_DIR", root.join("target/mutants/build"));
         let status = shell::show(&mut command)?;
         let outcomes = std::fs::read(output.join("outcomes.json"))
