@@ -308,13 +308,10 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     fn segment(&mut self, id: SegmentId) -> Result<&Segment, LedgerError> {
         let (stream, bucket, index) = id;
         let count = self.head.stream(stream).buckets[&bucket][index].count;
-        if !self.cache.contains_key(&id) {
-            self.evict();
-        }
-        self.uses += 1;
+        let used = self.make_room(id);
         Self::cached(self.store, &mut self.cache, &mut self.lost, id, count)?;
         let (segment, last_use) = self.cache.entry(id).or_default();
-        *last_use = self.uses;
+        *last_use = used;
         Ok(segment)
     }
 
@@ -344,20 +341,20 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     fn keep(&mut self, id: SegmentId, segment: Segment) {
-        if !self.cache.contains_key(&id) {
-            self.evict();
-        }
-        self.uses += 1;
-        self.cache.insert(id, (segment, self.uses));
+        let used = self.make_room(id);
+        self.cache.insert(id, (segment, used));
     }
 
-    fn evict(&mut self) {
-        while self.cache.len() >= CACHED_SEGMENTS {
+    /// Drops what was used least recently if `id` comes anew; the number of this use.
+    fn make_room(&mut self, id: SegmentId) -> u64 {
+        while self.cache.len() >= CACHED_SEGMENTS && !self.cache.contains_key(&id) {
             let oldest = self.cache.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
             if let Some(id) = oldest {
                 self.cache.remove(&id);
             }
         }
+        self.uses += 1;
+        self.uses
     }
 }
 

@@ -115,6 +115,34 @@ fn more_segments_than_memory_holds_are_read_again() {
             assert!((0..200).all(|n| ledger.knows(Requests, &fingerprint(n), time(n)).unwrap()));
         }
         assert!(ledger.cache.len() <= CACHED_SEGMENTS);
+        assert!(ledger.take_lost().is_empty());
+    });
+}
+
+#[test]
+fn memory_keeps_the_segments_that_were_used_last_be_it_to_read_or_to_write() {
+    let memory = Memory::default();
+    let time = |n: u128| NOON + i64::try_from(n).unwrap() * BUCKET_SECS;
+    remember(&memory, (0..100).map(|n| (n, time(n))));
+    with(&memory, |ledger| {
+        let reads = |ledger: &mut Ledger<'_, Memory>, n| {
+            memory.gets.set(0);
+            assert!(ledger.knows(Requests, &fingerprint(n), time(n)).unwrap());
+            memory.gets.get()
+        };
+        let most = CACHED_SEGMENTS as u128;
+        assert!((0..most).all(|n| reads(ledger, n) == 1));
+        assert_eq!((reads(ledger, 0), reads(ledger, most)), (0, 1));
+        assert_eq!((reads(ledger, 0), reads(ledger, 1)), (0, 1), "1 had to go, and not 0");
+        ledger.accept(Requests, fingerprint(200), time(200));
+        ledger.write().unwrap();
+        assert!((10..9 + most).all(|n| reads(ledger, n) <= 1));
+        assert_eq!(reads(ledger, 200), 0, "it was written last but for those");
+        for n in 300..500 {
+            ledger.accept(Requests, fingerprint(n), time(n));
+        }
+        ledger.write().unwrap();
+        assert!(ledger.cache.len() <= CACHED_SEGMENTS);
     });
 }
 
