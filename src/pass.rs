@@ -244,6 +244,7 @@ impl<'a, P: Ports> Run<'a, P> {
                 && !shared.about.version.has_time_filters(),
             ..Sweep::default()
         };
+        delivery.ledger.expect_any_order();
         let begun = delivery.ledger.stream(pass.stream).sweep.take();
         let mut sweep = begun.filter(|sweep| sweep.began <= shared.now).unwrap_or_else(anew);
         let mut goes_on = sweep.offset.is_some();

@@ -30,8 +30,10 @@ use crate::kong::Stream;
 use crate::ports::KeyValue;
 use crate::store::{Store, StoreError};
 
-/// Segments kept in memory at most: a million fingerprints, 16 MiB.
-const CACHED_SEGMENTS: usize = 64;
+/// Fingerprints kept in memory at most, 16 bytes each: a window is gone through in the order of time.
+const CACHED: usize = 256 * 1024;
+/// The same while everything is read, perhaps in no order.
+const CACHED_IN_SWEEP: usize = 1024 * 1024;
 
 const DAY_SECS: i64 = 86_400;
 
@@ -107,6 +109,7 @@ pub struct Ledger<'a, P> {
     store: &'a Store<'a, P>,
     head: Head,
     cache: HashMap<SegmentId, (Segment, u64)>,
+    cached_at_most: usize,
     uses: u64,
     accepted: BTreeMap<(Stream, i64), Vec<(Fingerprint, i64)>>,
     accepted_set: HashSet<Fingerprint>,
@@ -138,6 +141,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             head,
             watermarks,
             cache: HashMap::new(),
+            cached_at_most: CACHED,
             uses: 0,
             accepted: BTreeMap::new(),
             accepted_set: HashSet::new(),
@@ -179,6 +183,11 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// End of the stream's last completed window, as stored.
     pub fn watermark(&self, stream: Stream) -> Option<i64> {
         self.watermarks.get(&stream).copied().flatten()
+    }
+
+    /// What is asked for from now on may come in any order of time.
+    pub fn expect_any_order(&mut self) {
+        self.cached_at_most = CACHED_IN_SWEEP;
     }
 
     /// Whether the entry of that fingerprint and ledger time was accepted before.
@@ -347,14 +356,17 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
 
     /// Drops what was used least recently if `id` comes anew; the number of this use.
     fn make_room(&mut self, id: SegmentId) -> u64 {
-        while self.cache.len() >= CACHED_SEGMENTS && !self.cache.contains_key(&id) {
+        while !self.cache.contains_key(&id) && self.in_memory() + CAPACITY > self.cached_at_most {
             let oldest = self.cache.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
-            if let Some(id) = oldest {
-                self.cache.remove(&id);
-            }
+            let Some(oldest) = oldest else { break };
+            self.cache.remove(&oldest);
         }
         self.uses += 1;
         self.uses
+    }
+
+    fn in_memory(&self) -> usize {
+        self.cache.values().map(|(segment, _)| segment.len()).sum()
     }
 }
 

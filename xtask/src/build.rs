@@ -68,18 +68,55 @@ pub struct Binaries {
 
 /// Builds the host and the simulators.
 pub fn binaries() -> Result<Binaries> {
+    binaries_with("Building the host and the simulators", "dev")
+}
+
+/// As [`binaries`], optimised.
+pub fn fast_binaries() -> Result<Binaries> {
+    binaries_with("Building the host and the simulators, optimised", "native")
+}
+
+fn binaries_with(title: &str, profile: &str) -> Result<Binaries> {
     const HOST: &str = "kong-cloudtrail-host";
     const SIMULATOR: &str = "kong-cloudtrail-sim";
     let mut command = cargo_build()?;
-    command.args(["--package", HOST, "--package", SIMULATOR, "--bins"]);
+    command.args(["--package", HOST, "--package", SIMULATOR, "--bins", "--profile", profile]);
+    let built = programs(title, command)?;
+    Ok(Binaries { host: built.find(HOST)?, simulator: built.find(SIMULATOR)? })
+}
+
+/// Builds what the component is measured against, with the component's own optimisations: as it
+/// comes, and such that SHA-256 makes no use of the CPU's instructions for it.
+pub fn benches() -> Result<[PathBuf; 2]> {
+    const BENCHES: &str = "kong-cloudtrail-benches";
+    let package = ["--package", BENCHES, "--release"];
+    let mut command = cargo_build()?;
+    command.args(package);
+    let with = programs("Building the Lambda pattern and the native core", command)?;
+
+    let mut command = cargo_build()?;
+    let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
+    command.env("RUSTFLAGS", format!("{flags} --cfg sha2_256_backend=\"soft\""));
+    command.env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command.args(package).arg("--target-dir").arg(tool::root()?.join("target/soft-sha"));
+    let without = programs("Building the native core without SHA instructions", command)?;
+    Ok([with.find(BENCHES)?, without.find(BENCHES)?])
+}
+
+/// What a build made.
+struct Built(String);
+
+/// Runs a `cargo build`.
+fn programs(title: &str, mut command: Command) -> Result<Built> {
     command.args(["--message-format", "json-render-diagnostics"]);
-    let title = "Building the host and the simulators";
-    let finished = shell::run(title, &mut command)?.or_show("cargo build")?;
-    let program = |name: &str| {
-        let mut files = tool::artifacts(&finished.stdout, name).into_iter();
-        files.next_back().with_context(|| format!("cargo reports no {name}"))
-    };
-    Ok(Binaries { host: program(HOST)?, simulator: program(SIMULATOR)? })
+    Ok(Built(shell::run(title, &mut command)?.or_show("cargo build")?.stdout))
+}
+
+impl Built {
+    fn find(&self, program: &str) -> Result<PathBuf> {
+        let mut files = tool::artifacts(&self.0, program).into_iter();
+        files.next_back().with_context(|| format!("cargo reports no {program}"))
+    }
 }
 
 /// A `cargo build` that can compile for the target.

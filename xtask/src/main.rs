@@ -4,6 +4,7 @@
 //! every check there is. This crate is compiled before anything can be shown, so it stays light:
 //! what needs wasmtime or a web server runs as a child process.
 
+mod bench;
 mod build;
 mod ci;
 mod demo;
@@ -13,6 +14,7 @@ mod progress;
 mod redis;
 mod round;
 mod shell;
+mod simulators;
 mod soak;
 mod test;
 mod tool;
@@ -49,6 +51,8 @@ enum Verb {
     Fuzz(fuzz::Arguments),
     /// Change the core in small ways, one at a time, and see whether the tests notice.
     Mutants(mutants::Arguments),
+    /// Measure the component against Kong's Lambda and against the least possible. Takes an hour.
+    Bench(bench::Arguments),
     /// The long runs in a row: the model, kills and faults, fuzzing. Takes hours.
     Soak(soak::Arguments),
 }
@@ -71,6 +75,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Ci => ci::run(installs),
         Verb::Fuzz(arguments) => fuzz::run(installs, &arguments),
         Verb::Mutants(arguments) => mutants::run(&arguments),
+        Verb::Bench(arguments) => bench::run(installs, &arguments),
         Verb::Soak(arguments) => soak::run(installs, &arguments),
     }
 }

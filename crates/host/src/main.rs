@@ -81,6 +81,11 @@ struct RunArgs {
     /// Print the report line ({"event":"run",...}) alone.
     #[arg(short, long)]
     quiet: bool,
+
+    /// After each call, print on stderr what it took, as a line of JSON: time, and CPU time of this
+    /// process, both with the instance's creation; the component's peak memory.
+    #[arg(long)]
+    usage: bool,
 }
 
 impl AppArgs {
@@ -130,7 +135,7 @@ async fn main() -> ExitCode {
 
 async fn once(args: &RunArgs) -> Result<ExitCode> {
     let app = App::load(args.app.options()?)?;
-    let outcome = call(&app, args.quiet).await?;
+    let outcome = call(&app, args).await?;
     if let Ending::Trapped(message) = &outcome.ending {
         eprintln!("error: the component trapped: {message}");
         return Ok(ExitCode::FAILURE);
@@ -153,13 +158,13 @@ async fn up(args: &RunArgs) -> Result<ExitCode> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     tokio::select! {
-        result = run(&app, args.quiet) => result,
+        result = run(&app, args) => result,
         _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
         _ = terminate.recv() => Ok(ExitCode::SUCCESS),
     }
 }
 
-async fn run(app: &App, quiet: bool) -> Result<ExitCode> {
+async fn run(app: &App, args: &RunArgs) -> Result<ExitCode> {
     match app.manifest().trigger {
         Trigger::Timer { interval_ms } => {
             let interval = Duration::from_millis(interval_ms);
@@ -170,7 +175,7 @@ async fn run(app: &App, quiet: bool) -> Result<ExitCode> {
             );
             loop {
                 tokio::time::sleep(interval).await;
-                if let Ending::Trapped(message) = call(app, quiet).await?.ending {
+                if let Ending::Trapped(message) = call(app, args).await?.ending {
                     eprintln!(
                         "error: the component trapped, which ends the timer trigger: {message}\n\
                          error: the exit status is 0, as Spin's is: have a supervisor restart it \
@@ -180,7 +185,7 @@ async fn run(app: &App, quiet: bool) -> Result<ExitCode> {
                 }
             }
         }
-        Trigger::Command => Ok(match call(app, quiet).await?.ending {
+        Trigger::Command => Ok(match call(app, args).await?.ending {
             Ending::Returned => ExitCode::SUCCESS,
             Ending::Failed => ExitCode::FAILURE,
             Ending::Trapped(message) => {
@@ -192,8 +197,10 @@ async fn run(app: &App, quiet: bool) -> Result<ExitCode> {
 }
 
 /// One call, its lines printed as they come.
-async fn call(app: &App, quiet: bool) -> Result<Outcome> {
-    app.call(app.entry(), move |line| {
+async fn call(app: &App, args: &RunArgs) -> Result<Outcome> {
+    let quiet = args.quiet;
+    let cpu_before = cpu_time();
+    let print = move |line: Line<'_>| {
         // A reader that went away must not end the run.
         let _ = match line {
             Line::Stdout(line) if !quiet || report(line).is_some() => {
@@ -203,6 +210,24 @@ async fn call(app: &App, quiet: bool) -> Result<Outcome> {
             Line::Stdout(_) => Ok(()),
             Line::Stderr(line) => writeln!(std::io::stderr(), "{line}"),
         };
-    })
-    .await
+    };
+    let outcome = app.call(app.entry(), print).await?;
+    if args.usage {
+        let cpu = cpu_time().saturating_sub(cpu_before);
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        let usage = serde_json::json!({
+            "event": "usage",
+            "wall_us": micros(outcome.elapsed),
+            "cpu_us": micros(cpu),
+            "peak_memory_bytes": outcome.peak_memory,
+        });
+        eprintln!("{usage}");
+    }
+    Ok(outcome)
+}
+
+/// CPU time of this process so far, user and system, all threads.
+fn cpu_time() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
 }

@@ -3,23 +3,22 @@
 //! Nothing here knows how the component works: it sees a Kong, a CloudTrail channel, the shipped
 //! `spin.toml`, and compares what the one holds with what arrived at the other.
 
-mod simulators;
 mod verdict;
 mod view;
 
-use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::build::{self, Binaries};
 use crate::progress::Step;
 use crate::shell;
+use crate::simulators::{self, Channel, Kong};
 use crate::tool::{self, Installs};
-use simulators::{ACCESS_KEY_ID, CHANNEL_ARN, Channel, Kong, SECRET_ACCESS_KEY, TOKEN};
+use verdict::{Entry, Event, Stream};
 
 /// Entries in each stream before the first run, and what comes in before the second.
 const BACKLOG: u64 = 5000;
@@ -32,8 +31,9 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
     let binaries = build::binaries()?;
 
     heading("2  Start a Kong control plane and a CloudTrail channel");
-    let kong = Kong::start(&binaries, BACKLOG)?;
-    let channel = Channel::start(&binaries)?;
+    let backlog = BACKLOG.to_string();
+    let kong = Kong::start(&binaries.simulator, &["--requests", &backlog, "--objects", &backlog])?;
+    let channel = Channel::start(&binaries.simulator, &[])?;
     println!(
         "  Kong Admin API     {}  simulated: Gateway 3.9 Enterprise, 30 days of audit log",
         kong.url
@@ -46,10 +46,10 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
     let host = Host { binaries: &binaries, kong: &kong, channel: &channel, state };
 
     heading("3  First run: the backlog");
-    let backlog = host.tick("Shipping", 2 * BACKLOG)?;
+    let first = host.tick("Shipping", 2 * BACKLOG)?;
 
     heading("4  Second run: what has happened since, and that alone");
-    kong.add_activity(FRESH)?;
+    kong.add_activity(FRESH, FRESH)?;
     println!("  {FRESH} new entries in each of Kong's two streams");
     // An entry of the second that has not ended is left for the next run.
     std::thread::sleep(Duration::from_secs(2));
@@ -62,9 +62,9 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
     println!("  PutAuditEvents calls in this run: {more_calls}");
 
     heading("Result");
-    let entries = kong.entries()?;
-    let events = channel.events()?;
-    println!("{}", view::streams(&entries, &[backlog, fresh, idle], &events));
+    let entries = entries(&kong)?;
+    let events = events(&channel)?;
+    println!("{}", view::streams(&entries, &[first, fresh, idle], &events));
     println!("\nAs an auditor reads it:\n{}", view::trail(&events));
     if let Some(event) = view::example(&events) {
         println!("\nOne event in full:\n{}", serde_json::to_string_pretty(event)?);
@@ -93,7 +93,7 @@ struct Host<'a> {
     binaries: &'a Binaries,
     kong: &'a Kong,
     channel: &'a Channel,
-    /// Holds the SQLite store. It is the current folder too, lest a `.env` of the checkout be read.
+    /// Holds the SQLite store.
     state: TempDir,
 }
 
@@ -107,41 +107,37 @@ impl Host<'_> {
                 Ok(())
             })?
             .or_show("the run")?;
-        let report = finished
-            .stdout
-            .lines()
-            .rev()
-            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
-            .find(|line| line["event"] == "run")
-            .context("the component printed no report")?;
+        let report = simulators::report(&finished.stdout)?;
         ensure!(report["outcome"] == "ok", "the run is not ok: {report}");
         println!("  {}", view::summary(&report));
         Ok(report)
     }
 
     fn command(&self) -> Result<Command> {
-        let manifest: PathBuf = tool::root()?.join("spin.toml");
-        let mut command = Command::new(&self.binaries.host);
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy();
-            if text.starts_with("SPIN_VARIABLE_") || text == "RUNTIME_CONFIG_FILE" {
-                command.env_remove(&name);
-            }
-        }
-        command.args(["once", "--quiet", "--from"]).arg(manifest);
-        command.current_dir(self.state.path()).arg("--state-dir").arg(self.state.path());
-        let variables = [
-            ("kong_admin_api", self.kong.url.as_str()),
-            ("kong_admin_token", TOKEN),
-            ("channel_arn", CHANNEL_ARN),
-            ("cloudtrail_endpoint", &self.channel.url),
-            ("allow_outbound", &self.channel.url),
-            ("aws_access_key_id", ACCESS_KEY_ID),
-            ("aws_secret_access_key", SECRET_ACCESS_KEY),
-        ];
-        for (name, value) in variables {
-            command.arg("--variable").arg(format!("{name}={value}"));
-        }
+        let manifest = tool::root()?.join("spin.toml");
+        let mut command =
+            simulators::host(&self.binaries.host, "once", &manifest, self.state.path());
+        command.arg("--state-dir").arg(self.state.path());
+        command.args(simulators::variables(self.kong, self.channel));
         Ok(command)
     }
+}
+
+/// What Kong holds.
+fn entries(kong: &Kong) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for stream in Stream::ALL {
+        let of = kong.entries(stream.name())?.into_iter();
+        entries.extend(of.map(|fields| Entry { stream, fields }));
+    }
+    Ok(entries)
+}
+
+/// What CloudTrail accepted.
+fn events(channel: &Channel) -> Result<Vec<Event>> {
+    let take = |mut event: Value| Event {
+        id: event["id"].as_str().unwrap_or_default().to_owned(),
+        data: event["eventData"].take(),
+    };
+    Ok(channel.events()?.into_iter().map(take).collect())
 }

@@ -1,0 +1,149 @@
+//! The component's core as a native program: the same run over ports of this machine, in one
+//! thread. As on the host, each HTTP exchange has a connection of its own.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Result, ensure};
+use http::{HeaderValue, Response, Uri, header};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use kong_cloudtrail::ports::{
+    Clock, Ends, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue, KeyValueError,
+    Log, Random,
+};
+use kong_cloudtrail::report::Outcome;
+use kong_cloudtrail::shipper;
+use redis::{Commands as _, Connection, RedisError, pipe};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::{Run, cpu_us};
+
+/// One run.
+pub fn run(run: &Run) -> Result<Value> {
+    let ports =
+        Ports { redis: RefCell::new(run.redis()?), url: run.redis.clone(), began: Instant::now() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let cpu_before = cpu_us();
+    let report = runtime.block_on(shipper::run(&ports, |name| Ok(run.variable(name))));
+    let cpu_us = cpu_us() - cpu_before;
+    ensure!(report.outcome == Outcome::Ok, "the run is not ok: {}", report.line());
+    let report: Value = serde_json::from_str(&report.line())?;
+    Ok(json!({ "report": report, "cpu_us": cpu_us }))
+}
+
+struct Ports {
+    redis: RefCell<Connection>,
+    url: String,
+    began: Instant,
+}
+
+fn store_error(error: &RedisError) -> KeyValueError {
+    KeyValueError(error.to_string())
+}
+
+impl KeyValue for Ports {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        self.redis.borrow_mut().get(key).map_err(|error| store_error(&error))
+    }
+
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
+        self.redis.borrow_mut().mset(pairs).map_err(|error| store_error(&error))
+    }
+
+    fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.redis.borrow_mut().del(key).map_err(|error| store_error(&error))
+    }
+
+    /// On a connection of its own, as the host does it.
+    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
+        let client = redis::Client::open(self.url.as_str()).map_err(|error| store_error(&error))?;
+        let mut connection = client.get_connection().map_err(|error| store_error(&error))?;
+        redis::cmd("WATCH").arg(key).exec(&mut connection).map_err(|error| store_error(&error))?;
+        let current: Option<Vec<u8>> = connection.get(key).map_err(|error| store_error(&error))?;
+        if current.as_deref() == expected {
+            // That nothing was written, since the key has changed, is no error here.
+            let _: Option<()> = pipe()
+                .atomic()
+                .set(key, new)
+                .ignore()
+                .query(&mut connection)
+                .map_err(|error| store_error(&error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Clock for Ports {
+    fn now_ms(&self) -> i64 {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    async fn sleep(&self, duration: Duration) {
+        tokio::time::sleep(duration).await;
+    }
+}
+
+impl Random for Ports {
+    fn u64(&self) -> u64 {
+        fastrand::u64(..)
+    }
+}
+
+impl Log for Ports {
+    fn line(&self, line: &str) {
+        eprintln!("{line}");
+    }
+}
+
+impl Http for Ports {
+    async fn send(
+        &self,
+        request: HttpRequest,
+        limits: HttpLimits,
+    ) -> Result<HttpResponse, HttpError> {
+        let late = || HttpError::Timeout("no answer".to_owned());
+        timeout(limits.first_byte, exchange(request, limits.max_body)).await.map_err(|_| late())?
+    }
+}
+
+async fn exchange(request: HttpRequest, max_body: usize) -> Result<HttpResponse, HttpError> {
+    let (mut head, body) = request.into_parts();
+    let authority = head.uri.authority().cloned();
+    let authority = authority.ok_or_else(|| HttpError::Invalid("no host".to_owned()))?;
+    let host = HeaderValue::from_str(authority.as_str()).map_err(|error| invalid(&error))?;
+    head.headers.entry(header::HOST).or_insert(host);
+    // In origin form: there is no proxy.
+    head.uri = head.uri.path_and_query().cloned().map_or_else(Uri::default, Uri::from);
+
+    let stream = TcpStream::connect(authority.as_str()).await.map_err(|error| broken(&error))?;
+    stream.set_nodelay(true).map_err(|error| broken(&error))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|error| broken(&error))?;
+    tokio::spawn(connection);
+    let request = http::Request::from_parts(head, Full::new(Bytes::from(body)));
+    let (head, body) =
+        sender.send_request(request).await.map_err(|error| broken(&error))?.into_parts();
+    match Limited::new(body, max_body).collect().await {
+        Ok(body) => Ok(Response::from_parts(head, body.to_bytes().into())),
+        Err(error) if error.is::<LengthLimitError>() => Err(HttpError::TooLarge(Ends::default())),
+        Err(error) => Err(broken(&error)),
+    }
+}
+
+fn broken(error: &impl ToString) -> HttpError {
+    HttpError::Connection(error.to_string())
+}
+
+fn invalid(error: &impl ToString) -> HttpError {
+    HttpError::Invalid(error.to_string())
+}
