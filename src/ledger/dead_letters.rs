@@ -485,6 +485,73 @@ mod tests {
     }
 
     #[test]
+    fn there_is_news_when_something_changed_and_until_it_is_stored() {
+        let memory = Memory::default();
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        assert!(!dead_letters.has_index() && !dead_letters.has_news());
+        assert!(!dead_letters.is_of_a_used_ledger().unwrap());
+        dead_letters.failing_since("a", 100);
+        assert!(dead_letters.has_news());
+        dead_letters.write().unwrap();
+        assert!(dead_letters.has_index() && !dead_letters.has_news());
+        dead_letters.arrived("b");
+        dead_letters.forget_failing_before(100);
+        assert!(!dead_letters.has_news());
+        dead_letters.forget_failing_before(101);
+        assert!(dead_letters.has_news());
+        dead_letters.write().unwrap();
+        dead_letters.failing_since("c", 200);
+        dead_letters.write().unwrap();
+        dead_letters.arrived("c");
+        dead_letters.arrived("b");
+        assert!(dead_letters.has_news());
+        memory.values.borrow_mut().insert(store.key(crate::ledger::HEAD), Vec::new());
+        assert!(dead_letters.is_of_a_used_ledger().unwrap());
+    }
+
+    #[test]
+    fn what_is_stored_without_a_letter_reads_no_chunk() {
+        let memory = Memory::default();
+        add(&memory, [letter("a", "{}")]);
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        dead_letters.failing_since("b", 100);
+        let reads = memory.gets.get();
+        dead_letters.write().unwrap();
+        assert_eq!(memory.gets.get(), reads);
+    }
+
+    #[test]
+    fn a_letter_that_would_exceed_the_value_goes_into_another_chunk() {
+        // Its label tells a length of six digits instead of one.
+        let overhead = encoded(&letter("b", "")).len() + 5;
+        for (excess, chunks) in [(0, 1), (1, 2)] {
+            let memory = Memory::default();
+            let first = letter("a", &"x".repeat(100_000));
+            let room = VALUE_BYTES - HEADER_BYTES - encoded(&first).len();
+            let second = letter("b", &"x".repeat(room - overhead + excess));
+            assert_eq!(encoded(&second).len(), room + excess);
+            add(&memory, [first, second]);
+            assert_eq!(DeadLetters::load(&store(&memory)).unwrap().chunks().len(), chunks);
+            assert!(values_within_the_limit(&memory));
+        }
+    }
+
+    #[test]
+    fn beyond_the_most_that_is_remembered_an_event_always_only_begins_to_fail() {
+        let memory = Memory::default();
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        for n in 0..MAX_FAILING {
+            dead_letters.failing_since(&n.to_string(), 100);
+        }
+        assert_eq!(dead_letters.failing_since("one more", 200), 200);
+        assert_eq!(dead_letters.failing_since("one more", 300), 300);
+        assert_eq!(dead_letters.failing_since("0", 300), 100);
+    }
+
+    #[test]
     fn however_many_events_fail_the_index_stays_within_a_value() {
         let memory = Memory::default();
         let store = store(&memory);

@@ -135,3 +135,20 @@ impl Head {
         sealed::open_json(MARK, value)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_segment_may_hold_what_its_range_covers_and_an_empty_one_nothing() {
+        let mut segment = SegmentMeta::EMPTY;
+        assert!(!segment.may_hold(0));
+        segment.cover(10);
+        segment.cover(5);
+        let holds = |segment: SegmentMeta| [4, 5, 7, 10, 11].map(|time| segment.may_hold(time));
+        assert_eq!(holds(segment), [false; 5]);
+        segment.count = 2;
+        assert_eq!(holds(segment), [false, true, true, true, false]);
+    }
+}

@@ -248,12 +248,14 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                         .clone()
                 };
                 let mut taken: Vec<Fingerprint> = Vec::new();
-                for (fingerprint, time) in entries.by_ref().take(CAPACITY - segment.len()) {
+                for (fingerprint, time) in
+                    entries.by_ref().take(CAPACITY.saturating_sub(segment.count()))
+                {
                     meta.cover(time);
                     taken.push(fingerprint);
                 }
                 segment.fill(&mut taken);
-                meta.count = segment.len();
+                meta.count = segment.count();
                 pairs.push((segment_name(id), segment.encode()));
                 written.push((id, segment));
             }
@@ -343,7 +345,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             None => Segment::default(),
         };
         // More than the head says is a write that the store tore apart: those were accepted too.
-        if segment.len() < count {
+        if segment.count() < count {
             lost.push(store.key(&name));
         }
         Ok(&vacant.insert((segment, 0)).0)
@@ -366,7 +368,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     fn in_memory(&self) -> usize {
-        self.cache.values().map(|(segment, _)| segment.len()).sum()
+        self.cache.values().map(|(segment, _)| segment.count()).sum()
     }
 }
 

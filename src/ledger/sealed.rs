@@ -89,6 +89,12 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_says_what_is_wrong() {
+        assert!(ValueFault::NewerFormat.to_string().contains("newer format"));
+        assert!(ValueFault::Damaged.to_string().contains("damaged"));
+    }
+
+    #[test]
     fn a_newer_format_is_told_from_damage() {
         let value = seal(*b"kct2", b"body");
         assert_eq!(open(MARK, &value), Err(ValueFault::NewerFormat));

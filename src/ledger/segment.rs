@@ -21,13 +21,8 @@ impl Segment {
     }
 
     /// How many fingerprints it holds.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.0.len()
-    }
-
-    /// Whether it holds none.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
     }
 
     /// Takes in as many of `more` as it has room for, from the end, and leaves the others there.
@@ -87,12 +82,22 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_sorted_or_no_whole_number_of_fingerprints_is_damaged() {
+        let [one, two] = [[1; Fingerprint::LEN], [2; Fingerprint::LEN]];
+        let read = |parts: &[&[u8]]| Segment::decode(&sealed::seal(MARK, &parts.concat()));
+        assert_eq!(read(&[&one, &two]).unwrap().count(), 2);
+        for parts in [[&two, &one[..]], [&one, &one], [&one, &[2]]] {
+            assert_eq!(read(&parts), Err(ValueFault::Damaged));
+        }
+    }
+
+    #[test]
     fn what_does_not_fit_is_left_over() {
         let mut more: Vec<_> =
             (0..CAPACITY as u128 + 3).map(|n| Fingerprint(n.to_be_bytes())).collect();
         let mut segment = Segment::default();
         segment.fill(&mut more);
-        assert_eq!((segment.len(), more.len()), (CAPACITY, 3));
+        assert_eq!((segment.count(), more.len()), (CAPACITY, 3));
         assert_eq!(segment.encode().len(), VALUE_BYTES);
     }
 }

@@ -15,7 +15,7 @@ const NOON: i64 = 1_795_348_800;
 #[derive(Default)]
 pub struct Memory {
     pub values: RefCell<HashMap<String, Vec<u8>>>,
-    gets: Cell<usize>,
+    pub gets: Cell<usize>,
 }
 
 impl KeyValue for Memory {
