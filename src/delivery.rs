@@ -28,6 +28,9 @@ use crate::report::StreamReport;
 /// How long an event may meet codes that may pass before it counts as refused for good.
 const PATIENCE_SECS: i64 = 24 * 3600;
 
+/// Steps of progress that are kept at most, and after which they are stored.
+const MAX_PROGRESS: usize = 50;
+
 /// Longest name of an entry in a dead letter, in characters.
 const MAX_NAME: usize = 128;
 
@@ -117,8 +120,13 @@ pub struct Shipment {
 
 /// How far the reading of a stream has come, once all that was met before is accounted for.
 pub enum Progress {
-    /// Of a window, to this time.
-    Watermark(i64),
+    /// Of a window that may look back, to this time.
+    Window {
+        /// The end of what was read of it.
+        end: i64,
+        /// The window reaches `lookback_secs` back or further.
+        looks_back: bool,
+    },
     /// Of a sweep.
     Sweep(Sweep),
 }
@@ -154,8 +162,10 @@ pub struct Delivery<'r, 'a, P> {
     unrecorded: usize,
     parcels: BTreeMap<u64, Parcel>,
     parcels_made: u64,
-    /// Each with the number of parcels made before it.
-    progress: VecDeque<(u64, Stream, Progress)>,
+    /// By stream, each with the number of parcels made before it.
+    progress: BTreeMap<Stream, VecDeque<(u64, Progress)>>,
+    /// How often progress was made since the last record.
+    steps: usize,
     /// Numbers given to entries that were left out, which stay pending.
     left_out: BTreeMap<Stream, u64>,
     claimed: HashSet<Fingerprint>,
@@ -191,7 +201,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             unrecorded: 0,
             parcels: BTreeMap::new(),
             parcels_made: 0,
-            progress: VecDeque::new(),
+            progress: BTreeMap::new(),
+            steps: 0,
             left_out: BTreeMap::new(),
             claimed: HashSet::new(),
             suspects: Vec::new(),
@@ -266,30 +277,40 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     }
 
     /// The reading of the stream has come so far; to be stored once all that was taken in before is
-    /// accounted for.
-    pub fn reached(&mut self, progress: Progress) {
-        self.progress.push_back((self.parcels_made, self.stream, progress));
+    /// accounted for, and now and then also when nothing new was met.
+    pub fn reached(&mut self, progress: Progress) -> Result<(), Halt> {
+        let queue = self.progress.entry(self.stream).or_default();
+        if queue.len() >= MAX_PROGRESS {
+            queue.pop_back();
+        }
+        queue.push_back((self.parcels_made, progress));
+        self.steps += 1;
+        if self.steps < MAX_PROGRESS { Ok(()) } else { self.record() }
     }
 
     /// Gives the ledger the progress of which all is accounted for.
     fn advance(&mut self) {
-        while let Some((made, stream, progress)) = self.progress.front() {
-            let holds_up = |parcel: &Parcel| match progress {
-                Progress::Watermark(end) => parcel.time < *end,
-                Progress::Sweep(_) => true,
-            };
-            let mut open = self.parcels.range(..made).map(|(_, parcel)| parcel);
-            if open.any(|parcel| parcel.stream == *stream && holds_up(parcel))
-                || self.left_out.get(stream).is_some_and(|left_out| left_out < made)
-            {
-                return;
-            }
-            match self.progress.pop_front() {
-                Some((_, stream, Progress::Watermark(end))) => self.ledger.reach(stream, end),
-                Some((_, stream, Progress::Sweep(sweep))) => {
-                    self.ledger.stream(stream).sweep = Some(sweep);
+        for (stream, queue) in &mut self.progress {
+            while let Some((made, progress)) = queue.front() {
+                let holds_up = |parcel: &Parcel| match progress {
+                    Progress::Window { end, .. } => parcel.time < *end,
+                    Progress::Sweep(_) => true,
+                };
+                let mut open = self.parcels.range(..made).map(|(_, parcel)| parcel);
+                if open.any(|parcel| parcel.stream == *stream && holds_up(parcel))
+                    || self.left_out.get(stream).is_some_and(|left_out| left_out < made)
+                {
+                    break;
                 }
-                None => {}
+                match progress {
+                    Progress::Window { end, looks_back } => {
+                        self.ledger.reach(*stream, *end, *looks_back);
+                    }
+                    Progress::Sweep(sweep) => {
+                        self.ledger.stream(*stream).sweep = Some(sweep.clone());
+                    }
+                }
+                queue.pop_front();
             }
         }
     }
@@ -498,7 +519,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         self.dead_letters.write()?;
         self.advance();
         self.ledger.write()?;
-        self.unrecorded = 0;
+        (self.unrecorded, self.steps) = (0, 0);
         Ok(())
     }
 }

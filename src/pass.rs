@@ -74,6 +74,8 @@ pub struct Pass {
     pub stream: Stream,
     /// What was to be done.
     pub plan: Plan,
+    /// Something was learned that the next run must know.
+    pub noted: bool,
     /// Buckets whose entries Kong still holds.
     pub buckets: BTreeSet<i64>,
     /// The sweep that came to its end.
@@ -82,21 +84,31 @@ pub struct Pass {
     pub halted: Option<Halt>,
 }
 
+impl Pass {
+    /// Why no other stream would fare better.
+    pub fn ends_run(&self) -> Option<Halt> {
+        self.halted.clone().filter(Halt::ends_run)
+    }
+}
+
 impl<'a, P: Ports> Run<'a, P> {
-    /// Reads one stream, and once more as a whole when Kong turns out to ignore time filters.
-    pub(crate) async fn stream(
+    /// Plans a stream's run and reads its window, if it has one; plans anew when Kong turns out to ignore
+    /// time filters.
+    pub(crate) async fn begin(
         &self,
         stream: Stream,
         deadline: Duration,
         shared: &mut Shared,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Pass {
+        delivery.begin(stream);
         let before = delivery.ledger.stream(stream).clone();
         let filters = Filters::of(stream, &shared.about.version);
-        let plan = kong::plan(self.config, &before, filters, shared.now);
-        let pass = self.planned(stream, plan, deadline, shared, delivery).await;
-        if !matches!(pass.halted, Some(Halt::Kong(KongError::FilterIgnored))) {
-            return pass;
+        let mut pass = self.plan(stream, filters, shared, delivery);
+        let Some(window) = pass.plan.window else { return pass };
+        let halted = self.walk(window, deadline, &mut pass, shared, delivery).await.err();
+        if !matches!(halted, Some(Halt::Kong(KongError::FilterIgnored))) {
+            return Pass { halted, ..pass };
         }
         self.log.log(
             Level::Warn,
@@ -107,48 +119,34 @@ impl<'a, P: Ports> Run<'a, P> {
                 stream.name()
             ),
         );
-        delivery.ledger.stream(stream).incomplete = before.incomplete;
-        let plan = kong::plan(self.config, &before, Filters::Ignored, shared.now);
-        self.planned(stream, plan, deadline, shared, delivery).await
+        let head = delivery.ledger.stream(stream);
+        head.incomplete = before.incomplete;
+        (head.watermark, head.sweep) = (before.watermark, before.sweep);
+        self.plan(stream, Filters::Ignored, shared, delivery)
     }
 
-    async fn planned(
+    fn plan(
         &self,
         stream: Stream,
-        plan: Plan,
-        deadline: Duration,
-        shared: &mut Shared,
+        filters: Filters,
+        shared: &Shared,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Pass {
-        delivery.tally().report.mode = Some(plan.mode.name());
-        let (buckets, swept, halted) = (BTreeSet::new(), None, None);
-        let mut pass = Pass { stream, plan, buckets, swept, halted };
+        let head = delivery.ledger.stream(stream);
+        // Rows that this Kong writes may have no time.
+        let writes_without_time =
+            stream == Stream::Objects && !shared.about.version.has_time_filters();
+        let noted = writes_without_time && !std::mem::replace(&mut head.without_filters, true);
+        let plan = kong::plan(self.config, head, filters, shared.now);
         if !plan.is_empty() {
             // Until the stream is complete; stored with whatever is stored next.
-            let head = delivery.ledger.stream(stream);
             head.incomplete = true;
-            if plan.begins_anew() {
-                (head.watermark, head.sweep) = (None, None);
-            }
-            pass.halted = self.read(deadline, &mut pass, shared, delivery).await.err();
         }
-        pass
-    }
-
-    async fn read(
-        &self,
-        deadline: Duration,
-        pass: &mut Pass,
-        shared: &mut Shared,
-        delivery: &mut Delivery<'_, 'a, P>,
-    ) -> Result<(), Halt> {
-        if let Some(window) = pass.plan.window {
-            self.walk(window, deadline, pass, shared, delivery).await?;
+        if plan.begins_anew() {
+            (head.watermark, head.sweep) = (None, None);
         }
-        if pass.plan.sweep {
-            self.sweep(deadline, pass, shared, delivery).await?;
-        }
-        Ok(())
+        delivery.tally().report.mode = Some(plan.mode.name());
+        Pass { stream, plan, noted, buckets: BTreeSet::new(), swept: None, halted: None }
     }
 
     /// Reads the window in slices, the oldest first: the end of each is progress that outlasts the run.
@@ -161,22 +159,28 @@ impl<'a, P: Ports> Run<'a, P> {
         shared: &mut Shared,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<(), Halt> {
-        if window.after.is_none()
-            && self.page(window, None, pass, shared, delivery).await?.is_last()
-        {
-            return Ok(());
-        }
+        let looks_back = pass.plan.looks_back;
         let oldest = shared.now - shared.retention();
         let mut secs = SLICE_SECS;
         let mut rest = Some(window);
-        while let Some(window) = rest.take() {
+        if window.after.is_none()
+            && self.page(window, None, pass, shared, delivery).await?.is_last()
+        {
+            rest = None;
+        }
+        while let Some(window) = rest {
             let border = window.after.unwrap_or(oldest).saturating_add(secs);
             let (slice, later) =
                 if border > shared.now { (window, None) } else { window.split_at(border) };
             let before = delivery.tally().report.fetched;
-            self.slice(slice, deadline, pass, shared, delivery).await?;
+            let most = if secs > SLICE_SECS { 2 * SLICE_ENTRIES } else { u64::MAX };
+            if !self.slice(slice, most, deadline, pass, shared, delivery).await? {
+                // After a stretch with few entries a wide one has many.
+                secs = SLICE_SECS;
+                continue;
+            }
             if let Some(end) = later.and_then(|later| later.after) {
-                delivery.reached(Progress::Watermark(end));
+                delivery.reached(Progress::Window { end, looks_back })?;
             }
             match delivery.tally().report.fetched - before {
                 few if few < SLICE_ENTRIES / 2 => secs = secs.saturating_mul(2),
@@ -185,29 +189,34 @@ impl<'a, P: Ports> Run<'a, P> {
             }
             rest = later;
         }
-        Ok(())
+        delivery.reached(Progress::Window { end: shared.now, looks_back })
     }
 
     /// Reads a slice page by page and delivers what is new, the next page being fetched while batches
-    /// are under way.
+    /// are under way. Gives up, and says so, when it has more than `most` entries.
     ///
     /// Where further pages of a filtered stream cannot be trusted, a window that does not fit one
     /// page is cut in two and each half asked for by itself.
     async fn slice(
         &self,
         slice: Window,
+        most: u64,
         deadline: Duration,
         pass: &mut Pass,
         shared: &mut Shared,
         delivery: &mut Delivery<'_, 'a, P>,
-    ) -> Result<(), Halt> {
+    ) -> Result<bool, Halt> {
         let pages_filtered = shared.about.version.pages_filtered();
+        let before = delivery.tally().report.fetched;
         let mut windows = vec![slice];
         while let Some(window) = windows.pop() {
             let mut offset = None;
             loop {
                 if self.port.elapsed() >= deadline {
                     return Err(Halt::Budget);
+                }
+                if delivery.tally().report.fetched - before > most {
+                    return Ok(false);
                 }
                 let page = self.page(window, offset.as_deref(), pass, shared, delivery).await?;
                 if !pages_filtered
@@ -223,43 +232,40 @@ impl<'a, P: Ports> Run<'a, P> {
                 }
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Reads everything that Kong retains, from where an earlier run got to. Beside a window it takes a
     /// part of the run's time at most, and goes on in the next run.
-    async fn sweep(
+    pub(crate) async fn sweep(
         &self,
         deadline: Duration,
         pass: &mut Pass,
         shared: &mut Shared,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<(), Halt> {
-        let beside = pass.plan.window.is_some();
-        let share = self.port.elapsed() + self.config.run_budget / SWEEP_SHARE;
-        let until = if beside { deadline.min(share) } else { deadline };
-        let anew = || Sweep {
-            began: shared.now,
-            without_filters: pass.stream == Stream::Objects
-                && !shared.about.version.has_time_filters(),
-            ..Sweep::default()
-        };
+        delivery.begin(pass.stream);
         delivery.ledger.expect_any_order();
-        let begun = delivery.ledger.stream(pass.stream).sweep.take();
-        let mut sweep = begun.filter(|sweep| sweep.began <= shared.now).unwrap_or_else(anew);
+        let beside = pass.plan.window.is_some();
+        let share = self.port.elapsed() + self.budget / SWEEP_SHARE;
+        let until = if beside { deadline.min(share) } else { deadline };
+        let version = shared.about.version.as_str().to_owned();
+        let anew = Sweep { began: shared.now, version, ..Sweep::default() };
+        // Another version of Kong may order its pages otherwise.
+        let begun = delivery.ledger.stream(pass.stream).sweep.clone();
+        let begun = begun.filter(|it| it.began <= shared.now && it.version == anew.version);
+        let mut sweep = begun.unwrap_or_else(|| anew.clone());
         let mut goes_on = sweep.offset.is_some();
         pass.buckets.extend(&sweep.buckets);
-        loop {
-            if self.port.elapsed() >= until {
-                return if beside { Ok(()) } else { Err(Halt::Budget) };
-            }
+        while self.port.elapsed() < until {
             let everything = Window::default();
             let offset = sweep.offset.as_deref();
             let page = match self.page(everything, offset, pass, shared, delivery).await {
-                // Kong does not know its own offset any more, after an upgrade perhaps.
-                Err(Halt::Kong(KongError::Status { status: 400..500, .. })) if goes_on => {
+                // Does Kong not know its own offset any more? If it fails without one as well, what
+                // is stored stays.
+                Err(Halt::Kong(error)) if goes_on && error.may_be_the_offset() => {
                     goes_on = false;
-                    sweep.offset = None;
+                    sweep.clone_from(&anew);
                     continue;
                 }
                 page => page?,
@@ -271,8 +277,20 @@ impl<'a, P: Ports> Run<'a, P> {
                 pass.swept = Some(sweep);
                 return Ok(());
             }
-            delivery.reached(Progress::Sweep(sweep.clone()));
+            delivery.reached(Progress::Sweep(sweep.clone()))?;
         }
+        if !beside {
+            return Err(Halt::Budget);
+        }
+        self.log.log(
+            Level::Info,
+            format!(
+                "the comparison of {} with all that Kong retains, begun at {}, goes on in the next run",
+                pass.stream.name(),
+                sweep.began
+            ),
+        );
+        Ok(())
     }
 
     /// Reads a page and delivers what is new in it.

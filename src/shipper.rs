@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::delivery::{Delivery, Halt, Tally};
 use crate::kong::{About, Kong, Mode, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger, Sweep};
+use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger};
 use crate::log::{Level, Logger};
 use crate::pass::{Pass, Shared};
 use crate::ports::Ports;
@@ -67,6 +67,7 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
                 store: &store,
                 kong: &kong,
                 cloudtrail: &cloudtrail,
+                budget,
                 deadline,
             };
             let shipped = lease.during(run.streams(&lease, report)).await;
@@ -115,6 +116,7 @@ pub(crate) struct Run<'a, P> {
     store: &'a Store<'a, P>,
     pub(crate) kong: &'a Kong<'a, P>,
     cloudtrail: &'a CloudTrail<'a, P>,
+    pub(crate) budget: Duration,
     deadline: Duration,
 }
 
@@ -193,26 +195,36 @@ impl<'a, P: Ports> Run<'a, P> {
             lease,
             self.log,
         );
+        // None takes the time of those that come after it.
+        let deadline = |left: usize| {
+            let now = self.port.elapsed();
+            now + self.deadline.saturating_sub(now) / u32::try_from(left).unwrap_or(1).max(1)
+        };
+        let streams = &self.config.streams;
         let mut passes = Vec::new();
         let mut halted = None;
-        for (index, stream) in self.config.streams.iter().enumerate() {
-            // None takes the time of those that come after it.
-            let left = u32::try_from(self.config.streams.len() - index).unwrap_or(1);
-            let now = self.port.elapsed();
-            let deadline = now + self.deadline.saturating_sub(now) / left;
-            delivery.begin(*stream);
-            let pass = self.stream(*stream, deadline, &mut shared, &mut delivery).await;
-            halted = pass.halted.clone().filter(Halt::ends_run);
-            passes.push(pass);
+        for (index, stream) in streams.iter().enumerate() {
+            let deadline = deadline(streams.len() - index);
+            passes.push(self.begin(*stream, deadline, &mut shared, &mut delivery).await);
+            halted = passes.last().and_then(Pass::ends_run);
             if halted.is_some() {
                 break;
+            }
+        }
+        // What is new in any stream goes before what is compared.
+        for index in 0..passes.len() {
+            let deadline = deadline(passes.len() - index);
+            let pass = &mut passes[index];
+            if halted.is_none() && pass.halted.is_none() && pass.plan.sweep {
+                pass.halted = self.sweep(deadline, pass, &mut shared, &mut delivery).await.err();
+                halted = pass.ends_run();
             }
         }
         let (mut tallies, halted) = delivery.close(halted).await;
         let mut begun = false;
         for pass in passes {
             let tally = tallies.remove(&pass.stream).unwrap_or_default();
-            begun |= !pass.plan.is_empty();
+            begun |= pass.noted || !pass.plan.is_empty();
             let head = ledger.stream(pass.stream);
             head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
             // After a run that stopped, both streams look back.
@@ -220,7 +232,7 @@ impl<'a, P: Ports> Run<'a, P> {
                 self.complete(&pass, &shared, ledger);
             }
             let kept = ledger.size(pass.stream);
-            if pass.plan.mode == Mode::Full && kept > MOST_WITHOUT_FILTERS {
+            if pass.plan.mode == Mode::Full && pass.plan.sweep && kept > MOST_WITHOUT_FILTERS {
                 report.add(Outcome::Partial, Some(too_many(&pass, &shared, kept)));
             }
             conclude(report, pass, tally);
@@ -273,28 +285,31 @@ impl<'a, P: Ports> Run<'a, P> {
     fn complete(&self, pass: &Pass, shared: &Shared, ledger: &mut Ledger<'a, P>) {
         let Pass { stream, plan, buckets, swept, .. } = pass;
         let stream = *stream;
-        let now = shared.now;
-        if plan.window.is_some() {
-            let looked_back = plan.looks_back.then_some(now);
-            let reconciled = plan.is_whole().then_some(now);
-            ledger.complete(stream, Completed { watermark: now, looked_back, reconciled });
+        if plan.is_empty() {
+            return;
         }
-        if let Some(Sweep { began, without_filters, .. }) = *swept {
-            let alone = plan.window.is_none();
-            let done = Completed {
-                watermark: if alone { began } else { now },
-                looked_back: alone.then_some(began),
-                reconciled: Some(began),
-            };
-            ledger.complete(stream, done);
-            ledger.stream(stream).without_filters = without_filters;
-        }
+        let sweep_began = swept.as_ref().map(|sweep| sweep.began);
+        let watermark = match plan.window {
+            Some(_) => shared.now,
+            None => sweep_began.unwrap_or(shared.now),
+        };
+        ledger.complete(
+            stream,
+            Completed {
+                watermark,
+                looked_back: plan.looks_back.then_some(watermark),
+                reconciled: plan.is_whole().then_some(shared.now).or(sweep_began),
+            },
+        );
         let retention = shared.retention();
         if plan.is_whole() || swept.is_some() {
-            ledger.stream(stream).sweep = None;
-            ledger.expire(stream, now - retention, buckets);
+            let head = ledger.stream(stream);
+            head.sweep = None;
+            head.without_filters =
+                stream == Stream::Objects && !shared.about.version.has_time_filters();
+            ledger.expire(stream, sweep_began.unwrap_or(shared.now) - retention, buckets);
         } else if self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental {
-            ledger.expire(stream, now - 2 * retention, buckets);
+            ledger.expire(stream, shared.now - 2 * retention, buckets);
         }
     }
 }

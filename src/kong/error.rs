@@ -57,6 +57,15 @@ pub fn too_large(stream: Stream, name: &str) -> String {
 }
 
 impl KongError {
+    /// Whether an offset that Kong does not know may be the cause.
+    pub fn may_be_the_offset(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => *status != 429,
+            Self::Malformed { .. } => true,
+            _ => false,
+        }
+    }
+
     /// Whether the same request may succeed when it is made again.
     pub fn is_passing(&self) -> bool {
         match self {

@@ -29,13 +29,13 @@ pub struct Head {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StreamHead {
-    /// End of the last completed window.
+    /// End of the last completed window, or of a slice of one.
     pub watermark: Option<i64>,
     /// When a run last looked `lookback_secs` back.
     pub looked_back: Option<i64>,
     /// When everything that Kong retains was last compared.
     pub reconciled: Option<i64>,
-    /// Kong had no time filters then: rows that it wrote since may have no time.
+    /// There may be rows without a time that no sweep has met.
     pub without_filters: bool,
     /// The comparison that is under way, spread over runs.
     pub sweep: Option<Sweep>,
@@ -52,8 +52,8 @@ pub struct StreamHead {
 pub struct Sweep {
     /// When it began.
     pub began: i64,
-    /// Kong had no time filters then, so that rows which it writes may have no time.
-    pub without_filters: bool,
+    /// Kong's version.
+    pub version: String,
     /// Where its next page begins.
     pub offset: Option<String>,
     /// Buckets whose entries Kong still holds.

@@ -3,7 +3,7 @@
 //!
 //! Keeps invariant 1: a fingerprint is written only by [`Ledger::write`], and only of entries that
 //! were accepted, or stored as [`DeadLetters`] before; the watermark moves only by
-//! [`Ledger::complete`]. Segments and the head that names them go out in one set-many, atomic on
+//! [`Ledger::reach`] and [`Ledger::complete`]. Segments and the head that names them go out in one set-many, atomic on
 //! Redis and SQLite, the head last: a store that tears the write apart has then fingerprints that no
 //! head names, never the reverse.
 //!
@@ -288,15 +288,18 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
 
     /// Takes note of progress within a window that is not complete yet: all that it holds from before
     /// `end` is accounted for.
-    pub fn reach(&mut self, stream: Stream, end: i64) {
-        let watermark = &mut self.head.stream(stream).watermark;
-        *watermark = (*watermark).max(Some(end));
+    pub fn reach(&mut self, stream: Stream, end: i64, looks_back: bool) {
+        let head = self.head.stream(stream);
+        head.watermark = head.watermark.max(Some(end));
+        if looks_back {
+            head.looked_back = head.looked_back.max(Some(end));
+        }
     }
 
     /// How many fingerprints are kept of `stream`.
     pub fn size(&mut self, stream: Stream) -> usize {
         let buckets = self.head.stream(stream).buckets.values();
-        buckets.flatten().map(|segment| segment.count).sum()
+        buckets.flatten().fold(0, |sum, segment| sum.saturating_add(segment.count))
     }
 
     /// Drops the buckets of `stream` that end before `time` and that `keep` does not name, at the

@@ -256,13 +256,15 @@ fn a_watermark_goes_back_with_kongs_clock() {
 fn progress_within_a_window_moves_the_watermark_forward_only() {
     let memory = Memory::default();
     with(&memory, |ledger| {
-        let mut reached = |end| {
-            ledger.reach(Requests, end);
-            ledger.stream(Requests).watermark
+        let mut reached = |end, looks_back| {
+            ledger.reach(Requests, end, looks_back);
+            let head = ledger.stream(Requests);
+            (head.watermark, head.looked_back)
         };
-        assert_eq!(reached(NOON), Some(NOON));
-        assert_eq!(reached(NOON + 10), Some(NOON + 10));
-        assert_eq!(reached(NOON), Some(NOON + 10));
+        assert_eq!(reached(NOON, false), (Some(NOON), None));
+        assert_eq!(reached(NOON + 10, true), (Some(NOON + 10), Some(NOON + 10)));
+        assert_eq!(reached(NOON, true), (Some(NOON + 10), Some(NOON + 10)));
+        assert_eq!(reached(NOON + 20, false), (Some(NOON + 20), Some(NOON + 10)));
     });
 }
 
