@@ -25,8 +25,8 @@ const CENTURY_SECS: i64 = 100 * 365 * 86_400;
 /// What a slice of a window spans at first, in seconds.
 const SLICE_SECS: i64 = BUCKET_SECS;
 
-/// Entries that a slice should have, so that its end is progress before long, and its calls are few.
-const SLICE_ENTRIES: u64 = 10_000;
+/// Pages that a slice should have, so that its end is progress before long, and its calls are few.
+const SLICE_PAGES: u64 = 10;
 
 /// The part of `run_budget_secs` that a sweep beside a window may take.
 const SWEEP_SHARE: u32 = 10;
@@ -161,6 +161,7 @@ impl<'a, P: Ports> Run<'a, P> {
     ) -> Result<(), Halt> {
         let looks_back = pass.plan.looks_back;
         let oldest = shared.now - shared.retention();
+        let enough = SLICE_PAGES * u64::from(self.config.page_size);
         let mut secs = SLICE_SECS;
         let mut rest = Some(window);
         if window.after.is_none()
@@ -173,7 +174,7 @@ impl<'a, P: Ports> Run<'a, P> {
             let (slice, later) =
                 if border > shared.now { (window, None) } else { window.split_at(border) };
             let before = delivery.tally().report.fetched;
-            let most = if secs > SLICE_SECS { 2 * SLICE_ENTRIES } else { u64::MAX };
+            let most = if secs > SLICE_SECS { 2 * enough } else { u64::MAX };
             if !self.slice(slice, most, deadline, pass, shared, delivery).await? {
                 // After a stretch with few entries a wide one has many.
                 secs = SLICE_SECS;
@@ -183,8 +184,8 @@ impl<'a, P: Ports> Run<'a, P> {
                 delivery.reached(Progress::Window { end, looks_back })?;
             }
             match delivery.tally().report.fetched - before {
-                few if few < SLICE_ENTRIES / 2 => secs = secs.saturating_mul(2),
-                many if many > SLICE_ENTRIES * 2 => secs = (secs / 2).max(1),
+                few if few < enough / 2 => secs = secs.saturating_mul(2),
+                many if many > enough * 2 => secs = (secs / 2).max(1),
                 _ => {}
             }
             rest = later;

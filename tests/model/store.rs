@@ -67,9 +67,9 @@ pub struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    /// Whether a comparison of everything is under way.
-    pub fn is_sweeping(&mut self, stream: Stream) -> bool {
-        self.head.as_mut().is_some_and(|head| head.stream(stream).sweep.is_some())
+    /// When the comparison of everything began that is under way.
+    pub fn sweep_began(&mut self, stream: Stream) -> Option<i64> {
+        Some(self.head.as_mut()?.stream(stream).sweep.as_ref()?.began)
     }
 
     /// Whether a segment that the head names holds the fingerprint.

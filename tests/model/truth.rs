@@ -60,8 +60,8 @@ pub struct Run {
     pub shown: [usize; 2],
     /// Kong told another run the same time: whether this one moved the watermark, nobody can say.
     pub same_second: bool,
-    /// Whether a comparison of everything was under way when it began, by stream.
-    pub sweeping: [bool; 2],
+    /// When the comparison began that was under way when it began itself, by Kong's clock and stream.
+    pub sweeping: [Option<i64>; 2],
     /// To say ok it must have looked at everything, by stream.
     pub must_be_whole: [bool; 2],
     pub store_failed: bool,
@@ -136,7 +136,7 @@ impl World {
             told: None,
             shown: Stream::ALL.map(|stream| self.shown_since(stream, self.time())),
             same_second: false,
-            sweeping: Stream::ALL.map(|stream| self.store.borrow().ledger().is_sweeping(stream)),
+            sweeping: Stream::ALL.map(|stream| self.store.borrow().ledger().sweep_began(stream)),
             must_be_whole: [false; 2],
             store_failed: false,
             stalled_at: None,

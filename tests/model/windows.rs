@@ -149,6 +149,82 @@ fn a_comparison_begins_again_when_kong_does_not_know_its_offset_any_more() {
 }
 
 #[test]
+fn a_comparison_goes_on_at_its_offset_and_not_after_kong_was_exchanged() {
+    let begin = || {
+        let scene = trail(25, 8);
+        scene.run();
+        scene.pass(86_400);
+        scene.run_with(SHORT).unwrap();
+        scene.pass(300);
+        scene
+    };
+    assert!(begin().run().stream(Stream::Requests).fetched < 200);
+    let scene = begin();
+    scene.kong(|kong| kong.version = Version::V3_4);
+    assert_eq!(scene.run().stream(Stream::Requests).fetched, 200);
+}
+
+#[test]
+fn a_comparison_that_is_struck_keeps_what_it_has_done() {
+    let scene = trail(25, 8);
+    scene.run();
+    scene.pass(86_400);
+    let mut offsets = Vec::new();
+    for faults in [SHORT, Faults { kong: 100, ..SHORT }, SHORT] {
+        scene.run_with(faults).unwrap();
+        let head = head(&scene).unwrap().stream(Stream::Requests).sweep.clone();
+        offsets.push(head.and_then(|sweep| sweep.offset).unwrap().parse::<usize>().unwrap());
+        scene.pass(300);
+    }
+    assert_eq!(offsets[0], offsets[1]);
+    assert_ne!(offsets[1], offsets[2]);
+}
+
+#[test]
+fn after_a_long_outage_each_run_goes_on_where_the_one_before_ended() {
+    let scene = trail(1, 4);
+    scene.run();
+    let now = scene.kong_time();
+    for hour in 1..=20 * 24 {
+        scene.write_stamped(1, now + hour * 3600);
+    }
+    scene.pass(20 * 86_400);
+    let mut read = 0;
+    for run in 1.. {
+        let mut report = scene.run_with(SHORT).unwrap();
+        read += pages(&mut report, Stream::Requests);
+        if head(&scene).unwrap().stream(Stream::Requests).sweep.is_none()
+            && report.outcome == Outcome::Ok
+        {
+            assert!(run > 3, "it was interrupted");
+            break;
+        }
+        scene.pass(1);
+    }
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+    assert!(read < 200, "{read} pages for 49 of entries, and as many of the comparison");
+}
+
+#[test]
+fn a_trail_that_is_young_is_read_in_slices_all_the_same() {
+    let mut scene = Scene::new();
+    scene.setup.page_size = 10;
+    let now = scene.kong_time();
+    for hour in 0..10 * 24 {
+        scene.write_stamped(2, now - hour * 3600);
+    }
+    // The first slices are empty, and then one would hold all.
+    let reached: Vec<_> = std::iter::from_fn(|| {
+        let report = scene.run_with(SHORT).unwrap();
+        (report.outcome != Outcome::Ok).then(|| watermark(&scene).unwrap_or(0))
+    })
+    .collect();
+    let within = |reached: &&i64| (now - 9 * 86_400..now).contains(*reached);
+    assert!(reached.iter().filter(within).count() > 1, "{reached:?}");
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+}
+
+#[test]
 fn another_kong_on_the_ledger_is_not_asked_for_the_offset_of_the_one_before() {
     let scene = trail(25, 8);
     scene.run();
