@@ -95,19 +95,19 @@ impl Batch {
 pub struct Batcher {
     open: Batch,
     ids: HashSet<String>,
+    /// Of the events alone, without what stands between them.
     bytes: usize,
 }
 
 impl Batcher {
     /// Adds an event; gives a batch when this one had no room in it any more.
     pub fn push(&mut self, item: Item) -> Option<Batch> {
-        let bytes = item.json.len() + 1;
-        let full = self.open.items.len() == MAX_EVENTS
-            || HEAD.len() + self.bytes + bytes + TAIL.len() > MAX_BODY
-            || self.ids.contains(&item.id);
+        let events = self.open.items.len();
+        let bytes = HEAD.len() + self.bytes + events + item.json.len() + TAIL.len();
+        let full = events == MAX_EVENTS || bytes > MAX_BODY || self.ids.contains(&item.id);
         let closed = if full { self.close() } else { None };
         self.ids.insert(item.id.clone());
-        self.bytes += bytes;
+        self.bytes += item.json.len();
         self.open.items.push(item);
         closed
     }
@@ -169,6 +169,17 @@ mod tests {
         assert!(all.iter().all(|batch| batch.body().len() <= MAX_BODY));
         assert_eq!(all.iter().map(|batch| batch.items.len()).sum::<usize>(), 10);
         assert_eq!(all.len(), 3);
+    }
+
+    #[test]
+    fn a_body_has_a_million_bytes_and_not_one_more() {
+        let envelope = batches([item("a", ""), item("b", "")].into_iter())[0].body().len();
+        for (excess, bodies) in [(0, 1), (1, 2)] {
+            let rest = "x".repeat(MAX_BODY - envelope - 300_000 + excess);
+            let all = batches([item("a", &"x".repeat(300_000)), item("b", &rest)].into_iter());
+            assert_eq!(all.len(), bodies, "{excess} bytes too many");
+            assert!(all.iter().all(|batch| batch.body().len() <= MAX_BODY));
+        }
     }
 
     #[test]

@@ -82,6 +82,10 @@ mod tests {
             "arn:aws-eu:cloudtrail:us-east-1:123456789012:channel/x",
             "arn:aws:cloudtrail:us-east-1:123456789012:channel/x:y",
             "arn:aws:cloudtrail:evil.example/:123456789012:channel/x",
+            "urn:aws:cloudtrail:us-east-1:123456789012:channel/x",
+            "arn:aws:cloudtrail:useast1:123456789012:channel/x",
+            "arn:aws:cloudtrail:us-east-1:12345678901a:channel/x",
+            "arn:aws:cloudtrail:us-east-1:123456789012:channel/x y",
         ] {
             assert_eq!(Channel::parse(bad), None, "{bad}");
         }

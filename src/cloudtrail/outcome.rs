@@ -282,8 +282,13 @@ mod tests {
     fn what_may_pass_is_tried_again_after_the_time_asked_for() {
         for (status, kind, is_throttling) in [
             (400, "ThrottlingException", true),
+            (400, "Throttling", true),
+            (400, "TooManyRequestsException", true),
             (429, "", true),
-            (500, "InternalServerError", false),
+            (400, "InternalServerError", false),
+            (400, "InternalFailure", false),
+            (400, "ServiceUnavailable", false),
+            (500, "", false),
             (503, "", false),
         ] {
             let Answer::Again { throttled, asked, why, .. } = answer(status, kind) else {
@@ -299,15 +304,22 @@ mod tests {
     #[test]
     fn what_the_configuration_must_mend_stops_the_run_and_names_it() {
         for (kind, names) in [
-            ("ChannelNotFound", "channel_arn"),
-            ("InvalidChannelARN", "channel_arn"),
-            ("ChannelInsufficientPermission", "external_id"),
-            ("ChannelUnsupportedSchema", "channel"),
-            ("UnsupportedOperationException", "channel_arn"),
-            ("AccessDeniedException", "cloudtrail-data:PutAuditEvents"),
-            ("UnrecognizedClientException", "aws_access_key_id"),
-            ("ExpiredTokenException", "aws_session_token"),
-            ("InvalidSignatureException", "aws_secret_access_key"),
+            ("ChannelNotFound", "no such channel"),
+            ("InvalidChannelARN", "no such channel"),
+            ("ChannelInsufficientPermission", "external_id must be"),
+            ("ChannelUnsupportedSchema", "source Custom"),
+            ("UnsupportedOperationException", "uses CloudTrail Lake"),
+            (
+                "AccessDeniedException",
+                "cloudtrail-data:PutAuditEvents on the channel, in its policy",
+            ),
+            ("UnrecognizedClientException", "does not know these credentials"),
+            ("InvalidClientTokenId", "does not know these credentials"),
+            ("ExpiredTokenException", "renew aws_session_token"),
+            ("InvalidSignatureException", "do not belong to aws_access_key_id"),
+            ("RequestExpired", "cloudtrail_endpoint"),
+            ("SomethingNew", "a proxy on the way"),
+            ("ValidationException", "a proxy on the way"),
             ("com.amazonaws#ChannelNotFound:http://internal/", "channel_arn"),
         ] {
             let Answer::Stop(stop) = answer(403, kind) else { panic!("{kind}") };
@@ -324,17 +336,60 @@ mod tests {
             .header("date", "Sun, 06 Nov 1994 08:49:37 GMT")
             .body(Vec::new())
             .unwrap();
-        let late = 784_111_777_000 - 3_600_000;
-        assert!(matches!(
-            Answer::of(Ok(response), late),
-            Answer::ClockOff { ahead_ms: 3_600_000, .. }
-        ));
+        let at = |now_ms| Answer::of(Ok(response.clone()), now_ms);
+        let theirs = 784_111_777_000;
+        for ahead_ms in [-3_600_000, -240_001, 240_001, 3_600_000] {
+            let answer = at(theirs - ahead_ms);
+            assert!(matches!(answer, Answer::ClockOff { ahead_ms: told, .. } if told == ahead_ms));
+        }
+        for ahead_ms in [-240_000, 0, 240_000] {
+            assert!(matches!(at(theirs - ahead_ms), Answer::Stop(_)));
+        }
     }
 
     #[test]
     fn what_is_too_large_or_repeated_is_split() {
         assert!(matches!(answer(413, ""), Answer::Split(_)));
         assert!(matches!(answer(400, "DuplicatedAuditEventId"), Answer::Split(_)));
+        assert!(matches!(answer(400, "RequestEntityTooLargeException"), Answer::Split(_)));
+        for (kind, message) in [
+            ("ValidationException", "too large"),
+            ("ValidationException", "a length of at most 100"),
+            ("SerializationException", "too large"),
+        ] {
+            let body = serde_json::json!({"__type": kind, "message": message}).to_string();
+            let response = http::Response::builder().status(400).body(body.into_bytes()).unwrap();
+            assert!(matches!(Answer::of(Ok(response), 0), Answer::Split(_)), "{kind}: {message}");
+        }
+    }
+
+    #[test]
+    fn the_code_is_in_the_header_or_the_body() {
+        for (header, body, code) in [
+            ("One", r#"{"__type":"Two","code":"Three"}"#, "One"),
+            ("", r#"{"__type":"Two","code":"Three"}"#, "Two"),
+            ("", r#"{"code":"Three"}"#, "Three"),
+        ] {
+            let response = http::Response::builder().status(403).header("x-amzn-errortype", header);
+            let response = response.body(body.as_bytes().to_vec()).unwrap();
+            let Answer::Stop(Stop::Refused { code: told, .. }) = Answer::of(Ok(response), 0) else {
+                panic!("{code}");
+            };
+            assert_eq!(told, code);
+        }
+    }
+
+    #[test]
+    fn what_stops_a_run_or_an_event_is_told_in_words() {
+        let unreachable = Stop::Unreachable(HttpError::Connection("reset".to_owned()));
+        assert!(unreachable.to_string().contains("interface endpoint"));
+        assert_eq!(Stop::Unsendable("why".to_owned()).to_string(), "why");
+        let refused = |message: &str| {
+            Stop::Refused { code: "C".to_owned(), message: message.to_owned() }.to_string()
+        };
+        assert!(refused("m").starts_with("CloudTrail answered C (m): "));
+        assert!(refused("").starts_with("CloudTrail answered C: "));
+        assert_eq!(Undelivered::Failing("why".to_owned()).to_string(), "why");
     }
 
     #[test]
@@ -343,18 +398,27 @@ mod tests {
             "successful": [{"id": "taken", "eventID": "e"}],
             "failed": [
                 {"id": "long", "errorCode": "FieldTooLong", "errorMessage": "m"},
-                {"id": "later", "errorCode": "Throttling", "errorMessage": "m"},
-                {"id": "unheard-of", "errorCode": "SomethingNew", "errorMessage": "m"},
-                {"id": "wrong-account", "errorCode": "InvalidRecipient", "errorMessage": "m"},
             ],
         });
         let response = http::Response::builder().body(body.to_string().into_bytes()).unwrap();
         let Answer::PerEvent(events) = Answer::of(Ok(response), 0) else { panic!() };
         assert!(matches!(events["taken"], EventOutcome::Accepted));
         assert!(matches!(&events["long"], EventOutcome::Refused(why) if why == "FieldTooLong m"));
-        assert!(matches!(events["later"], EventOutcome::Again(_)));
-        assert!(matches!(events["unheard-of"], EventOutcome::Again(_)));
-        assert!(matches!(events["wrong-account"], EventOutcome::Stop(_)));
+        for code in ["FieldTooLong", "FieldNotFound", "InvalidData", "InvalidChecksum"] {
+            assert!(matches!(EventOutcome::of(code, "m"), EventOutcome::Refused(_)), "{code}");
+        }
+        for (code, names) in [
+            ("InvalidRecipient", "its account must own the channel"),
+            ("InvalidEventSource", "event_source"),
+            ("AccountNotSubscribed", "event data store"),
+        ] {
+            let EventOutcome::Stop(stop) = EventOutcome::of(code, "m") else { panic!("{code}") };
+            assert!(stop.to_string().contains(names), "{stop}");
+        }
+        for code in ["Throttling", "InternalFailure", "SomethingNew", ""] {
+            assert!(matches!(EventOutcome::of(code, "m"), EventOutcome::Again(_)), "{code}");
+        }
+        assert_eq!(shortened(&"é".repeat(500)).chars().count(), 300);
     }
 
     #[test]

@@ -348,3 +348,15 @@ fn the_segment_to_be_added_to_is_read_before_anything_is_sent() {
         assert!(ledger.knows(Requests, &fingerprint(first + 1), NOON + 50).is_err());
     });
 }
+
+#[test]
+fn memory_is_four_mebibytes_of_fingerprints_and_sixteen_in_a_sweep() {
+    let memory = Memory::default();
+    with(&memory, |ledger| {
+        let mebibytes =
+            |ledger: &Ledger<'_, Memory>| ledger.cached_at_most * Fingerprint::LEN / (1024 * 1024);
+        assert_eq!(mebibytes(ledger), 4);
+        ledger.expect_any_order();
+        assert_eq!(mebibytes(ledger), 16);
+    });
+}

@@ -41,6 +41,7 @@ pub struct Arguments {
 
 /// Measures, prints, and writes the page.
 pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
+    let conditions = page::conditions();
     eprintln!("Building");
     Redis::find(installs)?;
     build::component(installs)?;
@@ -56,7 +57,7 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     let idle_cpu = idle(&programs)?;
     let figures = Figures { sizes, throughput, idle_cpu };
 
-    let section = page::section(&figures);
+    let section = page::section(&conditions, &figures);
     println!("{section}");
     if !arguments.quick {
         let chart = tool::root()?.join("docs/images/benchmarks.svg");

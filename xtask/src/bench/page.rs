@@ -30,9 +30,9 @@ fn replaced(page: &str, section: &str) -> Option<String> {
     Some(format!("{before}{BEGIN}\n{section}\n{END}{after}"))
 }
 
-/// All figures, as Markdown.
-pub fn section(figures: &Figures) -> String {
-    let mut out = format!("{}\n\n{}\n", machine(), targets(figures));
+/// All figures and the conditions that they were taken under, as Markdown.
+pub fn section(conditions: &str, figures: &Figures) -> String {
+    let mut out = format!("{conditions}\n\n{}\n", targets(figures));
     // Writing into a string cannot fail.
     let _ = write!(out, "\n### First run\n\n{}\n", costs(figures, |size| &size.first));
     let steady = costs(figures, |size| &size.steady);
@@ -126,8 +126,8 @@ fn seconds(span: Duration) -> String {
     }
 }
 
-/// Where, of what and when.
-fn machine() -> String {
+/// Where, of what and when it is measured, as Markdown: to be asked at the beginning.
+pub fn conditions() -> String {
     let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let field = |text: &str, name: &str| {
