@@ -160,7 +160,6 @@ impl<'a, P: Ports> Run<'a, P> {
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<(), Halt> {
         let looks_back = pass.plan.looks_back;
-        let oldest = shared.now - shared.retention();
         let enough = SLICE_PAGES * u64::from(self.config.page_size);
         let mut secs = SLICE_SECS;
         let mut rest = Some(window);
@@ -169,6 +168,8 @@ impl<'a, P: Ports> Run<'a, P> {
         {
             rest = None;
         }
+        // By what that page has told of Kong's retention.
+        let oldest = shared.now - shared.retention();
         while let Some(window) = rest {
             let border = window.after.unwrap_or(oldest).saturating_add(secs);
             let (slice, later) =

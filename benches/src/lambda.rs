@@ -5,9 +5,9 @@
 //! PutAuditEvents with those that are new, `SET` with a time to live for each of them. Every run
 //! reads all that Kong retains.
 //!
-//! Where there was a choice it is the faster one: connections are kept open, `EXISTS` and `SET`
-//! each go out as one pipeline, it is native and not Python, and nothing ends it after the minute
-//! that the real one has. Its events are those of the component.
+//! As in the original, `EXISTS` and `SET` each go out as one pipeline and connections are kept open.
+//! Its events are those of the component, with checksums, which the original does not send, and
+//! nothing ends it after the minute that the original has.
 
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
