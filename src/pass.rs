@@ -253,9 +253,11 @@ impl<'a, P: Ports> Run<'a, P> {
         let until = if beside { deadline.min(share) } else { deadline };
         let version = shared.about.version.as_str().to_owned();
         let anew = Sweep { began: shared.now, version, ..Sweep::default() };
-        // Another version of Kong may order its pages otherwise.
+        // Another version of Kong may order its pages otherwise. And without a window beside it, what was
+        // written since a sweep began is met by a new one alone.
         let begun = delivery.ledger.stream(pass.stream).sweep.clone();
-        let begun = begun.filter(|it| it.began <= shared.now && it.version == anew.version);
+        let begun =
+            begun.filter(|it| beside && it.began <= shared.now && it.version == anew.version);
         let mut sweep = begun.unwrap_or_else(|| anew.clone());
         let mut goes_on = sweep.offset.is_some();
         pass.buckets.extend(&sweep.buckets);

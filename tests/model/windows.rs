@@ -238,24 +238,6 @@ fn another_kong_on_the_ledger_is_not_asked_for_the_offset_of_the_one_before() {
 }
 
 #[test]
-fn an_old_kong_is_read_on_from_where_the_budget_ended() {
-    let scene = trail(25, 40);
-    scene.kong(|kong| kong.version = Version::V2_8);
-    let mut read = 0;
-    for run in 1.. {
-        let mut report = scene.run_with(SHORT).unwrap();
-        read += pages(&mut report, Stream::Requests);
-        if report.outcome == Outcome::Ok {
-            assert!(run > 5, "it was interrupted");
-            break;
-        }
-        scene.pass(300);
-    }
-    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
-    assert!(read < 200, "{read} pages for 100 of entries");
-}
-
-#[test]
 fn an_old_kong_with_more_than_a_million_entries_is_partial_and_the_remedy_named() {
     let scene = trail(3, 10);
     scene.kong(|kong| kong.version = Version::V2_8);
