@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::delivery::{Delivery, Halt, Progress, Shipment};
 use crate::event;
 use crate::kong::{self, About, Entry, Filters, KongError, Page, Plan, Stream, Window};
-use crate::ledger::{BUCKET_SECS, Fingerprint, Sweep};
+use crate::lambda;
+use crate::ledger::{BUCKET_SECS, Fingerprint, LedgerError, Sweep};
 use crate::log::Level;
 use crate::ports::Ports;
 use crate::shipper::Run;
@@ -335,6 +336,13 @@ impl<'a, P: Ports> Run<'a, P> {
             shared.note(&entry);
             let (fingerprint, time) = (Fingerprint::of(&entry), entry.ledger_time());
             if delivery.knows(&fingerprint, time)? {
+                delivery.tally().report.duplicates += 1;
+                continue;
+            }
+            if self.config.adopt_lambda_keys
+                && lambda::has_key(self.store, &entry).map_err(LedgerError::from)?
+            {
+                delivery.adopt(fingerprint, time)?;
                 delivery.tally().report.duplicates += 1;
                 continue;
             }
