@@ -22,6 +22,9 @@ use super::{Row, query};
 const TABLE: &str =
     "events AS eventdata JOIN eventdata.useridentity USING (record) JOIN metadata USING (record)";
 
+/// The second before the first event comes in.
+pub const FIRST_INGESTION: i64 = 1_767_225_600;
+
 /// Functions registered here; SQLite has the others that the queries use.
 pub const REGISTERED: [&str; 7] =
     ["array_agg", "array_join", "element_at", "json_extract_scalar", "sha256", "to_hex", "to_utf8"];
