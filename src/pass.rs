@@ -75,6 +75,8 @@ pub struct Pass {
     pub stream: Stream,
     /// What was to be done.
     pub plan: Plan,
+    /// No run before got anywhere.
+    pub first: bool,
     /// Something was learned that the next run must know.
     pub noted: bool,
     /// Buckets whose entries Kong still holds.
@@ -143,11 +145,12 @@ impl<'a, P: Ports> Run<'a, P> {
             // Until the stream is complete; stored with whatever is stored next.
             head.incomplete = true;
         }
+        let first = head.watermark.is_none();
         if plan.begins_anew() {
             (head.watermark, head.sweep) = (None, None);
         }
         delivery.tally().report.mode = Some(plan.mode.name());
-        Pass { stream, plan, noted, buckets: BTreeSet::new(), swept: None, halted: None }
+        Pass { stream, plan, first, noted, buckets: BTreeSet::new(), swept: None, halted: None }
     }
 
     /// Reads the window in slices, the oldest first: the end of each is progress that outlasts the run.

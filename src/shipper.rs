@@ -290,13 +290,12 @@ impl<'a, P: Ports> Run<'a, P> {
             return;
         }
         let (adopted, shipped) = (tally.adopted, tally.report.shipped);
-        let everything = pass.plan.begins_anew() || pass.plan.mode == Mode::Full;
         if adopted > 0 {
             let text = format!(
                 "adopt_lambda_keys: {adopted} request entries count as shipped, since Kong's Lambda has a key for each"
             );
             self.log.log(Level::Info, text);
-        } else if everything && tally.report.duplicates == 0 && shipped > 0 {
+        } else if pass.first && shipped > 0 {
             let text = format!(
                 "adopt_lambda_keys: Kong's Lambda has a key for none of the {shipped} request entries that were shipped: \
                  if it had shipped any, they are in CloudTrail twice now; check that the key-value store named in Spin's \

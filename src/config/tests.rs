@@ -61,7 +61,7 @@ fn every_mistake_is_reported_at_once_and_names_its_variable() {
     ] {
         assert!(found.iter().any(|text| text.starts_with(name)), "{name} is missing in {found:#?}");
     }
-    assert_eq!(found.len(), 10, "{found:#?}");
+    assert_eq!(found.len(), 11, "{found:#?}");
 }
 
 #[test]
