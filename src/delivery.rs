@@ -31,6 +31,9 @@ const PATIENCE_SECS: i64 = 24 * 3600;
 /// Steps of progress that are kept at most, and after which they are stored.
 const MAX_PROGRESS: usize = 50;
 
+/// Adopted entries after which the ledger stores them: an entry takes some 60 bytes until then.
+const MAX_ADOPTED: u64 = 10_000;
+
 /// Longest name of an entry in a dead letter, in characters.
 const MAX_NAME: usize = 128;
 
@@ -136,6 +139,8 @@ pub enum Progress {
 pub struct Tally {
     /// The counts.
     pub report: StreamReport,
+    /// Entries that count as shipped because Kong's Lambda recorded them.
+    pub adopted: u64,
     /// Why events are pending, and how many for each reason.
     pub pending: BTreeMap<String, u64>,
     /// Why events became dead letters, and how many for each reason.
@@ -235,6 +240,14 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             );
         }
         Ok(known?)
+    }
+
+    /// Takes note of an entry that another shipper has recorded as shipped.
+    pub fn adopt(&mut self, fingerprint: Fingerprint, time: i64) -> Result<(), Halt> {
+        self.ledger.accept(self.stream, fingerprint, time);
+        let tally = self.tally();
+        tally.adopted += 1;
+        if tally.adopted.is_multiple_of(MAX_ADOPTED) { self.record() } else { Ok(()) }
     }
 
     /// Takes an entry in; it leaves with a batch. Of an entry in parts, those that an earlier run

@@ -7,6 +7,7 @@
 //! - [`lease`]: one run at a time across hosts;
 //! - [`kong`]: the Admin API, the entries it gives, the windows of time to ask for;
 //! - [`ledger`]: what was shipped already, and up to where, on [`store`];
+//! - `lambda`: what Kong's Lambda left in the store, for the move from it;
 //! - [`event`]: an entry becomes events, pure;
 //! - `pass`: one stream's way through its window;
 //! - [`delivery`]: keeps batches under way and records what was accepted;
@@ -26,6 +27,7 @@ pub mod config;
 pub mod delivery;
 pub mod event;
 pub mod kong;
+mod lambda;
 pub mod lease;
 pub mod ledger;
 pub mod log;

@@ -11,7 +11,8 @@ use std::time::Duration;
 use crate::delivery::{Delivery, Halt, Progress, Shipment};
 use crate::event;
 use crate::kong::{self, About, Entry, Filters, KongError, Page, Plan, Stream, Window};
-use crate::ledger::{BUCKET_SECS, Fingerprint, Sweep};
+use crate::lambda;
+use crate::ledger::{BUCKET_SECS, Fingerprint, LedgerError, Sweep};
 use crate::log::Level;
 use crate::ports::Ports;
 use crate::shipper::Run;
@@ -74,6 +75,8 @@ pub struct Pass {
     pub stream: Stream,
     /// What was to be done.
     pub plan: Plan,
+    /// No run before got anywhere.
+    pub first: bool,
     /// Something was learned that the next run must know.
     pub noted: bool,
     /// Buckets whose entries Kong still holds.
@@ -142,11 +145,12 @@ impl<'a, P: Ports> Run<'a, P> {
             // Until the stream is complete; stored with whatever is stored next.
             head.incomplete = true;
         }
+        let first = head.watermark.is_none();
         if plan.begins_anew() {
             (head.watermark, head.sweep) = (None, None);
         }
         delivery.tally().report.mode = Some(plan.mode.name());
-        Pass { stream, plan, noted, buckets: BTreeSet::new(), swept: None, halted: None }
+        Pass { stream, plan, first, noted, buckets: BTreeSet::new(), swept: None, halted: None }
     }
 
     /// Reads the window in slices, the oldest first: the end of each is progress that outlasts the run.
@@ -335,6 +339,13 @@ impl<'a, P: Ports> Run<'a, P> {
             shared.note(&entry);
             let (fingerprint, time) = (Fingerprint::of(&entry), entry.ledger_time());
             if delivery.knows(&fingerprint, time)? {
+                delivery.tally().report.duplicates += 1;
+                continue;
+            }
+            if self.config.adopt_lambda_keys
+                && lambda::has_key(self.store, &entry).map_err(LedgerError::from)?
+            {
+                delivery.adopt(fingerprint, time)?;
                 delivery.tally().report.duplicates += 1;
                 continue;
             }

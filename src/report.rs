@@ -51,7 +51,7 @@ pub struct StreamReport {
     pub mode: Option<&'static str>,
     /// Read from Kong.
     pub fetched: u64,
-    /// Known to the ledger, or read twice in this run.
+    /// Known to the ledger, read twice in this run, or adopted from Kong's Lambda.
     pub duplicates: u64,
     /// Accepted by CloudTrail.
     pub shipped: u64,

@@ -113,7 +113,7 @@ pub(crate) struct Run<'a, P> {
     pub(crate) port: &'a P,
     pub(crate) config: &'a Config,
     pub(crate) log: &'a Logger<'a, P>,
-    store: &'a Store<'a, P>,
+    pub(crate) store: &'a Store<'a, P>,
     pub(crate) kong: &'a Kong<'a, P>,
     cloudtrail: &'a CloudTrail<'a, P>,
     pub(crate) budget: Duration,
@@ -228,9 +228,11 @@ impl<'a, P: Ports> Run<'a, P> {
             let head = ledger.stream(pass.stream);
             head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
             // After a run that stopped, both streams look back.
-            if halted.is_none() && pass.halted.is_none() && tally.report.pending == 0 {
+            let complete = halted.is_none() && pass.halted.is_none() && tally.report.pending == 0;
+            if complete {
                 self.complete(&pass, &shared, ledger);
             }
+            self.tell_of_adoption(&pass, &tally, complete);
             let kept = ledger.size(pass.stream);
             if pass.plan.mode == Mode::Full && pass.plan.sweep && kept > MOST_WITHOUT_FILTERS {
                 report.add(Outcome::Partial, Some(too_many(&pass, &shared, kept)));
@@ -279,6 +281,33 @@ impl<'a, P: Ports> Run<'a, P> {
                  the control plane if that is not meant"
             ),
         );
+    }
+
+    /// What came of `adopt_lambda_keys`, and when it has done its work.
+    fn tell_of_adoption(&self, pass: &Pass, tally: &Tally, complete: bool) {
+        let on = self.config.adopt_lambda_keys && pass.stream == Stream::Requests;
+        if !on || pass.plan.is_empty() {
+            return;
+        }
+        let (adopted, shipped) = (tally.adopted, tally.report.shipped);
+        if adopted > 0 {
+            let text = format!(
+                "adopt_lambda_keys: {adopted} request entries count as shipped, since Kong's Lambda has a key for each"
+            );
+            self.log.log(Level::Info, text);
+        } else if pass.first && shipped > 0 {
+            let text = format!(
+                "adopt_lambda_keys: Kong's Lambda has a key for none of the {shipped} request entries that were shipped: \
+                 if it had shipped any, they are in CloudTrail twice now; check that the key-value store named in Spin's \
+                 runtime config is the Lambda's Redis (REDIS_HOST), with the number of its database (REDIS_DB)"
+            );
+            self.log.log(Level::Warn, text);
+        } else if complete {
+            self.log.log(
+                Level::Info,
+                "adopt_lambda_keys can be switched off: no entry that was new to this run has a key of Kong's Lambda",
+            );
+        }
     }
 
     /// Every entry that was met is accounted for: moves the watermark and drops what has expired.
@@ -332,7 +361,7 @@ fn too_many(pass: &Pass, shared: &Shared, kept: usize) -> String {
 
 /// How a stream ended, in the report.
 fn conclude(report: &mut Report, pass: Pass, tally: Tally) {
-    let Tally { report: done, pending, rejected } = tally;
+    let Tally { report: done, pending, rejected, .. } = tally;
     let name = pass.stream.name();
     let few = |reasons: BTreeMap<String, u64>| {
         reasons.into_keys().take(MAX_REASONS).collect::<Vec<_>>().join("; ")

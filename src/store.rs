@@ -53,6 +53,11 @@ impl<'a, P: KeyValue> Store<'a, P> {
         self.counted(key.clone(), || self.port.get(&key))
     }
 
+    /// The value of a key that is not the ledger's: such keys are only ever read.
+    pub fn get_foreign(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        self.counted(key.to_owned(), || self.port.get(key))
+    }
+
     /// Writes all pairs of name and value, together where the store can.
     pub fn set_many(&self, pairs: Vec<(String, Vec<u8>)>) -> Result<(), StoreError> {
         let pairs: Vec<_> =

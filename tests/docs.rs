@@ -114,6 +114,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/decisions/README.md",
         "docs/event-mapping.md",
         "docs/guarantees.md",
+        "docs/migrating.md",
         "docs/queries/README.md",
     ] {
         let folder = path(document).parent().unwrap().to_owned();

@@ -8,7 +8,8 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Every variable with its default; none where Spin must refuse to start without a value.
-const VARIABLES: [(&str, Option<&str>); 23] = [
+const VARIABLES: [(&str, Option<&str>); 24] = [
+    ("adopt_lambda_keys", Some("false")),
     ("allow_outbound", Some("https://*.amazonaws.com")),
     ("audit_streams", Some("requests,objects")),
     ("aws_access_key_id", Some("")),

@@ -15,7 +15,7 @@ use kong_cloudtrail_fuzz::kong::Kong;
 use kong_cloudtrail_fuzz::world::{VARIABLES, World};
 use libfuzzer_sys::fuzz_target;
 
-const NAMES: [&str; 23] = [
+const NAMES: [&str; 24] = [
     "kong_admin_api",
     "kong_admin_path",
     "channel_arn",
@@ -39,6 +39,7 @@ const NAMES: [&str; 23] = [
     "aws_session_token",
     "aws_access_key_id",
     "aws_secret_access_key",
+    "adopt_lambda_keys",
 ];
 
 const SECRETS: [&str; 4] =

@@ -78,6 +78,8 @@ pub struct Config {
     pub run_budget: Duration,
     /// `lease_secs`.
     pub lease: Duration,
+    /// Whether a key of Kong's Lambda counts as shipped.
+    pub adopt_lambda_keys: bool,
     /// Least level of the log lines printed.
     pub log_level: Level,
 }
@@ -154,6 +156,7 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
             full_secs: self.number(&FULL_SECS).into(),
             run_budget: Duration::from_secs(self.number(&RUN_BUDGET_SECS).into()),
             lease: Duration::from_secs(self.number(&LEASE_SECS).into()),
+            adopt_lambda_keys: self.adopt_lambda_keys(),
             log_level: self.log_level(),
             channel: channel.unwrap_or_default(),
         };
@@ -384,6 +387,20 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
                     range.end()
                 ));
                 *default
+            }
+        }
+    }
+
+    fn adopt_lambda_keys(&mut self) -> bool {
+        let value = self.set("adopt_lambda_keys");
+        match value.as_deref() {
+            Some("true") => true,
+            None | Some("false") => false,
+            Some(value) => {
+                self.mistake(format!(
+                    "adopt_lambda_keys {value:?} must be true or false (default false)"
+                ));
+                false
             }
         }
     }

@@ -41,6 +41,7 @@ fn every_mistake_is_reported_at_once_and_names_its_variable() {
         ("audit_streams", "requests,logs"),
         ("external_id", "x"),
         ("ledger", "a b"),
+        ("adopt_lambda_keys", "yes"),
         ("log_level", "loud"),
         ("aws_access_key_id", ""),
         ("allow_outbound", "https://host/path"),
@@ -53,13 +54,14 @@ fn every_mistake_is_reported_at_once_and_names_its_variable() {
         "audit_streams",
         "external_id",
         "ledger",
+        "adopt_lambda_keys",
         "log_level",
         "aws_access_key_id",
         "allow_outbound",
     ] {
         assert!(found.iter().any(|text| text.starts_with(name)), "{name} is missing in {found:#?}");
     }
-    assert_eq!(found.len(), 10, "{found:#?}");
+    assert_eq!(found.len(), 11, "{found:#?}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ mod command;
 mod dead_letters;
 mod job;
 mod kongs;
+mod lambda;
 mod runs;
 mod signature;
 mod sizes;

@@ -45,7 +45,8 @@ pub fn stores() -> Vec<Store> {
     vec![Store::Sqlite]
 }
 
-fn redis_url() -> Option<String> {
+/// The Redis for tests, where there is one.
+pub fn redis_url() -> Option<String> {
     std::env::var("KONG_CLOUDTRAIL_TEST_REDIS_URL").ok()
 }
 

@@ -1,10 +1,12 @@
 //! An event data store in SQLite, for queries in Trino's SQL.
 //!
-//! A query runs as its file has it, its four placeholders replaced. That of the table becomes
-//! `events AS eventdata`: so `eventdata.uid`, a field of the struct `eventdata` to Trino, is to
-//! SQLite a column of that table, and `eventtime` is one to both. Trino's functions that SQLite
-//! lacks are registered here, after <https://trino.io/docs/current/functions.html>. A map and an
-//! array are JSON text here, which the queries never see.
+//! A query runs as its file has it, its placeholders replaced. That of the table becomes
+//! `events AS eventdata` and two more: so `eventdata.uid`, a field of the struct `eventdata` to
+//! Trino, is to SQLite a column of that table, and `eventtime` is one to both. The struct within the
+//! struct, `eventdata.useridentity`, is a table in a database of that name, and the struct `metadata`
+//! a table, each with a row for each event. Trino's functions that SQLite lacks are registered here,
+//! after <https://trino.io/docs/current/functions.html>. A map and an array are JSON text here, which
+//! the queries never see.
 
 use std::collections::BTreeMap;
 
@@ -15,6 +17,13 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Row, query};
+
+/// What stands for the event data store.
+const TABLE: &str =
+    "events AS eventdata JOIN eventdata.useridentity USING (record) JOIN metadata USING (record)";
+
+/// The second before the first event comes in.
+pub const FIRST_INGESTION: i64 = 1_767_225_600;
 
 /// Functions registered here; SQLite has the others that the queries use.
 pub const REGISTERED: [&str; 7] =
@@ -29,44 +38,80 @@ impl EventDataStore {
         let connection = Connection::open_in_memory().unwrap();
         connection
             .execute_batch(
-                "CREATE TABLE events (eventcategory, eventtime, eventjson, uid, eventname,
-                    requestparameters, responseelements, additionaleventdata)",
+                "CREATE TABLE events (record INTEGER PRIMARY KEY, eventcategory, eventid, eventtime,
+                    eventjson, uid, eventname, errorcode, sourceipaddress, requestparameters,
+                    responseelements, additionaleventdata);
+                 CREATE TABLE metadata (record INTEGER PRIMARY KEY, ingestiontime);
+                 ATTACH ':memory:' AS eventdata;
+                 CREATE TABLE eventdata.useridentity
+                    (record INTEGER PRIMARY KEY, type, principalid, details)",
             )
             .unwrap();
         register_functions(&connection).unwrap();
         let store = Self(connection);
-        events.into_iter().for_each(|event| store.put(event));
+        events.into_iter().for_each(|event| store.put(&event.data));
         store
     }
 
-    fn put(&self, event: &Event) {
-        let data: Value = serde_json::from_str(&event.data).unwrap();
+    /// Takes an event in, as PutAuditEvents would: whatever is there already. Each comes in a second
+    /// after the one before.
+    pub fn put(&self, event_data: &str) {
+        let data: Value = serde_json::from_str(event_data).unwrap();
         let time = data["eventTime"].as_str().unwrap().replace('T', " ").replace('Z', "");
         // CloudTrail gives the event an id of its own; `eventData` stands in the event.
         let record = serde_json::json!({"eventCategory": "ActivityAuditLog", "eventData": data});
         self.0
             .execute(
-                "INSERT INTO events VALUES ('ActivityAuditLog', ?, ?, ?, ?, ?, ?, ?)",
+                "INSERT INTO events (eventcategory, eventid, eventtime, eventjson, uid, eventname,
+                    errorcode, sourceipaddress, requestparameters, responseelements,
+                    additionaleventdata)
+                 VALUES ('ActivityAuditLog', hex(randomblob(16)), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rusqlite::params![
                     time,
                     record.to_string(),
                     data["UID"].as_str().unwrap(),
                     data["eventName"].as_str().unwrap(),
+                    data["errorCode"].as_str(),
+                    data["sourceIPAddress"].as_str(),
                     string_map(&data["requestParameters"]),
                     string_map(&data["responseElements"]),
                     string_map(&data["additionalEventData"]),
                 ],
             )
             .unwrap();
+        let record = self.0.last_insert_rowid();
+        let identity = &data["userIdentity"];
+        self.0
+            .execute(
+                "INSERT INTO eventdata.useridentity VALUES (?, ?, ?, ?)",
+                rusqlite::params![
+                    record,
+                    identity["type"].as_str().unwrap(),
+                    identity["principalId"].as_str().unwrap(),
+                    string_map(&identity["details"]),
+                ],
+            )
+            .unwrap();
+        self.0
+            .execute(
+                "INSERT INTO metadata VALUES (?1, datetime(1767225600 + ?1, 'unixepoch'))",
+                [record],
+            )
+            .unwrap();
     }
 
-    /// The rows of the query of that name, asked about that event.
+    /// The rows of the query of that name, asked about that event, in a span that holds it.
     pub fn rows(&self, name: &str, event_id: &str) -> Vec<Row> {
-        let sql = query(name)
-            .replace("<event_data_store_id>", "events AS eventdata")
-            .replace("<event_id>", event_id)
-            .replace("<from>", "2023-02-01 00:00:00")
-            .replace("<to>", "2023-03-01 00:00:00");
+        let span = [("<from>", "2023-02-01 00:00:00"), ("<to>", "2023-03-01 00:00:00")];
+        self.ask(name, &[span[0], span[1], ("<event_id>", event_id)])
+    }
+
+    /// The rows of the query of that name, with its placeholders filled in.
+    pub fn ask(&self, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
+        let sql = query(name).replace("<event_data_store_id>", TABLE);
+        let sql = placeholders
+            .iter()
+            .fold(sql, |sql, (placeholder, value)| sql.replace(placeholder, value));
         let mut statement = self.0.prepare(&sql).unwrap_or_else(|error| panic!("{name}: {error}"));
         let columns: Vec<String> =
             statement.column_names().into_iter().map(str::to_owned).collect();

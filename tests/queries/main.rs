@@ -1,7 +1,8 @@
 //! The queries of `docs/queries/`, each as the file has it.
 //!
 //! `assembled` and `listed` run them on events that the mapping itself makes of large entries, and
-//! compare what comes out with what went in, byte for byte. CloudTrail Lake cannot be had here, so
+//! compare what comes out with what went in, byte for byte. `audit` runs the others on the trail of the
+//! simulated Kong, as the demo ships it, and compares with Kong's own entries. CloudTrail Lake cannot be had here, so
 //! SQLite stands in for its Trino: `lake` says how. That proves the logic of the queries: which
 //! parts belong to what, their order, that a text is whole, and that its hash is the one in the
 //! event. It does not prove what is AWS's alone: its types, its limits, and how it turns an object
@@ -11,6 +12,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod assembled;
+mod audit;
 mod lake;
 mod listed;
 mod syntax;

@@ -1,0 +1,28 @@
+-- Logins to Kong Manager, failed ones too, and logouts: one row for each, the newest first.
+SELECT
+    eventdata.uid AS event_id,
+    max(eventdata.eventtime) AS event_time,
+    max(CASE
+        WHEN eventdata.eventname = 'DELETEauth' THEN 'logout'
+        WHEN element_at(eventdata.additionaleventdata, 'status') >= '400' THEN 'failed login'
+        ELSE 'login'
+    END) AS what,
+    max(eventdata.useridentity.principalid) AS principal_id,
+    max(element_at(eventdata.useridentity.details, 'userName')) AS user_name,
+    max(eventdata.sourceipaddress) AS source_ip,
+    max(element_at(eventdata.additionaleventdata, 'status')) AS status
+FROM <event_data_store_id>
+WHERE eventcategory = 'ActivityAuditLog'
+    AND eventtime >= '<from>'
+    AND eventtime < '<to>'
+    AND (
+        eventdata.eventname = 'GETauth'
+        OR eventdata.eventname = 'DELETEauth'
+            AND element_at(eventdata.requestparameters, 'queryParameters') = 'session_logout=true'
+    )
+    -- Without this line: calls of other clients too, and those of a Kong before 3.2 and events of Kong's
+    -- Lambda, which do not tell.
+    AND element_at(eventdata.additionaleventdata, 'request_source') = 'kong-manager'
+-- Grouped, since an entry may have been shipped twice.
+GROUP BY eventdata.uid
+ORDER BY event_time DESC, event_id
