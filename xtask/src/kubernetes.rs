@@ -94,8 +94,8 @@ fn build(kubectl: &Path, built: &Path) -> Result<Vec<PathBuf>> {
         let file = built.join(name).with_extension("yaml");
         let mut command = Command::new(kubectl);
         command.arg("kustomize").arg(kustomization).arg("--output").arg(&file);
-        let finished =
-            shell::run(&format!("kustomize {}", name.display()), &mut command)?.or_show("kubectl")?;
+        let finished = shell::run(&format!("kustomize {}", name.display()), &mut command)?
+            .or_show("kubectl")?;
         // A deprecated field is a warning there, and an error one day.
         ensure!(finished.stderr.is_empty(), "kubectl warns: {}", finished.stderr.trim());
         Ok(file)
