@@ -110,6 +110,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
     for document in [
         "README.md",
         "CHANGELOG.md",
+        "deploy/kubernetes/README.md",
         "docs/architecture.md",
         "docs/decisions/README.md",
         "docs/event-mapping.md",

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use kong_cloudtrail_host::{Ending, Entry};
 use kong_cloudtrail_sim::kong;
 
 use super::support::{Answer, Store, World, host};
@@ -49,4 +50,14 @@ async fn the_command_trigger_runs_the_same_component() {
     let (status, stdout, stderr) = once(&world, "spin-command.toml", &[]);
     assert_eq!(status, 0, "{stdout}{stderr}");
     assert_eq!(world.cloudtrail.status().accepted, 10);
+}
+
+/// A returned error would be a success to the command trigger in SpinKube's shim.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_run_of_the_command_trigger_exits_with_a_status_after_its_report() {
+    let mut world = World::new(Store::Sqlite, kong::Options::default());
+    world.set("page_size", "0");
+    let outcome = world.app().call(Entry::Command, |_| {}).await.unwrap();
+    assert_eq!(outcome.ending, Ending::Failed);
+    assert_eq!(outcome.report.unwrap()["outcome"], "failed");
 }

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::redis::Redis;
 use crate::round::{Outcome, Round};
 use crate::tool::{self, Installs};
-use crate::{build, shell};
+use crate::{build, kubernetes, shell};
 
 /// Where the tests find their Redis. Without it they say `SKIPPED` for what they leave out, which
 /// is counted.
@@ -42,6 +42,7 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
         return Ok(());
     }
     let redis = redis(round, installs);
+    let manifests = kubernetes::manifests(round, installs);
     let mut tests = tool::cargo()?;
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     // More than there are cores on a small machine: the tests with processes mostly wait.
@@ -49,6 +50,10 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
     match &redis {
         Some(redis) => tests.env(REDIS_URL, redis.url()),
         None => tests.env_remove(REDIS_URL),
+    };
+    match &manifests {
+        Some(built) => tests.env(kubernetes::MANIFESTS, built),
+        None => tests.env_remove(kubernetes::MANIFESTS),
     };
     let finished = shell::run("unit, doc and integration tests", &mut tests)?;
     round.tests("tests", finished);

@@ -45,8 +45,11 @@ pub enum Line<'a> {
 pub enum Ending {
     /// It returned; `wasi:cli/run` returned ok.
     Returned,
-    /// `wasi:cli/run` returned an error, or the component exited with a status other than 0.
+    /// The component exited with a status other than 0.
     Failed,
+    /// `wasi:cli/run` returned an error. That is a failure too, but not to every host: Spin's
+    /// command trigger up to 0.5.3 drops it and succeeds.
+    ReturnedError,
     /// It trapped, with wasmtime's message.
     Trapped(String),
 }
@@ -175,7 +178,7 @@ impl App {
         };
         let ending = match result {
             Ok(Ok(())) => Ending::Returned,
-            Ok(Err(())) => Ending::Failed,
+            Ok(Err(())) => Ending::ReturnedError,
             Err(error) => match error.downcast_ref::<I32Exit>() {
                 Some(I32Exit(0)) => Ending::Returned,
                 Some(I32Exit(_)) => Ending::Failed,

@@ -187,7 +187,7 @@ async fn run(app: &App, args: &RunArgs) -> Result<ExitCode> {
         }
         Trigger::Command => Ok(match call(app, args).await?.ending {
             Ending::Returned => ExitCode::SUCCESS,
-            Ending::Failed => ExitCode::FAILURE,
+            Ending::Failed | Ending::ReturnedError => ExitCode::FAILURE,
             Ending::Trapped(message) => {
                 eprintln!("error: the component trapped: {message}");
                 ExitCode::FAILURE

@@ -75,7 +75,7 @@ async fn the_command_trigger_runs_wasi_cli_run_whose_error_is_seen() {
     let folder = folder(&format!("{MANIFEST}{COMMAND}"));
     assert_eq!(probe(&folder, "print").entry(), Entry::Command);
     assert_eq!(probe(&folder, "print").tick().await.unwrap().ending, Ending::Returned);
-    assert_eq!(probe(&folder, "error").tick().await.unwrap().ending, Ending::Failed);
+    assert_eq!(probe(&folder, "error").tick().await.unwrap().ending, Ending::ReturnedError);
     let timer = probe(&folder, "error").call(Entry::Timer, |_| {}).await.unwrap();
     assert_eq!(timer.ending, Ending::Returned);
 }
