@@ -16,11 +16,21 @@ pub struct StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the key-value store failed at {}: {}; check that the store named in Spin's runtime config is up and reachable",
-            self.key, self.why
-        )
+        write!(f, "the key-value store failed at {}: {}; {}", self.key, self.why, remedy(&self.why.0))
+    }
+}
+
+/// By the words of the libraries with which Spin reaches Redis: OpenSSL's and Redis's own.
+fn remedy(why: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"]) {
+        "check user and password in the url of [key_value_store.default] in the runtime config, and what Redis's ACL allows \
+         that user"
+    } else if says(&["ertificate", "Hostname mismatch", "SSL", "tls", "Tls"]) {
+        "over rediss:// the certificate's authority must be in the system's store, or in the file that SSL_CERT_FILE names to \
+         the host, and the certificate must name the host in the url of [key_value_store.default] and be valid now"
+    } else {
+        "check that the store named in Spin's runtime config is up and reachable"
     }
 }
 

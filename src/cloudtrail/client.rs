@@ -10,7 +10,7 @@ use crate::aws;
 use crate::config::Config;
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random};
 use crate::retry::Retry;
-use crate::wire::query_value;
+use crate::wire::{HANDSHAKES, query_value};
 
 const SERVICE: &str = "cloudtrail-data";
 const TRIES: u32 = 8;
@@ -184,6 +184,9 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                     return None;
                 }
             };
+            if matches!(unreachable, Some(HttpError::Tls(_))) {
+                retry.at_most(HANDSHAKES);
+            }
             if !retry.again(self.port, asked).await {
                 sent.undelivered.extend(batch.items.into_iter().zip(left));
                 // Others may have got through meanwhile.
