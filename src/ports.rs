@@ -62,7 +62,9 @@ impl std::fmt::Display for HttpError {
             Self::Invalid(why) => write!(f, "the request cannot be sent: {why}"),
             Self::Connection(why) => write!(f, "connection failed: {why}"),
             Self::Tls(why) => write!(f, "the TLS handshake failed: {why}"),
-            Self::NoHttp(why) => write!(f, "it ended the connection, or does not speak HTTP: {why}"),
+            Self::NoHttp(why) => {
+                write!(f, "it ended the connection, or does not speak HTTP: {why}")
+            }
             Self::Timeout(why) => write!(f, "timed out: {why}"),
             Self::TooLarge(_) => write!(f, "the answer is larger than the limit"),
         }

@@ -16,7 +16,13 @@ pub struct StoreError {
 
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the key-value store failed at {}: {}; {}", self.key, self.why, remedy(&self.why.0))
+        write!(
+            f,
+            "the key-value store failed at {}: {}; {}",
+            self.key,
+            self.why,
+            remedy(&self.why.0)
+        )
     }
 }
 
@@ -96,5 +102,28 @@ impl<'a, P: KeyValue> Store<'a, P> {
     ) -> Result<T, StoreError> {
         self.calls.set(self.calls.get() + 1);
         call().map_err(|why| StoreError { key, why })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_redis_refuses_and_what_its_certificate_lacks_lead_to_their_settings() {
+        for (why, names) in [
+            ("Password authentication failed - AuthenticationFailed", "user and password"),
+            ("NOPERM: this user has no permissions to run the 'mset' command", "ACL"),
+            ("error:0A000086:SSL routines::certificate verify failed", "SSL_CERT_FILE"),
+            ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE"),
+            ("Connection refused (os error 111)", "up and reachable"),
+        ] {
+            let error = StoreError {
+                key: "kong-cloudtrail:a:head".to_owned(),
+                why: KeyValueError(why.to_owned()),
+            };
+            let text = error.to_string();
+            assert!(text.contains(names) && text.contains(why), "{text}");
+        }
     }
 }

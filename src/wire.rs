@@ -79,6 +79,20 @@ mod tests {
     }
 
     #[test]
+    fn a_tls_failure_leads_to_its_settings_and_others_do_not() {
+        let told = |error| tls_remedy(&error, "kong_admin_api").map(|text| text.to_string());
+        let handshake = told(HttpError::Tls("x".to_owned())).unwrap();
+        let after_it = told(HttpError::NoHttp("x".to_owned())).unwrap();
+        for text in [&handshake, &after_it] {
+            for setting in ["kong_admin_api", "[[client_tls]]", "client_cert_file", "http://"] {
+                assert!(text.contains(setting), "{text}");
+            }
+        }
+        assert!(handshake.contains("ca_roots_file") && !after_it.contains("ca_roots_file"));
+        assert_eq!(told(HttpError::Connection("refused".to_owned())), None);
+    }
+
+    #[test]
     fn a_query_value_leaves_unreserved_characters_alone() {
         assert_eq!(query_value("a-b_c.d~e/f:g h\u{e9}").to_string(), "a-b_c.d~e%2Ff%3Ag%20h%C3%A9");
     }

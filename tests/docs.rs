@@ -115,6 +115,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/event-mapping.md",
         "docs/guarantees.md",
         "docs/queries/README.md",
+        "docs/tls.md",
     ] {
         let folder = path(document).parent().unwrap().to_owned();
         let document_text = text(document);

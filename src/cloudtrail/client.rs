@@ -156,8 +156,12 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                     (None, left, None)
                 }
                 Answer::Again { throttled, asked, why, error } => {
+                    let handshake_failed = matches!(error, Some(HttpError::Tls(_)));
                     if throttled {
                         self.concurrency.set((self.concurrency.get() / 2).max(1));
+                    } else if handshake_failed {
+                        // Nothing was sent.
+                        retry.at_most(HANDSHAKES);
                     } else {
                         self.doubt(batch.items.len());
                     }
@@ -184,9 +188,6 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                     return None;
                 }
             };
-            if matches!(unreachable, Some(HttpError::Tls(_))) {
-                retry.at_most(HANDSHAKES);
-            }
             if !retry.again(self.port, asked).await {
                 sent.undelivered.extend(batch.items.into_iter().zip(left));
                 // Others may have got through meanwhile.

@@ -408,6 +408,22 @@ mod tests {
     }
 
     #[test]
+    fn a_400_of_nginx_is_told_from_one_of_kong() {
+        let status = |body: &str| {
+            let response = http::Response::builder().status(400).body(body.into()).unwrap();
+            check_status("/", &response).unwrap_err()
+        };
+        let page = |why: &str| status(&format!("<html><head><title>400 {why}</title></head>"));
+        assert_eq!(page("The plain HTTP request was sent to HTTPS port"), KongError::SpeaksTls);
+        for why in ["No required SSL certificate was sent", "The SSL certificate error"] {
+            assert_eq!(page(why), KongError::ClientCertificate { why });
+            assert!(!page(why).is_passing());
+        }
+        let other = KongError::Status { status: 400, path: "/".to_owned() };
+        assert_eq!(status(r#"{"message":"bad request"}"#), other);
+    }
+
+    #[test]
     fn what_does_not_end_as_a_page_is_no_page() {
         assert!(cut(r#"{"data":[{"payload":"x"#, "xxxxxxxx").is_none());
         assert!(cut(r#"{"data":[{"payload":"x"#, r#"x"}],"next":"/n"}"#).is_none());

@@ -77,10 +77,9 @@ impl KongError {
     /// Whether the same request may succeed when it is made again.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Http(error) => !matches!(
-                error,
-                HttpError::Denied | HttpError::Invalid(_) | HttpError::TooLarge(_)
-            ),
+            Self::Http(error) => {
+                !matches!(error, HttpError::Denied | HttpError::Invalid(_) | HttpError::TooLarge(_))
+            }
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             Self::Malformed { .. } => true,
             _ => false,

@@ -41,8 +41,7 @@ pub async fn send(
         (options.connect_timeout, options.first_byte_timeout, options.between_bytes_timeout)
     });
     let connector = Connector { config, limit: connect.unwrap_or(LONGEST) };
-    let client =
-        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
+    let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
     let response = timeout(first_byte.unwrap_or(LONGEST), client.request(request))
         .await
         .map_err(|_| Error::ConnectionReadTimeout)?
