@@ -31,7 +31,7 @@ impl Authority {
 
     /// A server's identity.
     pub fn server(&self, name: &str) -> Identity {
-        self.sign(server(name))
+        self.sign(&server(name))
     }
 
     /// A server's identity that was valid once.
@@ -39,7 +39,7 @@ impl Authority {
         let mut params = server(name);
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
-        self.sign(params)
+        self.sign(&params)
     }
 
     /// A client's identity.
@@ -47,10 +47,10 @@ impl Authority {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, name);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        self.sign(params)
+        self.sign(&params)
     }
 
-    fn sign(&self, params: CertificateParams) -> Identity {
+    fn sign(&self, params: &CertificateParams) -> Identity {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.0).unwrap();
         Identity { certificate: certificate.pem(), key: key.serialize_pem() }

@@ -1,7 +1,8 @@
 //! The ledger in a Redis over TLS, with a user and a password.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::fs::File;
+use std::net::TcpListener;
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -16,50 +17,70 @@ pub const PASSWORD: &str = "redis-password-that-nobody-may-see";
 const USER: &str = "kong-cloudtrail on >redis-password-that-nobody-may-see resetkeys ~kong-cloudtrail:* -@all +get +set +mset +del \
                     +exists +ping +watch +multi +exec +unwatch +client|setinfo";
 
-/// A real server that speaks TLS alone; ended when dropped.
+/// A real server that speaks TLS alone, but for a socket by which it is seen to be ready; ended when
+/// dropped.
 struct Redis {
     server: Child,
     port: u16,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Redis {
     /// None, with a word on stderr, where there is no `redis-server` that speaks TLS.
     fn start(identity: &Identity) -> Option<Self> {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: &str| {
-            let path = folder.path().join(name);
-            std::fs::write(&path, text).unwrap();
-            path
-        };
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        // Another process may take the port that was free.
+        for _ in 0..5 {
+            let mut redis = match Self::spawn(identity) {
+                Ok(redis) => redis,
+                Err(error) => {
+                    eprintln!("SKIPPED: TLS with Redis; redis-server cannot be run: {error}");
+                    return None;
+                }
+            };
+            if redis.is_ready() {
+                return Some(redis);
+            }
+            let said = std::fs::read_to_string(redis.folder.path().join("log")).unwrap();
+            if said.contains("Bad directive") {
+                eprintln!("SKIPPED: TLS with Redis; redis-server was built without TLS");
+                return None;
+            }
+            eprintln!("redis-server ended: {said}");
+        }
+        panic!("redis-server does not start");
+    }
+
+    fn spawn(identity: &Identity) -> std::io::Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("server.pem"), &identity.certificate)?;
+        std::fs::write(path("server.key"), &identity.key)?;
+        let log = File::create(path("log"))?;
+        let port = TcpListener::bind((HOST, 0))?.local_addr()?.port();
         let mut command = Command::new("redis-server");
-        command.args(["--bind", "127.0.0.1", "--port", "0", "--save", "", "--appendonly", "no"]);
+        command.args(["--bind", HOST, "--port", "0", "--save", "", "--appendonly", "no"]);
         command.args(["--tls-port", &port.to_string(), "--tls-auth-clients", "no"]);
-        command.arg("--tls-cert-file").arg(file("server.pem", &identity.certificate));
-        command.arg("--tls-key-file").arg(file("server.key", &identity.key));
+        command.arg("--tls-cert-file").arg(path("server.pem"));
+        command.arg("--tls-key-file").arg(path("server.key"));
         // The server wants one, though it asks no client for a certificate.
-        command.arg("--tls-ca-cert-file").arg(folder.path().join("server.pem"));
-        command.args(["--user", USER, "--user", "default off", "--dir"]).arg(folder.path());
-        let mut server = match command.stdout(Stdio::null()).spawn() {
-            Ok(server) => server,
-            Err(error) => {
-                eprintln!("SKIPPED: TLS with Redis, since redis-server cannot be run: {error}");
-                return None;
-            }
-        };
+        command.arg("--tls-ca-cert-file").arg(path("server.pem"));
+        command.args(["--user", USER, "--user", "default off"]);
+        command.arg("--unixsocket").arg(path("socket")).arg("--dir").arg(folder.path());
+        let server = command.stdout(log.try_clone()?).stderr(log).spawn()?;
+        Ok(Self { server, port, folder })
+    }
+
+    /// Whether it came to listen: it opens the socket after the port.
+    fn is_ready(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            if let Some(status) = server.try_wait().unwrap() {
-                eprintln!(
-                    "SKIPPED: TLS with Redis, since redis-server was built without: {status}"
-                );
-                return None;
+        while !self.folder.path().join("socket").exists() {
+            if self.server.try_wait().unwrap().is_some() {
+                return false;
             }
-            assert!(Instant::now() < deadline, "redis-server does not listen on {port}");
+            assert!(Instant::now() < deadline, "redis-server does not listen on {}", self.port);
             std::thread::sleep(Duration::from_millis(10));
         }
-        Some(Self { server, port, _folder: folder })
+        true
     }
 
     fn url(&self, password: &str) -> String {

@@ -29,7 +29,7 @@ use tower_service::Service;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody};
 
 /// WASI's time-out where the component sets none.
-const LONGEST: Duration = Duration::from_secs(600);
+const LONGEST: Duration = Duration::from_mins(10);
 
 /// Sends `request` on a connection of its own.
 pub async fn send(
