@@ -364,6 +364,10 @@ fn http_error(error: &ErrorCode) -> HttpError {
         | ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::HttpResponseTimeout => HttpError::Timeout(error.to_string()),
+        ErrorCode::TlsProtocolError
+        | ErrorCode::TlsCertificateError
+        | ErrorCode::TlsAlertReceived(_) => HttpError::Tls(error.to_string()),
+        ErrorCode::HttpProtocolError => HttpError::NoHttp(error.to_string()),
         ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestMethodInvalid => {
             HttpError::Invalid(error.to_string())
         }

@@ -41,6 +41,11 @@ pub enum HttpError {
     Invalid(String),
     /// The server was not reached, or the answer broke off. Whether the server acted is unknown.
     Connection(String),
+    /// The TLS handshake failed: nothing was sent. Spin 4.0.2 does not tell the component why.
+    Tls(String),
+    /// What came is no HTTP, or the connection ended in its place: so also where a server of TLS 1.3
+    /// refuses the client certificate. Whether the server acted is unknown.
+    NoHttp(String),
     /// One of the time-outs of [`HttpLimits`] passed. Whether the server acted is unknown.
     Timeout(String),
     /// The answer is larger than [`HttpLimits::max_body`]: its two ends, or nothing.
@@ -56,6 +61,10 @@ impl std::fmt::Display for HttpError {
             ),
             Self::Invalid(why) => write!(f, "the request cannot be sent: {why}"),
             Self::Connection(why) => write!(f, "connection failed: {why}"),
+            Self::Tls(why) => write!(f, "the TLS handshake failed: {why}"),
+            Self::NoHttp(why) => {
+                write!(f, "it ended the connection, or does not speak HTTP: {why}")
+            }
             Self::Timeout(why) => write!(f, "timed out: {why}"),
             Self::TooLarge(_) => write!(f, "the answer is larger than the limit"),
         }

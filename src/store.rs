@@ -18,9 +18,25 @@ impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "the key-value store failed at {}: {}; check that the store named in Spin's runtime config is up and reachable",
-            self.key, self.why
+            "the key-value store failed at {}: {}; {}",
+            self.key,
+            self.why,
+            remedy(&self.why.0)
         )
+    }
+}
+
+/// By the words of the libraries with which Spin reaches Redis: OpenSSL's and Redis's own.
+fn remedy(why: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
+    if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"]) {
+        "check user and password in the url of [key_value_store.default] in the runtime config, and what Redis's ACL allows \
+         that user"
+    } else if says(&["ertificate", "Hostname mismatch", "SSL", "tls", "Tls"]) {
+        "over rediss:// the certificate's authority must be in the system's store, or in the file that SSL_CERT_FILE names to \
+         the host, and the certificate must name the host in the url of [key_value_store.default] and be valid now"
+    } else {
+        "check that the store named in Spin's runtime config is up and reachable"
     }
 }
 
@@ -91,5 +107,28 @@ impl<'a, P: KeyValue> Store<'a, P> {
     ) -> Result<T, StoreError> {
         self.calls.set(self.calls.get() + 1);
         call().map_err(|why| StoreError { key, why })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_redis_refuses_and_what_its_certificate_lacks_lead_to_their_settings() {
+        for (why, names) in [
+            ("Password authentication failed - AuthenticationFailed", "user and password"),
+            ("NOPERM: this user has no permissions to run the 'mset' command", "ACL"),
+            ("error:0A000086:SSL routines::certificate verify failed", "SSL_CERT_FILE"),
+            ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE"),
+            ("Connection refused (os error 111)", "up and reachable"),
+        ] {
+            let error = StoreError {
+                key: "kong-cloudtrail:a:head".to_owned(),
+                why: KeyValueError(why.to_owned()),
+            };
+            let text = error.to_string();
+            assert!(text.contains(names) && text.contains(why), "{text}");
+        }
     }
 }

@@ -7,7 +7,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 
-use crate::ports::HttpResponse;
+use crate::ports::{HttpError, HttpResponse};
 
 /// All but the unreserved characters of RFC 3986, as Signature Version 4 wants a query.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -29,6 +29,38 @@ pub fn retry_after(response: &HttpResponse) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
+/// How often a call is tried whose TLS handshake fails: a connection that broke off in it passes, a
+/// certificate that is refused does not, and the host does not tell one from the other.
+pub const HANDSHAKES: u32 = 2;
+
+/// What to look at when `error` is about TLS and the server is the one that the variable `setting`
+/// names; none for other errors.
+pub fn tls_remedy<'s>(error: &HttpError, setting: &'s str) -> Option<impl fmt::Display + use<'s>> {
+    const IDENTITY: &str = "client_cert_file and client_private_key_file";
+    let handshake = match error {
+        HttpError::Tls(_) => true,
+        HttpError::NoHttp(_) => false,
+        _ => return None,
+    };
+    Some(fmt::from_fn(move |f| {
+        if handshake {
+            write!(
+                f,
+                "the host's log says why (RUST_LOG=warn). Its certificate must be of an authority trusted here: set \
+                 ca_roots_file in a [[client_tls]] of the runtime config whose hosts has the host of {setting}, without \
+                 port; be valid now; and name the host of {setting}. If it asks for a client certificate, set {IDENTITY} \
+                 there; if it speaks plain HTTP, write http:// in {setting}"
+            )
+        } else {
+            write!(
+                f,
+                "the host's log may say why (RUST_LOG=warn). If it asks for a client certificate, {IDENTITY} in the \
+                 [[client_tls]] of its host are missing or refused; check also the scheme in {setting}: http:// or https://"
+            )
+        }
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -44,6 +76,20 @@ mod tests {
         let at = |value| date(&response("date", value));
         assert_eq!(at("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(at("yesterday"), None);
+    }
+
+    #[test]
+    fn a_tls_failure_leads_to_its_settings_and_others_do_not() {
+        let told = |error| tls_remedy(&error, "kong_admin_api").map(|text| text.to_string());
+        let handshake = told(HttpError::Tls("x".to_owned())).unwrap();
+        let after_it = told(HttpError::NoHttp("x".to_owned())).unwrap();
+        for text in [&handshake, &after_it] {
+            for setting in ["kong_admin_api", "[[client_tls]]", "client_cert_file", "http://"] {
+                assert!(text.contains(setting), "{text}");
+            }
+        }
+        assert!(handshake.contains("ca_roots_file") && !after_it.contains("ca_roots_file"));
+        assert_eq!(told(HttpError::Connection("refused".to_owned())), None);
     }
 
     #[test]

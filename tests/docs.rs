@@ -117,6 +117,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/guarantees.md",
         "docs/migrating.md",
         "docs/queries/README.md",
+        "docs/tls.md",
     ] {
         let folder = path(document).parent().unwrap().to_owned();
         let document_text = text(document);

@@ -10,7 +10,7 @@ use crate::aws;
 use crate::config::Config;
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random};
 use crate::retry::Retry;
-use crate::wire::query_value;
+use crate::wire::{HANDSHAKES, query_value};
 
 const SERVICE: &str = "cloudtrail-data";
 const TRIES: u32 = 8;
@@ -156,8 +156,12 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                     (None, left, None)
                 }
                 Answer::Again { throttled, asked, why, error } => {
+                    let handshake_failed = matches!(error, Some(HttpError::Tls(_)));
                     if throttled {
                         self.concurrency.set((self.concurrency.get() / 2).max(1));
+                    } else if handshake_failed {
+                        // Nothing was sent.
+                        retry.at_most(HANDSHAKES);
                     } else {
                         self.doubt(batch.items.len());
                     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::ports::{HttpError, HttpResponse};
-use crate::wire::{date, retry_after};
+use crate::wire::{date, retry_after, tls_remedy};
 
 /// Why the whole run stops: nothing else would fare better.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,11 +35,17 @@ impl fmt::Display for Stop {
                 }
                 write!(f, ": {}", remedy(code))
             }
-            Self::Unreachable(error) => write!(
-                f,
-                "CloudTrail cannot be reached: {error}; check the network path to the CloudTrail Data endpoint (a NAT \
-                 gateway, or an interface endpoint named in cloudtrail_endpoint and allow_outbound)"
-            ),
+            Self::Unreachable(error) => {
+                write!(f, "CloudTrail cannot be reached: {error}; ")?;
+                match tls_remedy(error, "cloudtrail_endpoint") {
+                    Some(remedy) => remedy.fmt(f),
+                    None => write!(
+                        f,
+                        "check the network path to the CloudTrail Data endpoint (a NAT gateway, or an interface endpoint \
+                         named in cloudtrail_endpoint and allow_outbound)"
+                    ),
+                }
+            }
             Self::Unsendable(why) => f.write_str(why),
         }
     }

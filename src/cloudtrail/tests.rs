@@ -322,3 +322,15 @@ fn a_clock_that_is_off_is_set_right_once() {
     assert_eq!(script.calls.borrow().len(), 2);
     assert!(sent.stop.unwrap().to_string().contains("aws_secret_access_key"));
 }
+
+#[test]
+fn a_failed_handshake_is_tried_once_more_and_leaves_no_doubt() {
+    let failed = || Err(HttpError::Tls("no trust".to_owned()));
+    let script = Script::new([failed(), failed(), failed()]);
+    within(&script, 3000, |cloudtrail| {
+        let sent = now(cloudtrail.send(batch(&["a"]), || true));
+        assert_eq!((cloudtrail.calls(), cloudtrail.doubtful()), (2, 0));
+        let stop = sent.stop.unwrap().to_string();
+        assert!(stop.contains("ca_roots_file") && stop.contains("cloudtrail_endpoint"), "{stop}");
+    });
+}

@@ -13,7 +13,7 @@ use super::{Entry, KongError, Stream, Version, Window, text};
 use crate::config::Config;
 use crate::ports::{Clock, Ends, Http, HttpError, HttpLimits, HttpResponse, Random};
 use crate::retry::Retry;
-use crate::wire::{date, query_value, retry_after};
+use crate::wire::{HANDSHAKES, date, query_value, retry_after};
 
 /// Largest page, in bytes; of a larger one, half as many entries are asked for.
 const MAX_PAGE: usize = 16 * 1024 * 1024;
@@ -272,6 +272,9 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
             };
             match outcome {
                 Err(error) if error.is_passing() => {
+                    if matches!(error, KongError::Http(HttpError::Tls(_))) {
+                        retry.at_most(HANDSHAKES);
+                    }
                     if !retry.again(self.port, asked).await {
                         return Err(error);
                     }
@@ -313,8 +316,21 @@ fn check_status(path: &str, response: &HttpResponse) -> Result<(), KongError> {
         200 => Ok(()),
         status @ (401 | 403) => Err(KongError::TokenRefused { status, path }),
         404 if path.starts_with("/audit/") => Err(KongError::NoAuditLog { path }),
+        400 => Err(nginx_error(response.body()).unwrap_or(KongError::Status { status: 400, path })),
         status => Err(KongError::Status { status, path }),
     }
+}
+
+/// What nginx says in a 400 of its own, before Kong sees the request.
+fn nginx_error(page: &[u8]) -> Option<KongError> {
+    let page = String::from_utf8_lossy(page);
+    if page.contains("plain HTTP request was sent to HTTPS port") {
+        return Some(KongError::SpeaksTls);
+    }
+    ["No required SSL certificate was sent", "The SSL certificate error"]
+        .into_iter()
+        .find(|why| page.contains(why))
+        .map(|why| KongError::ClientCertificate { why })
 }
 
 fn body_text(path: &str, response: HttpResponse) -> Result<String, KongError> {
@@ -389,6 +405,22 @@ mod tests {
         let last = cut(r#"{"data":[{"payload":"\"request_id\":\"b\""#, r#"x"}],"next":null}"#);
         let last = last.unwrap();
         assert_eq!((last.left_out(), last.offset.as_deref()), (Some("of unknown id"), None));
+    }
+
+    #[test]
+    fn a_400_of_nginx_is_told_from_one_of_kong() {
+        let status = |body: &str| {
+            let response = http::Response::builder().status(400).body(body.into()).unwrap();
+            check_status("/", &response).unwrap_err()
+        };
+        let page = |why: &str| status(&format!("<html><head><title>400 {why}</title></head>"));
+        assert_eq!(page("The plain HTTP request was sent to HTTPS port"), KongError::SpeaksTls);
+        for why in ["No required SSL certificate was sent", "The SSL certificate error"] {
+            assert_eq!(page(why), KongError::ClientCertificate { why });
+            assert!(!page(why).is_passing());
+        }
+        let other = KongError::Status { status: 400, path: "/".to_owned() };
+        assert_eq!(status(r#"{"message":"bad request"}"#), other);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Stream;
 use crate::ports::HttpError;
+use crate::wire::tls_remedy;
 
 /// Why Kong's audit log could not be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,13 @@ pub enum KongError {
         /// That path.
         path: String,
     },
+    /// 400 by the nginx below Kong: no client certificate, or one that it does not accept.
+    ClientCertificate {
+        /// nginx's words.
+        why: &'static str,
+    },
+    /// 400 since plain HTTP came to a port that speaks TLS.
+    SpeaksTls,
     /// Another status.
     Status {
         /// The status.
@@ -69,7 +77,9 @@ impl KongError {
     /// Whether the same request may succeed when it is made again.
     pub fn is_passing(&self) -> bool {
         match self {
-            Self::Http(error) => matches!(error, HttpError::Connection(_) | HttpError::Timeout(_)),
+            Self::Http(error) => {
+                !matches!(error, HttpError::Denied | HttpError::Invalid(_) | HttpError::TooLarge(_))
+            }
             Self::Status { status, .. } => *status == 429 || *status >= 500,
             Self::Malformed { .. } => true,
             _ => false,
@@ -85,10 +95,23 @@ impl fmt::Display for KongError {
                 "an answer of Kong's Admin API is larger than this version reads: 16 MiB for a page of several entries, 48 \
                  MiB for a single one"
             ),
-            Self::Http(error) => write!(
+            Self::Http(error) => {
+                write!(f, "Kong's Admin API cannot be reached: {error}; ")?;
+                match tls_remedy(error, "kong_admin_api") {
+                    Some(remedy) => remedy.fmt(f),
+                    None => write!(f, "check kong_admin_api, and the network path to it"),
+                }
+            }
+            Self::ClientCertificate { why } => write!(
                 f,
-                "Kong's Admin API cannot be reached: {error}; check kong_admin_api, the network path to it, and its \
-                 certificate"
+                "Kong asks for a client certificate and answered 400 ({why}): set client_cert_file and \
+                 client_private_key_file in the [[client_tls]] of the runtime config whose hosts has the host of \
+                 kong_admin_api, to a certificate of an authority that Kong accepts \
+                 (nginx_admin_ssl_client_certificate) and that is valid now"
+            ),
+            Self::SpeaksTls => write!(
+                f,
+                "Kong's Admin API speaks TLS there: write https:// in kong_admin_api, or give the port of its plain HTTP"
             ),
             Self::TokenRefused { status, path } => write!(
                 f,

@@ -14,6 +14,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::allowed_hosts;
 use crate::application::{Application, Options};
+use crate::client_tls::ClientTls;
 use crate::files;
 use crate::http::Outbound;
 use crate::instance::{ComponentVariables, Instance, Memory, linker};
@@ -92,6 +93,7 @@ pub struct App {
     variables: Arc<Variables>,
     stores: Arc<Managers>,
     allowed_hosts: Arc<[String]>,
+    tls: Arc<ClientTls>,
     files: Option<TempDir>,
     max_memory: Option<usize>,
 }
@@ -103,7 +105,7 @@ impl App {
         let cache_dir = options.cache_dir.clone();
         let Application { manifest, root, variables, stores, runtime_config } =
             Application::read(options)?;
-        runtime_config.check_network()?;
+        let tls = runtime_config.network(&manifest.component_id)?;
         allowed_hosts::check(&manifest.component.allowed_outbound_hosts, &variables)?;
         let files = files::copy(&manifest.component, &root)?;
         let (component, exports_timer) =
@@ -114,6 +116,7 @@ impl App {
             exports_timer,
             variables: Arc::new(variables),
             stores: Arc::new(stores),
+            tls: Arc::new(tls),
             files,
             max_memory: runtime_config.max_instance_memory,
             manifest,
@@ -212,6 +215,7 @@ impl App {
                 self.manifest.component_id.clone(),
                 self.allowed_hosts.clone(),
                 self.variables.clone(),
+                self.tls.clone(),
             ),
             table: ResourceTable::new(),
             key_value: KeyValue::new(

@@ -1,13 +1,17 @@
-//! Outbound HTTP: wasmtime's own client behind the component's allow list.
+//! Outbound HTTP behind the component's allow list: wasmtime's own client where it is plain, and
+//! [`https`] by the runtime config's `[[client_tls]]` where it is not.
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use http::Uri;
+use http::uri::Scheme;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::allowed_hosts::AllowedHosts;
+use crate::client_tls::ClientTls;
+use crate::https;
 use crate::variables::Variables;
 
 /// One call's way out.
@@ -15,6 +19,7 @@ pub struct Outbound {
     component_id: String,
     entries: Arc<[String]>,
     variables: Arc<Variables>,
+    tls: Arc<ClientTls>,
     /// Resolved at the first request; none when an entry is malformed, which refuses them all.
     allowed: OnceLock<Option<AllowedHosts>>,
 }
@@ -23,8 +28,13 @@ type Answer =
     Result<(http::Response<WasiBody>, Box<dyn Future<Output = Result<(), Error>> + Send>), Error>;
 
 impl Outbound {
-    pub fn new(component_id: String, entries: Arc<[String]>, variables: Arc<Variables>) -> Self {
-        Self { component_id, entries, variables, allowed: OnceLock::new() }
+    pub fn new(
+        component_id: String,
+        entries: Arc<[String]>,
+        variables: Arc<Variables>,
+        tls: Arc<ClientTls>,
+    ) -> Self {
+        Self { component_id, entries, variables, tls, allowed: OnceLock::new() }
     }
 
     fn allowed(&self) -> Option<&AllowedHosts> {
@@ -87,14 +97,20 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         body_error: Box<dyn Future<Output = Result<(), Error>> + Send>,
     ) -> Box<dyn Future<Output = Answer> + Send> {
-        match self.check(request.uri()) {
-            Ok(()) => {
-                let answer =
-                    wasmtime_wasi_http::default_hooks().send_request(request, options, body_error);
-                Box::new(Pin::from(answer))
-            }
-            Err(error) => Box::new(std::future::ready(Err(error))),
+        let uri = request.uri();
+        if let Err(error) = self.check(uri) {
+            return Box::new(std::future::ready(Err(error)));
         }
+        if uri.scheme() == Some(&Scheme::HTTPS) {
+            let config = self.tls.of(uri.host().unwrap_or_default());
+            return Box::new(async move {
+                let response = https::send(request, options, config).await?;
+                let through: Box<dyn Future<Output = _> + Send> = Box::new(async { Ok(()) });
+                Ok((response, through))
+            });
+        }
+        let answer = wasmtime_wasi_http::default_hooks().send_request(request, options, body_error);
+        Box::new(Pin::from(answer))
     }
 }
 
@@ -118,7 +134,7 @@ mod tests {
         let sources = Sources { given, ..Sources::default() };
         let variables = Variables::new("c", &declared, &BTreeMap::new(), &sources).unwrap();
         let entries = entries.iter().map(|&entry| entry.to_owned()).collect();
-        Outbound::new("c".to_owned(), entries, Arc::new(variables))
+        Outbound::new("c".to_owned(), entries, Arc::new(variables), Arc::default())
     }
 
     async fn get(outbound: &mut Outbound, url: &str) -> Answer {

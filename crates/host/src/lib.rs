@@ -22,6 +22,8 @@
 //!   value;
 //! - `allowed_outbound_hosts`: checked at load with defaults, resolved at the first request, where
 //!   one bad value refuses every request and the component is not told why;
+//! - `[[client_tls]]` of the runtime config, HTTP/2 where the server offers it, and what the
+//!   component learns of a TLS failure, which is little;
 //! - the SQLite and Redis stores with their mistakes ([`key_value`]), the embedded default in
 //!   `.spin/sqlite_key_value.db`, interchangeable with Spin's;
 //! - `files` copied at load; the component's environment is the manifest's alone.
@@ -34,10 +36,12 @@
 //! - The component's stdout comes out on stdout, not on stderr, and in no log file. `--quiet` keeps
 //!   the report line.
 //! - SIGTERM ends `up` as SIGINT does (Spin ignores it), both with status 0.
-//! - Each HTTP request has a connection of its own, HTTP/1.1, and TLS trusts the public web's roots
-//!   alone (Spin pools, speaks HTTP/2 where offered, and takes the system's trust store too).
-//!   `[[client_tls]]`, `[outbound_networking]` and variable providers other than those above are
-//!   refused in the runtime config, not ignored.
+//! - Each HTTP request has a connection of its own (Spin pools). On systems other than Linux the
+//!   platform's authorities are read as a list, not asked for a verdict.
+//! - `[outbound_networking]` and variable providers other than those above are refused in the
+//!   runtime config, not ignored.
+//! - Redis over TLS is checked by rustls, not by the system's library: of `SSL_CERT_FILE` and
+//!   `SSL_CERT_DIR` the one that is set counts alone.
 //! - No raw sockets: `wasi:sockets` is there and denies everything. No call to the application's
 //!   own address, no service chaining.
 //! - A malformed `.env` file is refused at load (Spin reports it at each use).
@@ -74,8 +78,10 @@ mod allowed_hosts;
 mod app;
 mod application;
 mod bindings;
+mod client_tls;
 mod files;
 mod http;
+mod https;
 mod instance;
 pub mod key_value;
 mod lines;

@@ -1,7 +1,7 @@
 //! The runtime config: what Spin reads from `--runtime-config-file`.
 //!
 //! Sections that would change what the component can do and that this host lacks are refused, those
-//! for its network when it is to run; sections for interfaces that it does not offer at all are
+//! for its network when it is to run, as are mistakes in `[[client_tls]]`; sections for interfaces that it does not offer at all are
 //! accepted without effect; other keys are refused, as Spin refuses them.
 
 use std::collections::BTreeMap;
@@ -11,6 +11,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
+use crate::client_tls::ClientTls;
 use crate::key_value::handles::Managers;
 use crate::key_value::memory::MemoryStores;
 use crate::key_value::redis::RedisStores;
@@ -124,15 +125,16 @@ impl RuntimeConfig {
         Ok(config)
     }
 
-    /// Refuses what would change the component's network and this host lacks.
-    pub fn check_network(&self) -> Result<()> {
-        if self.client_tls.is_some() {
-            return Err(lacks("client_tls", "TLS here trusts the public web's roots alone"));
-        }
+    /// The component's TLS. Refuses what would change its network and this host lacks.
+    pub fn network(&self, component_id: &str) -> Result<ClientTls> {
         if self.outbound_networking.is_some() {
             return Err(lacks("outbound_networking", "no network is blocked here"));
         }
-        Ok(())
+        match &self.client_tls {
+            Some(sections) => ClientTls::read(sections.clone(), &self.folder, component_id)
+                .context("the runtime config is refused"),
+            None => Ok(ClientTls::default()),
+        }
     }
 
     /// The stores by label, with the embedded default when `default` is not configured: SQLite in
@@ -173,18 +175,18 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         let config = RuntimeConfig::parse(text, PathBuf::new());
-        format!("{:#}", config.and_then(|config| config.check_network()).unwrap_err())
+        format!("{:#}", config.and_then(|config| config.network("c")).err().unwrap())
     }
 
     #[test]
     fn what_would_change_the_components_reach_is_refused_by_name() {
-        assert!(refusal("[[client_tls]]\nhosts = ['a']").contains("[client_tls]"));
+        assert!(refusal("[[client_tls]]\nhosts = ['a']").contains("`component_ids`"));
         assert!(refusal("[outbound_networking]\nblock_networks = ['private']").contains("blocked"));
         assert!(refusal("[[variables_provider]]\ntype = 'vault'").contains("SPIN_VARIABLE"));
     }
 
     #[test]
-    fn a_network_that_this_host_lacks_does_not_hide_the_stores() {
+    fn a_mistake_about_the_network_does_not_hide_the_stores() {
         let text = "[[client_tls]]\nhosts = ['a']\n[key_value_store.other]\ntype = 'memory'";
         let config = RuntimeConfig::parse(text, PathBuf::new()).unwrap();
         assert!(config.stores(None).unwrap().contains_key("other"));

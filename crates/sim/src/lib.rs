@@ -9,7 +9,8 @@
 //!   generated and added entries.
 //! - [`cloudtrail`]: `PutAuditEvents`, which verifies signature, checksum, schema and limits, and
 //!   keeps what it accepted.
-//! - [`fault`]: what can go wrong with a call of either, as data.
+//! - [`fault`]: what can go wrong with a call of either, as data. [`tls`]: HTTPS, with client
+//!   certificates where they are asked for.
 //! - `front`: what both have before their own handlers: counted calls, latency, faults, `Date`.
 //!   `clock`: a clock that can be moved. `server`: HTTP over connections that can be reset.
 //!   `control`: what their control endpoints share. `random`: seeded randomness.
@@ -38,3 +39,4 @@ mod front;
 pub mod kong;
 mod random;
 mod server;
+pub mod tls;

@@ -1,5 +1,6 @@
-//! HTTP/1.1 on a listener of our own, because two things must be possible that `axum::serve` does
-//! not offer: a TCP connection reset for real, and a server that ends with the value that owns it.
+//! HTTP on a listener of our own, with TLS where that is wanted, because two things must be possible
+//! that `axum::serve` does not offer: a TCP connection reset for real, and a server that ends with
+//! the value that owns it.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
@@ -15,23 +16,29 @@ use axum::body::Body;
 use axum::extract::Request;
 use hyper::body::Incoming;
 use hyper::service::{Service, service_fn};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Notify, oneshot};
 
+use crate::tls::{Accepted, Acceptor};
+
 /// A router being served on a thread of its own until this is dropped.
 #[derive(Debug)]
 pub struct Server {
     address: SocketAddr,
+    scheme: &'static str,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Server {
-    /// Listens on `listen` (port 0 picks a free one) and serves `router` there.
-    pub fn start(listen: SocketAddr, router: Router) -> io::Result<Self> {
+    /// Listens on `listen` (port 0 picks a free one) and serves `router` there, over TLS where there
+    /// is an acceptor.
+    pub fn start(listen: SocketAddr, router: Router, tls: Option<Acceptor>) -> io::Result<Self> {
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let listener = StdListener::bind(listen)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
@@ -42,7 +49,7 @@ impl Server {
             move || {
                 runtime.block_on(async move {
                     tokio::select! {
-                        () = accept(listener, router) => {}
+                        () = accept(listener, router, tls) => {}
                         _ = stopped => {}
                     }
                 });
@@ -50,12 +57,12 @@ impl Server {
                 runtime.shutdown_background();
             },
         )?;
-        Ok(Self { address, stop: Some(stop), thread: Some(thread) })
+        Ok(Self { address, scheme, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// Its origin, `http://ip:port`.
+    /// Its origin, `http://ip:port` or `https://ip:port`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("{}://{}", self.scheme, self.address)
     }
 }
 
@@ -70,12 +77,12 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: StdListener, router: Router) {
+async fn accept(listener: StdListener, router: Router, tls: Option<Acceptor>) {
     let Ok(listener) = TcpListener::from_std(listener) else { return };
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                tokio::spawn(converse(stream, router.clone()));
+                tokio::spawn(converse(stream, router.clone(), tls.clone()));
             }
             // Out of file descriptors, most likely: they come back as connections end.
             Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
@@ -83,10 +90,26 @@ async fn accept(listener: StdListener, router: Router) {
     }
 }
 
-async fn converse(stream: TcpStream, router: Router) {
+async fn converse(stream: TcpStream, router: Router, tls: Option<Acceptor>) {
     let _ = stream.set_nodelay(true);
     let connection = Connection::default();
     let wire = Wire { stream, connection: connection.clone() };
+    match tls {
+        None => serve(wire, router, connection).await,
+        Some(tls) => match tls.accept(wire).await {
+            Ok(Accepted::Plain(wire, answer)) => serve(wire, answer, connection).await,
+            Ok(Accepted::Refused(stream, answer)) => serve(stream, answer, connection).await,
+            Ok(Accepted::Tls(stream)) => serve(stream, router, connection).await,
+            // The handshake failed, and the peer was told.
+            Err(_) => {}
+        },
+    }
+}
+
+async fn serve<S>(stream: S, router: Router, connection: Connection)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let router = TowerToHyperService::new(router);
     let service = {
         let connection = connection.clone();
@@ -95,8 +118,9 @@ async fn converse(stream: TcpStream, router: Router) {
             router.call(request.map(Body::new))
         })
     };
+    let server = auto::Builder::new(TokioExecutor::new());
     tokio::select! {
-        _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(wire), service) => {}
+        _ = server.serve_connection(TokioIo::new(stream), service) => {}
         () = connection.0.asked.notified() => {}
     }
 }
@@ -122,9 +146,17 @@ impl Connection {
 }
 
 /// A TCP stream that closes with a reset when that is wanted.
-struct Wire {
+pub struct Wire {
     stream: TcpStream,
     connection: Connection,
+}
+
+impl Wire {
+    /// The first byte that the peer sends, which is left to be read; none when it sends nothing.
+    pub async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let mut first = [0];
+        Ok((self.stream.peek(&mut first).await? == 1).then_some(first[0]))
+    }
 }
 
 impl Drop for Wire {

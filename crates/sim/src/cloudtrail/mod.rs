@@ -32,6 +32,7 @@ use self::throttle::Throttle;
 use crate::front::{Front, lock};
 use crate::random::{generator, mix, uuid};
 use crate::server::Server;
+use crate::tls::{Acceptor, Tls};
 
 /// The name under which requests are signed.
 const SERVICE: &str = "cloudtrail-data";
@@ -41,6 +42,8 @@ const SERVICE: &str = "cloudtrail-data";
 pub struct Options {
     /// Where to listen; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// HTTPS instead of plain HTTP.
+    pub tls: Option<Tls>,
     /// The channel; region and account come from it.
     pub channel_arn: String,
     /// The access keys that may put events.
@@ -66,6 +69,7 @@ impl Options {
     pub fn new(channel_arn: impl Into<String>, credentials: Credentials) -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
             channel_arn: channel_arn.into(),
             credentials: vec![credentials],
             external_id: None,
@@ -147,7 +151,8 @@ impl Simulator {
     /// Starts an endpoint.
     ///
     /// # Errors
-    /// When the ARN is not a channel's, or the address cannot be listened on.
+    /// When the ARN is not a channel's, the TLS settings do not go together, or the address cannot be
+    /// listened on.
     pub fn start(options: Options) -> io::Result<Self> {
         let channel = Channel::parse(&options.channel_arn).ok_or_else(|| {
             let message = format!(
@@ -169,11 +174,12 @@ impl Simulator {
             accepted: Mutex::new(Accepted::new(options.keep, options.seed)),
             counts: Counts::default(),
         });
-        let server = Server::start(options.listen, control::router(&state))?;
+        let tls = options.tls.as_ref().map(Acceptor::new).transpose()?;
+        let server = Server::start(options.listen, control::router(&state), tls)?;
         Ok(Self { state, server })
     }
 
-    /// The endpoint, `http://ip:port`.
+    /// The endpoint, `http://ip:port` or `https://ip:port`.
     pub fn url(&self) -> String {
         self.server.url()
     }

@@ -40,6 +40,7 @@ use self::version::Version;
 use crate::fault::Rule;
 use crate::front::{Front, lock};
 use crate::server::Server;
+use crate::tls::{Acceptor, Tls};
 
 /// One of Kong's two audit streams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,6 +57,8 @@ pub enum Stream {
 pub struct Options {
     /// Where to listen; port 0 picks a free one.
     pub listen: SocketAddr,
+    /// HTTPS instead of plain HTTP.
+    pub tls: Option<Tls>,
     /// A path before every path of the Admin API, such as `/kong`; empty for none.
     pub admin_path: String,
     /// The version of Kong.
@@ -95,6 +98,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            tls: None,
             admin_path: String::new(),
             version: Version::current(),
             requests: 0,
@@ -170,15 +174,16 @@ impl Simulator {
     /// Starts a Kong.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
+    /// When the address cannot be listened on, or the TLS settings do not go together.
     pub fn start(options: Options) -> io::Result<Self> {
         let listen = options.listen;
+        let tls = options.tls.as_ref().map(Acceptor::new).transpose()?;
         let state = Arc::new(State::new(options));
-        let server = Server::start(listen, api::router(&state))?;
+        let server = Server::start(listen, api::router(&state), tls)?;
         Ok(Self { state, server })
     }
 
-    /// The origin of the Admin API, `http://ip:port`.
+    /// The origin of the Admin API, `http://ip:port` or `https://ip:port`.
     pub fn url(&self) -> String {
         self.server.url()
     }
