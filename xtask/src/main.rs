@@ -11,6 +11,7 @@ mod demo;
 mod fuzz;
 mod mutants;
 mod progress;
+mod python;
 mod redis;
 mod round;
 mod shell;
