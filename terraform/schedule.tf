@@ -24,7 +24,7 @@ resource "aws_scheduler_schedule" "this" {
     ecs_parameters {
       task_definition_arn = aws_ecs_task_definition.this.arn
       launch_type         = "FARGATE"
-      platform_version    = "1.4.0"
+      platform_version    = "LATEST"
       propagate_tags      = "TASK_DEFINITION"
 
       network_configuration {
