@@ -13,7 +13,7 @@ resource "aws_cloudwatch_log_group" "this" {
 locals {
   metric_namespace = "kong-cloudtrail/${var.resource_name}"
 
-  # Filters by name: what is looked for, the metric, and its value. Filters of one metric add up.
+  # Filters by name: what is looked for, the metric, and its value.
   metric_filters = {
     ok_runs = {
       pattern = "{ ($.event = \"run\") && ($.outcome = \"ok\") }"
