@@ -81,7 +81,7 @@ data "aws_iam_policy_document" "execution" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["secretsmanager.${local.region}.amazonaws.com"]
+        values   = ["secretsmanager.${local.region}.${data.aws_partition.current.dns_suffix}"]
       }
     }
   }

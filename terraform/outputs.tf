@@ -14,12 +14,13 @@ output "dead_letters_command" {
 }
 
 output "verify_query" {
-  description = "For the editor of CloudTrail Lake, with the id of the channel's event data store in place of EVENT_DATA_STORE_ID: the latest events of this Kong."
+  description = "For the editor of CloudTrail Lake, with the id of the channel's event data store in place of `<event_data_store_id>`: the latest events of this Kong."
   value       = <<-SQL
-    SELECT eventData.eventTime, eventData.eventName, eventData.userIdentity.principalId, eventData.UID
-    FROM EVENT_DATA_STORE_ID
-    WHERE eventData.eventSource = '${lookup(var.component_variables, "event_source", "kong-gateway")}'
-    ORDER BY eventData.eventTime DESC
+    SELECT eventdata.eventtime, eventdata.eventname, eventdata.useridentity.principalid, eventdata.uid
+    FROM <event_data_store_id>
+    WHERE eventcategory = 'ActivityAuditLog'
+        AND eventdata.eventsource = '${lookup(var.component_variables, "event_source", "kong-gateway")}'
+    ORDER BY eventdata.eventtime DESC
     LIMIT 20
   SQL
 }

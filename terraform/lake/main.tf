@@ -91,6 +91,6 @@ output "channel_arn" {
 }
 
 output "event_data_store_id" {
-  description = "For `EVENT_DATA_STORE_ID` in queries."
+  description = "For `<event_data_store_id>` in queries."
   value       = element(split("/", aws_cloudtrail_event_data_store.this.arn), 1)
 }

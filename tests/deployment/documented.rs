@@ -91,7 +91,7 @@ fn every_variable_is_used() {
         let text = module.text();
         let words: BTreeSet<&str> = text
             .split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
-            .flat_map(|word| word.strip_prefix("var."))
+            .filter_map(|word| word.strip_prefix("var."))
             .collect();
         for variable in module.blocks("variable") {
             let name = label(variable, 0);
@@ -132,11 +132,8 @@ fn the_examples_give_the_module_what_it_takes_and_all_that_it_requires() {
         let folder = format!("terraform/examples/{mode}");
         let example = Module::read(&folder);
         let call = example.blocks("module").next().unwrap().body();
-        let given: BTreeSet<&str> = call
-            .attributes()
-            .map(|argument| argument.key())
-            .filter(|name| *name != "source")
-            .collect();
+        let given: BTreeSet<&str> =
+            call.attributes().map(hcl::Attribute::key).filter(|name| *name != "source").collect();
         assert!(given.is_subset(&takes), "{folder}");
         assert!(required.is_subset(&given), "{folder}");
         assert_eq!(argument(call, "run_mode").as_deref(), Some(mode));

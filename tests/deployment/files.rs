@@ -42,7 +42,7 @@ impl Module {
         let parsed = |(name, text): (&String, &String)| -> Body {
             hcl::parse(text).unwrap_or_else(|why| panic!("{folder}/{name}: {why}"))
         };
-        let blocks = files.iter().map(parsed).flat_map(|body| body.into_blocks()).collect();
+        let blocks = files.iter().map(parsed).flat_map(Body::into_blocks).collect();
         Self { files, blocks }
     }
 

@@ -50,6 +50,7 @@ const GRACE_SECS: u64 = 900;
 #[derive(Serialize)]
 struct RuntimeConfig {
     key_value_store: BTreeMap<&'static str, Store>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     client_tls: Vec<ClientTls>,
 }
 

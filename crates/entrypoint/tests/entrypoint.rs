@@ -200,6 +200,18 @@ fn what_is_written_is_for_this_user_alone_and_replaces_what_was_there() {
 }
 
 #[test]
+fn without_certificates_there_is_nothing_about_tls() {
+    let container = Container::with_spin("exit 0");
+    container.run(&["run"]);
+    let expected: Table = "[key_value_store.default]\n\
+        type = 'redis'\n\
+        url = 'rediss://ledger.example:6379'"
+        .parse()
+        .unwrap();
+    assert_eq!(container.config(), expected);
+}
+
+#[test]
 fn a_client_certificate_alone_leaves_the_public_authorities_in_force() {
     let container = Container::with_spin("exit 0")
         .set("SPIN_VARIABLE_KONG_ADMIN_API", "https://kong.example")
