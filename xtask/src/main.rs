@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod ci;
 mod demo;
+mod deployment;
 mod fuzz;
 mod kubernetes;
 mod mutants;
@@ -18,6 +19,7 @@ mod round;
 mod shell;
 mod simulators;
 mod soak;
+mod terraform;
 mod test;
 mod tool;
 mod up;
@@ -49,6 +51,8 @@ enum Verb {
     Test,
     /// As `test`, and check the dependencies' licences, sources and advisories.
     Ci,
+    /// Check what deploys it: Terraform, the container image.
+    Deployment,
     /// Try random input on the core, target by target.
     Fuzz(fuzz::Arguments),
     /// Change the core in small ways, one at a time, and see whether the tests notice.
@@ -75,6 +79,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Build => build::run(installs),
         Verb::Test => test::run(installs),
         Verb::Ci => ci::run(installs),
+        Verb::Deployment => deployment::run(installs),
         Verb::Fuzz(arguments) => fuzz::run(installs, &arguments),
         Verb::Mutants(arguments) => mutants::run(&arguments),
         Verb::Bench(arguments) => bench::run(installs, &arguments),

@@ -25,8 +25,8 @@ pub fn tool(installs: Installs, (name, version): (&str, &str), program: &str) ->
     let mut create = Command::new(python);
     create.args(["-m", "venv"]).arg(&own);
     let mut install = Command::new(own.join("bin/python"));
-    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]);
-    install.arg(format!("{name}=={version}"));
+    install.args(["-m", "pip", "install", "--quiet", "--no-compile"]);
+    install.args(["--disable-pip-version-check"]).arg(format!("{name}=={version}"));
     let installed = shell::run(&format!("Installing {name} {version}"), &mut create)
         .and_then(|finished| finished.or_show("python3 -m venv"))
         .and_then(|_| shell::run("  its packages", &mut install))

@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::redis::Redis;
 use crate::round::{Outcome, Round};
 use crate::tool::{self, Installs};
-use crate::{build, kubernetes, shell};
+use crate::{build, deployment, kubernetes, shell};
 
 /// Where the tests find their Redis. Without it they say `SKIPPED` for what they leave out, which
 /// is counted.
@@ -31,6 +31,7 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
         clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
         round.command("lints", &mut clippy)?;
     }
+    deployment::all(round, installs)?;
     let component = round.attempt("component", || {
         let path = build::component(installs)?;
         let kib = path.metadata()?.len().div_ceil(1024);

@@ -1,0 +1,165 @@
+//! Spin as a child process: started, watched and ended.
+
+use std::io::{BufRead, BufReader, Read, Write, stderr};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
+
+use crate::last_report::LastReport;
+use crate::settings::Settings;
+use crate::tell;
+
+const POLL: Duration = Duration::from_millis(100);
+/// How long a Spin that was told to end may take.
+const ENDING: Duration = Duration::from_secs(10);
+
+/// Which of the two manifests is run.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Trigger {
+    /// A run at every tick.
+    Timer,
+    /// One run.
+    Command,
+}
+
+impl Trigger {
+    fn manifest(self) -> &'static str {
+        match self {
+            Self::Timer => "spin.toml",
+            Self::Command => "spin-command.toml",
+        }
+    }
+}
+
+/// Why Spin is being ended.
+#[derive(Clone, Copy)]
+enum Reason {
+    /// A signal asked for it.
+    Asked,
+    /// No report came for too long.
+    Silent,
+}
+
+/// Runs Spin to its end.
+///
+/// An end that nobody asked for is a failure of a service, whatever Spin's own status: when the
+/// component traps, the timer trigger ends with 0.
+pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
+    let asked = Arc::new(AtomicBool::new(false));
+    let handler = Arc::clone(&asked);
+    ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
+        .context("installing the signal handler")?;
+
+    let last_report = LastReport::of(settings);
+    last_report.note()?;
+    let mut spin = Command::new("spin");
+    spin.args(["up", "--from"]).arg(settings.manifest(trigger.manifest()));
+    spin.arg("--runtime-config-file").arg(settings.runtime_config_path());
+    // Without a state folder Spin writes no log files, which would grow without limit.
+    spin.args(["--state-dir", ""]);
+    settings.adorn(&mut spin);
+    // A group of its own: the trigger is Spin's child, and signals must reach both.
+    spin.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = spin.spawn().context("cannot start spin")?;
+    let group = Pid::from_child(&child);
+    let outputs = [
+        child.stdout.take().map(|out| forward(out, last_report.clone())),
+        child.stderr.take().map(|out| forward(out, last_report.clone())),
+    ];
+
+    let (status, reason) = watch(&mut child, group, &asked, &last_report)?;
+    // What Spin left behind, were it the trigger itself, would go on unwatched.
+    let _ = kill_process_group(group, Signal::KILL);
+    for output in outputs.into_iter().flatten() {
+        let _ = output.join();
+    }
+    Ok(match reason {
+        Some(Reason::Asked) => ExitCode::SUCCESS,
+        Some(Reason::Silent) => ExitCode::FAILURE,
+        None => by_itself(trigger, status),
+    })
+}
+
+/// Waits for Spin's end, and brings it about where that is due.
+fn watch(
+    child: &mut Child,
+    group: Pid,
+    asked: &AtomicBool,
+    last_report: &LastReport,
+) -> Result<(ExitStatus, Option<Reason>)> {
+    let mut ending: Option<(Reason, Instant)> = None;
+    loop {
+        if let Some(status) = child.try_wait().context("waiting for spin")? {
+            return Ok((status, ending.map(|(reason, _)| reason)));
+        }
+        match ending {
+            Some((_, since)) if since.elapsed() > ENDING => {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+            Some(_) => {}
+            None => {
+                let reason = if asked.load(Ordering::Relaxed) {
+                    Some(Reason::Asked)
+                } else if let Err(why) = last_report.check() {
+                    tell(
+                        "error",
+                        &format!("{why:#}; ending Spin, for a supervisor to start it again"),
+                    );
+                    Some(Reason::Silent)
+                } else {
+                    None
+                };
+                if let Some(reason) = reason {
+                    // The timer trigger ignores SIGTERM.
+                    let _ = kill_process_group(group, Signal::INT);
+                    ending = Some((reason, Instant::now()));
+                }
+            }
+        }
+        thread::sleep(POLL);
+    }
+}
+
+fn by_itself(trigger: Trigger, status: ExitStatus) -> ExitCode {
+    let code = status.code().and_then(|code| u8::try_from(code).ok());
+    match (trigger, code) {
+        (Trigger::Timer, Some(0)) => {
+            tell("error", "Spin's timer trigger ended by itself: the component trapped");
+            ExitCode::FAILURE
+        }
+        (_, Some(code)) => code.into(),
+        (_, None) => {
+            tell("error", &format!("Spin ended: {status}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Passes on what Spin prints, line by line, and notes reports.
+fn forward(output: impl Read + Send + 'static, last_report: LastReport) -> thread::JoinHandle<()> {
+    thread::spawn(move || {
+        let mut output = BufReader::new(output);
+        let mut line = Vec::new();
+        while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            // Nobody to read it is no reason to end: reports are noted all the same.
+            let _ = stderr().write_all(&line);
+            if is_report(&line)
+                && let Err(why) = last_report.note()
+            {
+                tell("error", &format!("{why:#}"));
+            }
+            line.clear();
+        }
+    })
+}
+
+fn is_report(line: &[u8]) -> bool {
+    serde_json::from_slice::<Value>(line).is_ok_and(|line| line["event"] == "run")
+}

@@ -1,0 +1,384 @@
+//! The program as the container starts it, with stand-ins for Spin and for the dead-letter tool on
+//! PATH that write down how they were started.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::BTreeMap;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
+use tempfile::TempDir;
+use toml::Table;
+
+const REPORT: &str = r#"{"event":"run","outcome":"ok"}"#;
+const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIBca\n-----END CERTIFICATE-----\n";
+const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIIBkey\n-----END PRIVATE KEY-----\n";
+
+/// A container with a writable folder, and a `spin` that does what a test wants.
+struct Container {
+    folder: TempDir,
+    environment: BTreeMap<String, String>,
+}
+
+impl Container {
+    /// `spin` writes down its arguments and its environment, then runs `script`.
+    fn with_spin(script: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        for program in ["spin", "kong-cloudtrail-host"] {
+            let path = folder.path().join(program);
+            let record = "here=${0%/*}; printf '%s\\n' \"$@\" >$here/arguments; \
+                          env -0 >$here/environment; echo $$ >$here/pid";
+            let record = format!("#!/bin/sh\n{record}\n{script}\n");
+            std::fs::write(&path, record).unwrap();
+            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        }
+        std::fs::create_dir(folder.path().join("state")).unwrap();
+        let container = Self { folder, environment: BTreeMap::new() };
+        let state = container.path("state").display().to_string();
+        container.set("STATE_DIR", &state).set("REDIS_URL", "rediss://ledger.example:6379")
+    }
+
+    fn set(mut self, name: &str, value: &str) -> Self {
+        self.environment.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kong-cloudtrail-entrypoint"));
+        let path = format!("{}:/usr/bin:/bin", self.folder.path().display());
+        command.args(arguments).env_clear().env("PATH", path).envs(&self.environment);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        self.command(arguments).output().unwrap()
+    }
+
+    fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).stderr(Stdio::piped()).spawn().unwrap()
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let text = std::fs::read_to_string(self.path("arguments")).unwrap();
+        text.lines().map(str::to_owned).collect()
+    }
+
+    /// What Spin saw as its environment.
+    fn seen(&self) -> BTreeMap<String, String> {
+        let text = std::fs::read_to_string(self.path("environment")).unwrap();
+        let pairs = text.split_terminator('\0').map(|pair| pair.split_once('=').unwrap());
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    fn config(&self) -> Table {
+        let text = std::fs::read_to_string(self.path("state/runtime-config.toml")).unwrap();
+        text.parse().unwrap()
+    }
+
+    fn redis_url(&self) -> url::Url {
+        self.config()["key_value_store"]["default"]["url"].as_str().unwrap().parse().unwrap()
+    }
+
+    fn wait_for(&self, name: &str) -> String {
+        let started = Instant::now();
+        loop {
+            match std::fs::read_to_string(self.path(name)) {
+                Ok(text) if !text.is_empty() => return text,
+                _ => assert!(started.elapsed() < Duration::from_secs(20), "no {name}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn wait_for_pid(&self, name: &str) -> Pid {
+        Pid::from_raw(self.wait_for(name).trim().parse().unwrap()).unwrap()
+    }
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+#[test]
+fn the_service_starts_spin_with_the_timer_manifest_and_without_a_state_folder() {
+    let container = Container::with_spin("exit 3").set("APPLICATION_DIR", "/app");
+    container.run(&["service"]);
+    let config = container.path("state/runtime-config.toml").display().to_string();
+    let expected =
+        ["up", "--from", "/app/spin.toml", "--runtime-config-file", &config, "--state-dir", ""];
+    assert_eq!(container.arguments(), expected);
+}
+
+#[test]
+fn a_single_run_starts_spin_with_the_command_manifest_and_has_its_status() {
+    for status in [0, 1, 101] {
+        let container = Container::with_spin(&format!("exit {status}"));
+        assert_eq!(container.run(&["run"]).status.code(), Some(status));
+        assert_eq!(container.arguments()[2], "/opt/kong-cloudtrail/spin-command.toml");
+    }
+}
+
+#[test]
+fn dead_letters_are_looked_at_with_the_same_manifest_and_store() {
+    let container = Container::with_spin("echo letters").set("REDIS_PASSWORD", "hunter2");
+    let output = container.run(&["dead-letters", "replay", "--all"]);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "letters\n");
+    let config = container.path("state/runtime-config.toml").display().to_string();
+    let manifest = "/opt/kong-cloudtrail/spin.toml";
+    let expected = [
+        "dead-letters",
+        "replay",
+        "--from",
+        manifest,
+        "--runtime-config-file",
+        config.as_str(),
+        "--all",
+    ];
+    assert_eq!(container.arguments(), expected);
+    assert_eq!(container.redis_url().password(), Some("hunter2"));
+}
+
+#[test]
+fn whatever_the_password_redis_gets_that_password() {
+    for password in [
+        "plain",
+        "a/b?c#d@e:f",
+        "100%25%zz",
+        "quote\"quote'back\\slash",
+        "[]{}<>|^`~!$&()*+,;=",
+        " blank and\ttab ",
+        "grüße 🔑",
+        "line\nbreak",
+        "\u{1}\u{7f}",
+    ] {
+        let container = Container::with_spin("exit 0").set("REDIS_PASSWORD", password);
+        container.run(&["run"]);
+        let url = container.redis_url();
+        let encoded = url.password().unwrap();
+        let decoded = percent_encoding::percent_decode_str(encoded).decode_utf8().unwrap();
+        assert_eq!(decoded, password);
+        assert_eq!((url.host_str(), url.port()), (Some("ledger.example"), Some(6379)));
+    }
+}
+
+#[test]
+fn what_is_written_is_for_this_user_alone_and_replaces_what_was_there() {
+    let container = Container::with_spin("exit 0")
+        .set("SPIN_VARIABLE_KONG_ADMIN_API", "https://kong.example:8444")
+        .set("KONG_CA", CA)
+        .set("KONG_CLIENT_CERT", CA)
+        .set("KONG_CLIENT_KEY", KEY);
+    let files = ["runtime-config.toml", "kong-ca.pem", "kong-client.pem", "kong-client.key"];
+    for file in files {
+        let path = container.path("state").join(file);
+        std::fs::write(&path, "a much longer text of an earlier start".repeat(99)).unwrap();
+        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o644)).unwrap();
+    }
+    container.run(&["run"]);
+    for file in files {
+        let path = container.path("state").join(file);
+        assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    assert_eq!(std::fs::read_to_string(container.path("state/kong-client.key")).unwrap(), KEY);
+    let tls = container.config()["client_tls"][0].clone();
+    let expected: Table = "component_ids = ['kong-cloudtrail']\n\
+        hosts = ['kong.example']\n\
+        ca_roots_file = 'kong-ca.pem'\n\
+        ca_use_webpki_roots = false\n\
+        client_cert_file = 'kong-client.pem'\n\
+        client_private_key_file = 'kong-client.key'"
+        .parse()
+        .unwrap();
+    assert_eq!(tls, expected.into());
+}
+
+#[test]
+fn without_certificates_there_is_nothing_about_tls() {
+    let container = Container::with_spin("exit 0");
+    container.run(&["run"]);
+    let expected: Table = "[key_value_store.default]\n\
+        type = 'redis'\n\
+        url = 'rediss://ledger.example:6379'"
+        .parse()
+        .unwrap();
+    assert_eq!(container.config(), expected);
+}
+
+#[test]
+fn a_client_certificate_alone_leaves_the_public_authorities_in_force() {
+    let container = Container::with_spin("exit 0")
+        .set("SPIN_VARIABLE_KONG_ADMIN_API", "https://kong.example")
+        .set("KONG_CLIENT_CERT", CA)
+        .set("KONG_CLIENT_KEY", KEY);
+    container.run(&["run"]);
+    let tls = container.config()["client_tls"][0].clone();
+    assert_eq!(tls["ca_use_webpki_roots"].as_bool(), Some(true));
+    assert_eq!(tls.get("ca_roots_file"), None);
+}
+
+#[test]
+fn spin_is_given_what_aws_gave_the_container_and_none_of_the_secrets_for_files() {
+    let container = Container::with_spin("exit 0")
+        .set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1")
+        .set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/var/run/secrets/token")
+        .set("AWS_USE_FIPS_ENDPOINT", "true")
+        .set("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/a")
+        .set("SPIN_VARIABLE_AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/b")
+        .set("SPIN_VARIABLE_KONG_ADMIN_TOKEN", "the-token")
+        .set("REDIS_PASSWORD", "hunter2");
+    container.run(&["run"]);
+    let seen = container.seen();
+    let variable = |name: &str| seen.get(&format!("SPIN_VARIABLE_{name}")).map(String::as_str);
+    assert_eq!(variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"), Some("/v2/credentials/1"));
+    let file = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+    assert_eq!(file, Some("/var/run/secrets/token"));
+    assert_eq!(variable("USE_FIPS_ENDPOINT"), Some("true"));
+    assert_eq!(variable("AWS_ROLE_ARN"), Some("arn:aws:iam::123456789012:role/b"));
+    assert_eq!(variable("KONG_ADMIN_TOKEN"), Some("the-token"));
+    assert_eq!(variable("AWS_CONTAINER_CREDENTIALS_FULL_URI"), None);
+    assert!(!seen.contains_key("REDIS_PASSWORD") && !seen.contains_key("REDIS_URL"));
+    let state = container.path("state").display().to_string();
+    assert_eq!((seen["HOME"].as_str(), seen["TMPDIR"].as_str()), (state.as_str(), state.as_str()));
+}
+
+#[test]
+fn every_mistake_is_named_at_once_spin_is_not_started_and_no_value_is_shown() {
+    let container = Container::with_spin("exit 0")
+        .set("REDIS_URL", "rediss://:hunter2@ledger.example")
+        .set("REDIS_PASSWORD", "hunter3")
+        .set("KONG_CLIENT_KEY", "hunter4")
+        .set("MAX_SILENCE_SECS", "hunter5");
+    let output = container.run(&["service"]);
+    let said = said(&output);
+    assert_eq!(output.status.code(), Some(1));
+    for name in ["REDIS_PASSWORD", "KONG_CLIENT_KEY", "MAX_SILENCE_SECS"] {
+        assert!(said.contains(name), "{said}");
+    }
+    assert!(!said.contains("hunter"), "{said}");
+    assert!(!container.path("arguments").exists());
+    let line: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((&line["event"], &line["level"]), (&"log".into(), &"error".into()));
+}
+
+#[test]
+fn a_setting_that_cannot_work_is_refused_with_what_to_do() {
+    let ca = |api: &str| {
+        Container::with_spin("exit 0").set("KONG_CA", CA).set("SPIN_VARIABLE_KONG_ADMIN_API", api)
+    };
+    let with = |name: &str, value: &str| Container::with_spin("exit 0").set(name, value);
+    for (container, expected) in [
+        (with("REDIS_URL", ""), "REDIS_URL is not set"),
+        (with("REDIS_URL", "ledger.example:6379"), "REDIS_URL must begin with rediss://"),
+        (with("REDIS_URL", "https://ledger.example"), "REDIS_URL must begin with rediss://"),
+        (with("REDIS_URL", "rediss://"), "REDIS_URL"),
+        (with("REDIS_URL", "rediss://:hunter2@ho st"), "REDIS_URL is no address"),
+        (with("REDIS_PASSWORD", "hunter2\n"), "REDIS_PASSWORD ends with a line break"),
+        (with("KONG_CLIENT_CERT", CA), "KONG_CLIENT_CERT and KONG_CLIENT_KEY go together"),
+        (with("KONG_CA", "/etc/ssl/hunter2.pem"), "KONG_CA is no PEM text"),
+        (ca("http://kong.example:8001"), "must be an https:// address"),
+        (ca("kong.example"), "must be an https:// address"),
+        (with("STATE_DIR", "/nowhere/at/all"), "mount /nowhere/at/all as a writable volume"),
+    ] {
+        let output = container.run(&["service"]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{expected}");
+        assert!(said.contains(expected) && !said.contains("hunter2"), "{said}");
+        assert!(!container.path("arguments").exists(), "{expected}");
+    }
+}
+
+#[test]
+fn an_unknown_mode_says_which_there_are() {
+    for arguments in [&[][..], &["serve"], &["service", "now"], &["dead-letters"]] {
+        let output = Container::with_spin("exit 0").run(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains("usage: kong-cloudtrail-entrypoint MODE"));
+    }
+}
+
+#[test]
+fn a_service_that_ends_by_itself_has_failed_even_where_spin_says_it_has_not() {
+    let output = Container::with_spin("exit 0").run(&["service"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("the component trapped"));
+    assert_eq!(Container::with_spin("exit 7").run(&["service"]).status.code(), Some(7));
+    let killed = Container::with_spin("kill -9 $$").run(&["service"]);
+    assert_eq!(killed.status.code(), Some(1));
+    assert!(said(&killed).contains("signal: 9"));
+}
+
+#[test]
+fn what_spin_prints_comes_out_unchanged() {
+    let script = format!("echo '{REPORT}'\necho 'Storing default key-value data' >&2\nexit 0");
+    let output = Container::with_spin(&script).run(&["run"]);
+    let said = said(&output);
+    let mut lines: Vec<&str> = said.lines().collect();
+    lines.sort_unstable();
+    assert_eq!(lines, ["Storing default key-value data", REPORT]);
+}
+
+/// A Spin as it is: its trigger is a process of its own that ignores SIGTERM and ends on SIGINT.
+const AS_SPIN_IS: &str = r#"
+trap '' TERM
+sh -c '
+  trap "" TERM
+  trap "echo int >$0/ended; exit 0" INT
+  echo $$ >$0/trigger
+  while :; do sleep 0.05; done
+' "$here"
+exit 0
+"#;
+
+#[test]
+fn a_signal_to_end_reaches_spin_and_its_trigger_as_sigint() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let container = Container::with_spin(AS_SPIN_IS);
+        let mut service = container.start(&["service"]);
+        let trigger = container.wait_for_pid("trigger");
+        kill_process(Pid::from_child(&service), signal).unwrap();
+        assert_eq!(service.wait().unwrap().code(), Some(0), "{signal:?}");
+        assert_eq!(container.wait_for("ended"), "int\n", "{signal:?}");
+        let started = Instant::now();
+        while test_kill_process(trigger).is_ok() {
+            assert!(started.elapsed() < Duration::from_secs(5), "the trigger lives on");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+#[test]
+fn a_spin_that_gives_no_report_is_ended_and_that_is_a_failure() {
+    let container = Container::with_spin("sleep 60").set("MAX_SILENCE_SECS", "1");
+    let started = Instant::now();
+    let output = container.run(&["service"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("MAX_SILENCE_SECS"), "{}", said(&output));
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn reports_keep_a_service_alive_and_healthy_and_their_absence_shows() {
+    let reports = format!("while :; do echo '{REPORT}' >&2; sleep 0.3; done");
+    let container = Container::with_spin(&reports).set("MAX_SILENCE_SECS", "3");
+    assert_eq!(container.run(&["healthy"]).status.code(), Some(1), "nothing is started yet");
+    let mut service = container.start(&["service"]);
+    container.wait_for("arguments");
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(service.try_wait().unwrap(), None, "the reports came");
+    assert_eq!(container.run(&["healthy"]).status.code(), Some(0));
+    kill_process(Pid::from_child(&service), Signal::KILL).unwrap();
+    service.wait().unwrap();
+    // Its Spin is an orphan now; in a container it would have ended too.
+    kill_process_group(container.wait_for_pid("pid"), Signal::KILL).unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    let output = container.run(&["healthy"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("no report for"), "{}", said(&output));
+}

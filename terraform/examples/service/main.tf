@@ -1,0 +1,35 @@
+# terraform init, terraform apply. Values go into terraform.tfvars; terraform.tfvars.example has some.
+
+terraform {
+  required_version = ">= 1.11.0"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = "~> 6.62"
+    }
+  }
+}
+
+provider "aws" {
+  region = var.aws_region
+}
+
+module "kong_cloudtrail" {
+  source = "../.."
+
+  run_mode            = "service"
+  task_count          = 2
+  resource_name       = var.resource_name
+  resource_tags       = var.resource_tags
+  existing_vpc        = var.existing_vpc
+  existing_subnet_ids = var.existing_subnet_ids
+  security_group      = var.security_group
+  image               = var.image
+  channel_arn         = var.channel_arn
+
+  kong_admin_api              = var.kong_admin_api
+  kong_admin_token_secret_arn = var.kong_admin_token_secret_arn
+  kong_root_ca                = var.kong_root_ca_file == null ? null : file(var.kong_root_ca_file)
+  alarm_topic_arn             = var.alarm_topic_arn
+}

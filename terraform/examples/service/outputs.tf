@@ -1,0 +1,19 @@
+output "log_command" {
+  description = "Follows the reports and the log."
+  value       = module.kong_cloudtrail.log_command
+}
+
+output "run_command" {
+  description = "Makes one run now."
+  value       = module.kong_cloudtrail.run_command
+}
+
+output "verify_query" {
+  description = "For the editor of CloudTrail Lake."
+  value       = module.kong_cloudtrail.verify_query
+}
+
+output "security_group_id" {
+  description = "The tasks' security group, for the Admin API to let in."
+  value       = module.kong_cloudtrail.security_group_id
+}

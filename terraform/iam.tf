@@ -1,0 +1,120 @@
+data "aws_caller_identity" "current" {}
+
+data "aws_partition" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  # Where the image lies in ECR: [account, region, repository]. Elsewhere no rights are needed.
+  ecr = try(regex("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/([^:@]+)", var.image), null)
+  # Secrets that are given to a task when it starts.
+  secrets = merge(
+    { REDIS_PASSWORD = module.redis_password.secret_arn },
+    var.kong_admin_token_secret_arn == null ? {} : { SPIN_VARIABLE_KONG_ADMIN_TOKEN = var.kong_admin_token_secret_arn },
+    var.kong_client_key_secret_arn == null ? {} : { KONG_CLIENT_KEY = var.kong_client_key_secret_arn },
+  )
+  kms_keys = concat(var.kms_key_arn == null ? [] : [var.kms_key_arn], var.secrets_kms_key_arns)
+}
+
+data "aws_iam_policy_document" "assume_task" {
+  statement {
+    actions = ["sts:AssumeRole"]
+    principals {
+      type        = "Service"
+      identifiers = ["ecs-tasks.amazonaws.com"]
+    }
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [local.account]
+    }
+    condition {
+      test     = "ArnLike"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:ecs:${local.region}:${local.account}:*"]
+    }
+  }
+}
+
+# What the component may do.
+data "aws_iam_policy_document" "task" {
+  statement {
+    sid       = "PutAuditEvents"
+    actions   = ["cloudtrail-data:PutAuditEvents"]
+    resources = [var.channel_arn]
+  }
+}
+
+resource "aws_iam_role" "task" {
+  name               = "${var.resource_name}-task"
+  description        = "kong-cloudtrail: puts audit events on its channel"
+  assume_role_policy = data.aws_iam_policy_document.assume_task.json
+  tags               = var.resource_tags
+}
+
+resource "aws_iam_role_policy" "task" {
+  name   = "put-audit-events"
+  role   = aws_iam_role.task.id
+  policy = data.aws_iam_policy_document.task.json
+}
+
+# What ECS may do to start a task: the image, the secrets, the log.
+data "aws_iam_policy_document" "execution" {
+  statement {
+    sid       = "Log"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${aws_cloudwatch_log_group.this.arn}:*"]
+  }
+
+  statement {
+    sid       = "Secrets"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = values(local.secrets)
+  }
+
+  dynamic "statement" {
+    for_each = length(local.kms_keys) == 0 ? [] : [local.kms_keys]
+    content {
+      sid       = "SecretsKeys"
+      actions   = ["kms:Decrypt"]
+      resources = statement.value
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.${local.region}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.ecr == null ? [] : [local.ecr]
+    content {
+      sid       = "Image"
+      actions   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+      resources = ["arn:${local.partition}:ecr:${statement.value[1]}:${statement.value[0]}:repository/${statement.value[2]}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.ecr == null ? [] : [local.ecr]
+    content {
+      sid     = "Registry"
+      actions = ["ecr:GetAuthorizationToken"]
+      # This action knows no resource.
+      resources = ["*"]
+    }
+  }
+}
+
+resource "aws_iam_role" "execution" {
+  name               = "${var.resource_name}-execution"
+  description        = "kong-cloudtrail: has ECS start its tasks"
+  assume_role_policy = data.aws_iam_policy_document.assume_task.json
+  tags               = var.resource_tags
+}
+
+resource "aws_iam_role_policy" "execution" {
+  name   = "start-tasks"
+  role   = aws_iam_role.execution.id
+  policy = data.aws_iam_policy_document.execution.json
+}

@@ -1,0 +1,67 @@
+output "log_command" {
+  description = "Follows the reports and the log."
+  value       = "aws logs tail ${aws_cloudwatch_log_group.this.name} --follow --format short --region ${local.region}"
+}
+
+output "run_command" {
+  description = "Makes one run now, in either mode."
+  value       = "aws ecs run-task ${local.run_task_arguments} --overrides '${jsonencode({ containerOverrides = [{ name = local.container, command = ["run"] }] })}'"
+}
+
+output "dead_letters_command" {
+  description = "Lists the dead letters into the log. `show`, `replay` and `drop` go the same way."
+  value       = "aws ecs run-task ${local.run_task_arguments} --overrides '${jsonencode({ containerOverrides = [{ name = local.container, command = ["dead-letters", "list"] }] })}'"
+}
+
+output "verify_query" {
+  description = "For the editor of CloudTrail Lake, with the id of the channel's event data store in place of `<event_data_store_id>`: the latest events of this Kong."
+  value       = <<-SQL
+    SELECT eventdata.eventtime, eventdata.eventname, eventdata.useridentity.principalid, eventdata.uid
+    FROM <event_data_store_id>
+    WHERE eventcategory = 'ActivityAuditLog'
+        AND eventdata.eventsource = '${lookup(var.component_variables, "event_source", "kong-gateway")}'
+    ORDER BY eventdata.eventtime DESC
+    LIMIT 20
+  SQL
+}
+
+output "security_group_id" {
+  description = "The tasks' security group, for the Admin API to let in."
+  value       = aws_security_group.task.id
+}
+
+output "task_role_arn" {
+  description = "The role that puts audit events, for the channel's resource policy where the channel is another account's."
+  value       = aws_iam_role.task.arn
+}
+
+output "cluster_arn" {
+  description = "The ECS cluster."
+  value       = aws_ecs_cluster.this.arn
+}
+
+output "log_group_name" {
+  description = "The log group of the reports."
+  value       = aws_cloudwatch_log_group.this.name
+}
+
+output "redis_secret_arn" {
+  description = "The secret that holds Redis' password."
+  value       = module.redis_password.secret_arn
+}
+
+locals {
+  run_task_arguments = join(" ", [
+    "--region ${local.region}",
+    "--cluster ${aws_ecs_cluster.this.name}",
+    "--task-definition ${aws_ecs_task_definition.this.family}",
+    "--launch-type FARGATE",
+    "--network-configuration '${jsonencode({
+      awsvpcConfiguration = {
+        subnets        = var.existing_subnet_ids
+        securityGroups = [aws_security_group.task.id]
+        assignPublicIp = var.assign_public_ip ? "ENABLED" : "DISABLED"
+      }
+    })}'",
+  ])
+}

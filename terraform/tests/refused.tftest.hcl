@@ -1,0 +1,250 @@
+# What is refused, with a provider that only pretends: no account is needed.
+
+mock_provider "aws" {
+  mock_data "aws_vpc" {
+    defaults = { cidr_block = "10.0.0.0/16" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "us-east-1" }
+  }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/kong-cloudtrail" }
+  }
+  mock_resource "aws_ecs_task_definition" {
+    defaults = { arn = "arn:aws:ecs:us-east-1:123456789012:task-definition/kong-cloudtrail:1" }
+  }
+  mock_resource "aws_ecs_cluster" {
+    defaults = { arn = "arn:aws:ecs:us-east-1:123456789012:cluster/kong-cloudtrail" }
+  }
+  mock_resource "aws_elasticache_replication_group" {
+    defaults = { primary_endpoint_address = "master.ledger.example" }
+  }
+}
+
+variables {
+  existing_vpc                = "vpc-0123456789abcdef0"
+  existing_subnet_ids         = ["subnet-a", "subnet-b"]
+  channel_arn                 = "arn:aws:cloudtrail:us-east-1:123456789012:channel/00000000-0000-0000-0000-000000000000"
+  kong_admin_api              = "https://kong-admin.example.internal:8444"
+  kong_admin_token_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token"
+  image                       = "123456789012.dkr.ecr.us-east-1.amazonaws.com/kong/cloudtrail:0.1.0"
+}
+
+run "refused_run_mode" {
+  command = plan
+
+  variables {
+    run_mode = "lambda"
+  }
+
+  expect_failures = [var.run_mode]
+}
+
+run "refused_resource_name" {
+  command = plan
+
+  variables {
+    resource_name = "Kong--CloudTrail"
+  }
+
+  expect_failures = [var.resource_name]
+}
+
+run "refused_existing_vpc" {
+  command = plan
+
+  variables {
+    existing_vpc = "my-vpc"
+  }
+
+  expect_failures = [var.existing_vpc]
+}
+
+run "refused_existing_subnet_ids" {
+  command = plan
+
+  variables {
+    existing_subnet_ids = ["subnet-a", "subnet-a"]
+  }
+
+  expect_failures = [var.existing_subnet_ids]
+}
+
+run "refused_channel_arn" {
+  command = plan
+
+  variables {
+    channel_arn = "arn:aws:cloudtrail:us-east-1:123456789012:trail/kong"
+  }
+
+  expect_failures = [var.channel_arn]
+}
+
+run "refused_kong_admin_api" {
+  command = plan
+
+  variables {
+    kong_admin_api = "https://kong.example:8444/admin"
+  }
+
+  expect_failures = [var.kong_admin_api]
+}
+
+run "refused_kong_admin_token_secret_arn" {
+  command = plan
+
+  variables {
+    kong_admin_token_secret_arn = "the-token-itself"
+  }
+
+  expect_failures = [var.kong_admin_token_secret_arn]
+}
+
+run "refused_kong_root_ca" {
+  command = plan
+
+  variables {
+    kong_root_ca = "kong-ca.pem"
+  }
+
+  expect_failures = [var.kong_root_ca]
+}
+
+run "refused_kong_cidrs" {
+  command = plan
+
+  variables {
+    kong_cidrs = ["kong.example"]
+  }
+
+  expect_failures = [var.kong_cidrs]
+}
+
+run "refused_https_egress_cidrs" {
+  command = plan
+
+  variables {
+    https_egress_cidrs = ["everywhere"]
+  }
+
+  expect_failures = [var.https_egress_cidrs]
+}
+
+run "refused_component_variables" {
+  command = plan
+
+  variables {
+    component_variables = { kong_admin_token = "secret" }
+  }
+
+  expect_failures = [var.component_variables]
+}
+
+run "refused_image" {
+  command = plan
+
+  variables {
+    image = "kong-cloudtrail:latest"
+  }
+
+  expect_failures = [var.image]
+}
+
+run "refused_cpu_architecture" {
+  command = plan
+
+  variables {
+    cpu_architecture = "RISCV"
+  }
+
+  expect_failures = [var.cpu_architecture]
+}
+
+run "refused_task_count" {
+  command = plan
+
+  variables {
+    task_count = 0
+  }
+
+  expect_failures = [var.task_count]
+}
+
+run "refused_schedule_expression" {
+  command = plan
+
+  variables {
+    schedule_expression = "hourly"
+  }
+
+  expect_failures = [var.schedule_expression]
+}
+
+run "refused_redis_engine" {
+  command = plan
+
+  variables {
+    redis_engine = "memcached"
+  }
+
+  expect_failures = [var.redis_engine]
+}
+
+run "refused_redis_snapshot_days" {
+  command = plan
+
+  variables {
+    redis_snapshot_days = 0
+  }
+
+  expect_failures = [var.redis_snapshot_days]
+}
+
+run "refused_log_retention_days" {
+  command = plan
+
+  variables {
+    log_retention_days = 7
+  }
+
+  expect_failures = [var.log_retention_days]
+}
+
+run "refused_alarm_ok_within_minutes" {
+  command = plan
+
+  variables {
+    alarm_ok_within_minutes = 7
+  }
+
+  expect_failures = [var.alarm_ok_within_minutes]
+}
+
+run "refused_vpc_endpoints" {
+  command = plan
+
+  variables {
+    vpc_endpoints = ["sts"]
+  }
+
+  expect_failures = [var.vpc_endpoints]
+}
+
+run "refused_kong_client_cert" {
+  command = plan
+
+  variables {
+    kong_client_cert = "-----BEGIN CERTIFICATE-----"
+  }
+
+  expect_failures = [var.kong_client_cert]
+}

@@ -1,0 +1,178 @@
+# terraform test, with a provider that only pretends: no account is needed.
+
+mock_provider "aws" {
+  mock_data "aws_vpc" {
+    defaults = { cidr_block = "10.0.0.0/16" }
+  }
+  mock_data "aws_region" {
+    defaults = { id = "us-east-1" }
+  }
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_iam_policy_document" {
+    defaults = { json = "{}" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/kong-cloudtrail" }
+  }
+  mock_resource "aws_ecs_task_definition" {
+    defaults = { arn = "arn:aws:ecs:us-east-1:123456789012:task-definition/kong-cloudtrail:1" }
+  }
+  mock_resource "aws_ecs_cluster" {
+    defaults = { arn = "arn:aws:ecs:us-east-1:123456789012:cluster/kong-cloudtrail" }
+  }
+  mock_resource "aws_elasticache_replication_group" {
+    defaults = { primary_endpoint_address = "master.ledger.example" }
+  }
+}
+
+variables {
+  existing_vpc                = "vpc-0123456789abcdef0"
+  existing_subnet_ids         = ["subnet-a", "subnet-b"]
+  channel_arn                 = "arn:aws:cloudtrail:us-east-1:123456789012:channel/00000000-0000-0000-0000-000000000000"
+  kong_admin_api              = "https://kong-admin.example.internal:8444"
+  kong_admin_token_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token"
+  image                       = "123456789012.dkr.ecr.us-east-1.amazonaws.com/kong/cloudtrail:0.1.0"
+}
+
+run "a_service_is_run_and_no_schedule" {
+  variables {
+    task_count = 2
+  }
+
+  assert {
+    condition     = aws_ecs_service.this[0].desired_count == 2 && length(aws_scheduler_schedule.this) == 0
+    error_message = "service mode has a service of task_count tasks, and no schedule"
+  }
+
+  assert {
+    condition     = jsondecode(aws_ecs_task_definition.this.container_definitions)[0].command == ["service"]
+    error_message = "the container runs the timer trigger"
+  }
+}
+
+run "the_task_gets_redis_and_secrets_by_reference" {
+  assert {
+    condition = contains(
+      jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment,
+      { name = "REDIS_URL", value = "rediss://master.ledger.example:6379" },
+    )
+    error_message = "the ledger is reached over TLS"
+  }
+
+  assert {
+    condition = toset(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets[*].name) == toset([
+      "REDIS_PASSWORD", "SPIN_VARIABLE_KONG_ADMIN_TOKEN",
+    ])
+    error_message = "both secrets are injected"
+  }
+}
+
+run "tasks_may_reach_kong_redis_and_https_alone" {
+  assert {
+    condition     = [for rule in aws_vpc_security_group_egress_rule.kong : "${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}"] == ["10.0.0.0/16 8444-8444"]
+    error_message = "Kong's port in the VPC's block"
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_egress_rule.redis.from_port == 6379 && aws_vpc_security_group_egress_rule.redis.cidr_ipv4 == null
+    error_message = "Redis by its security group"
+  }
+
+  assert {
+    condition     = [for rule in aws_vpc_security_group_egress_rule.https : rule.to_port] == [443]
+    error_message = "HTTPS"
+  }
+}
+
+run "the_port_of_kong_is_that_of_its_scheme_unless_it_is_named" {
+  variables {
+    kong_admin_api         = "http://[fd00::1]"
+    kong_security_group_id = "sg-0123456789abcdef0"
+  }
+
+  assert {
+    condition     = length(aws_vpc_security_group_egress_rule.kong) == 0 && aws_vpc_security_group_egress_rule.kong_group[0].to_port == 80
+    error_message = "80 for http, to the group in place of a block"
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.kong_group[0].security_group_id == "sg-0123456789abcdef0"
+    error_message = "Kong's group lets the tasks in"
+  }
+}
+
+run "the_policies_are_the_least" {
+  command = plan
+
+  assert {
+    condition     = jsonencode(data.aws_iam_policy_document.task.statement[*].actions) == jsonencode([["cloudtrail-data:PutAuditEvents"]])
+    error_message = "one action"
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.task.statement[0].resources == toset([var.channel_arn])
+    error_message = "on the channel"
+  }
+
+  assert {
+    condition     = local.ecr == ["123456789012", "us-east-1", "kong/cloudtrail"]
+    error_message = "the repository is read from the image"
+  }
+}
+
+run "an_image_elsewhere_needs_no_rights" {
+  command = plan
+
+  variables {
+    image = "registry.example:5000/kong-cloudtrail@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  }
+
+  assert {
+    condition     = local.ecr == null && length(data.aws_iam_policy_document.execution.statement) == 2
+    error_message = "log and secrets alone"
+  }
+}
+
+run "alarms_go_to_the_topic_where_there_is_one" {
+  variables {
+    alarm_topic_arn = "arn:aws:sns:us-east-1:123456789012:operations"
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : contains(alarm.alarm_actions, "arn:aws:sns:us-east-1:123456789012:operations")])
+    error_message = "every alarm"
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["no-ok-run"].evaluation_periods == 3 && aws_cloudwatch_metric_alarm.this["no-ok-run"].treat_missing_data == "breaching"
+    error_message = "fifteen minutes without an ok run, or without any"
+  }
+}
+
+run "a_new_password_starts_new_tasks" {
+  variables {
+    redis_auth_token_version = 2
+  }
+
+  assert {
+    condition     = aws_ecs_service.this[0].triggers == tomap({ redis_auth_token = "2" })
+    error_message = "tasks read secrets when they start"
+  }
+}
+
+run "endpoints_are_created_where_they_are_wanted" {
+  variables {
+    vpc_endpoints               = ["logs", "secretsmanager"]
+    s3_endpoint_route_table_ids = ["rtb-0123456789abcdef0"]
+  }
+
+  assert {
+    condition     = aws_vpc_endpoint.interface["logs"].service_name == "com.amazonaws.us-east-1.logs" && length(aws_vpc_endpoint.s3) == 1
+    error_message = "by the region's name"
+  }
+}

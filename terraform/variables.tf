@@ -1,0 +1,337 @@
+# Names that Kong's Lambda has too mean the same here: existing_vpc, existing_subnet_ids,
+# security_group, channel_arn, image, resource_name, resource_tags. The region is the provider's.
+
+variable "run_mode" {
+  description = "`service`: tasks that run all the time and make a run every five minutes; `scheduled`: a task for each run, started by EventBridge Scheduler."
+  type        = string
+  default     = "service"
+  nullable    = false
+
+  validation {
+    condition     = contains(["service", "scheduled"], var.run_mode)
+    error_message = "run_mode is service or scheduled."
+  }
+}
+
+variable "resource_name" {
+  description = "Names what is created: 2 to 40 lower-case letters, digits and single hyphens, beginning with a letter, as ElastiCache wants it."
+  type        = string
+  default     = "kong-cloudtrail"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[a-z](-?[a-z0-9])+$", var.resource_name)) && length(var.resource_name) <= 40
+    error_message = "resource_name is 2 to 40 lower-case letters, digits and single hyphens, begins with a letter and ends with no hyphen."
+  }
+}
+
+variable "resource_tags" {
+  description = "Tags of everything that is created."
+  type        = map(string)
+  default     = { project = "kong-cloudtrail" }
+  nullable    = false
+}
+
+variable "existing_vpc" {
+  description = "Id of the VPC that Kong's control plane is in or can be reached from."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^vpc-[0-9a-z]+$", var.existing_vpc))
+    error_message = "existing_vpc is the VPC's id, as in vpc-0123456789abcdef0."
+  }
+}
+
+variable "existing_subnet_ids" {
+  description = "Subnets for the tasks and for Redis, in at least two availability zones, with a way to AWS's services: NAT, VPC endpoints, or an internet gateway together with `assign_public_ip`."
+  type        = list(string)
+  nullable    = false
+
+  validation {
+    condition     = length(distinct(var.existing_subnet_ids)) >= 2
+    error_message = "existing_subnet_ids needs two subnets, in two availability zones: Redis has two nodes."
+  }
+}
+
+variable "security_group" {
+  description = "Name of the tasks' security group, which is created; `resource_name` when null."
+  type        = string
+  default     = null
+}
+
+variable "assign_public_ip" {
+  description = "Whether tasks get a public address, for subnets whose only way out is an internet gateway."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "https_egress_cidrs" {
+  description = "Where tasks may open HTTPS connections, for AWS's services: ECR, Secrets Manager, CloudWatch Logs, CloudTrail. Narrow it where all of these have VPC endpoints."
+  type        = set(string)
+  default     = ["0.0.0.0/0"]
+  nullable    = false
+
+  validation {
+    condition     = alltrue([for cidr in var.https_egress_cidrs : can(cidrnetmask(cidr))])
+    error_message = "https_egress_cidrs holds IPv4 blocks, as in 10.0.0.0/16."
+  }
+}
+
+variable "vpc_endpoints" {
+  description = "Interface endpoints to create in the VPC, by service: `secretsmanager`, `logs`, `ecr.api`, `ecr.dkr`, `cloudtrail-data`. Which of them a region has is told by `aws ec2 describe-vpc-endpoint-services`."
+  type        = set(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(var.vpc_endpoints, ["secretsmanager", "logs", "ecr.api", "ecr.dkr", "cloudtrail-data"])) == 0
+    error_message = "vpc_endpoints knows secretsmanager, logs, ecr.api, ecr.dkr and cloudtrail-data."
+  }
+}
+
+variable "s3_endpoint_route_table_ids" {
+  description = "Route tables for a gateway endpoint of S3, where ECR keeps the layers of images; none is created when empty."
+  type        = set(string)
+  default     = []
+  nullable    = false
+}
+
+variable "channel_arn" {
+  description = "The CloudTrail channel that events go to. It may be of another region or account."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:channel/[0-9a-f-]{36}$", var.channel_arn))
+    error_message = "channel_arn is a channel's ARN, as in arn:aws:cloudtrail:us-east-1:123456789012:channel/00000000-0000-0000-0000-000000000000."
+  }
+}
+
+variable "kong_admin_api" {
+  description = "Kong's Admin API: scheme, host and port, no path."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^https?://(\\[[0-9a-fA-F:]+\\]|[^][:/?#@ ]+)(:[0-9]{1,5})?$", var.kong_admin_api))
+    error_message = "kong_admin_api is scheme, host and port, as in https://kong-admin.example.internal:8444; a path goes into component_variables as kong_admin_path."
+  }
+}
+
+variable "kong_cidrs" {
+  description = "Where the Admin API's addresses are; the VPC's own block when null."
+  type        = set(string)
+  default     = null
+
+  validation {
+    condition     = alltrue([for cidr in coalesce(var.kong_cidrs, []) : can(cidrnetmask(cidr))])
+    error_message = "kong_cidrs holds IPv4 blocks, as in 10.0.0.0/16."
+  }
+}
+
+variable "kong_security_group_id" {
+  description = "Security group of the Admin API. When given, tasks may reach that group in place of `kong_cidrs`, and it gets a rule that lets them in."
+  type        = string
+  default     = null
+}
+
+variable "kong_admin_token_secret_arn" {
+  description = "Secret in Secrets Manager whose whole text is the Admin API's token; null where Kong enforces no RBAC."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kong_admin_token_secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:", var.kong_admin_token_secret_arn))
+    error_message = "kong_admin_token_secret_arn is a secret's ARN. The token itself does not go into Terraform."
+  }
+}
+
+variable "kong_root_ca" {
+  description = "Certificate authority of the Admin API as PEM text, where it is a private one; null trusts the public authorities."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.kong_root_ca == null || can(regex("-----BEGIN CERTIFICATE-----", var.kong_root_ca))
+    error_message = "kong_root_ca is PEM text: file(\"kong-ca.pem\"), not the file's name."
+  }
+}
+
+variable "kong_client_cert" {
+  description = "Client certificate for the Admin API as PEM text; goes with `kong_client_key_secret_arn`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.kong_client_cert == null) == (var.kong_client_key_secret_arn == null)
+    error_message = "kong_client_cert and kong_client_key_secret_arn go together: set both or none."
+  }
+}
+
+variable "kong_client_key_secret_arn" {
+  description = "Secret in Secrets Manager whose whole text is the client certificate's private key, as PEM."
+  type        = string
+  default     = null
+}
+
+variable "component_variables" {
+  description = "Further variables of the component by their names in spin.toml, as in `{ ledger = \"production\" }`."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+
+  validation {
+    condition     = length(setsubtract(keys(var.component_variables), local.component_variables)) == 0
+    error_message = "component_variables knows ${join(", ", local.component_variables)}."
+  }
+}
+
+variable "image" {
+  description = "The image that Containerfile builds, with its registry and tag or digest."
+  type        = string
+  nullable    = false
+
+  validation {
+    condition     = can(regex("[:@][^/]+$", var.image)) && !endswith(var.image, ":latest")
+    error_message = "image needs a tag other than latest, or a digest: a restart must not bring another version."
+  }
+}
+
+variable "cpu_architecture" {
+  description = "What the image was built for: `X86_64` or `ARM64`."
+  type        = string
+  default     = "X86_64"
+  nullable    = false
+
+  validation {
+    condition     = contains(["X86_64", "ARM64"], var.cpu_architecture)
+    error_message = "cpu_architecture is X86_64 or ARM64."
+  }
+}
+
+variable "cpu" {
+  description = "CPU units of a task; 1024 are one core."
+  type        = number
+  default     = 512
+  nullable    = false
+}
+
+variable "memory" {
+  description = "Memory of a task in MiB; Fargate takes certain pairs of `cpu` and `memory` only."
+  type        = number
+  default     = 1024
+  nullable    = false
+}
+
+variable "task_count" {
+  description = "Tasks in service mode. The lease has one of them work at a time; a second one takes over faster than a new task starts."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.task_count >= 1 && floor(var.task_count) == var.task_count
+    error_message = "task_count is a whole number from 1 up."
+  }
+}
+
+variable "schedule_expression" {
+  description = "When a task starts in scheduled mode, in EventBridge Scheduler's form."
+  type        = string
+  default     = "rate(1 hour)"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^(rate|cron)\\(.+\\)$", var.schedule_expression))
+    error_message = "schedule_expression is rate(...) or cron(...), as in rate(1 hour)."
+  }
+}
+
+variable "redis_engine" {
+  description = "What ElastiCache runs: `valkey` (7.2) or `redis` (7.1)."
+  type        = string
+  default     = "valkey"
+  nullable    = false
+
+  validation {
+    condition     = contains(["valkey", "redis"], var.redis_engine)
+    error_message = "redis_engine is valkey or redis."
+  }
+}
+
+variable "redis_node_type" {
+  description = "Type of Redis' two nodes. The ledger takes 16 to 21 bytes for each entry that Kong retains."
+  type        = string
+  default     = "cache.t4g.small"
+  nullable    = false
+}
+
+variable "redis_snapshot_days" {
+  description = "How many days Redis' daily snapshots are kept."
+  type        = number
+  default     = 7
+  nullable    = false
+
+  validation {
+    condition     = var.redis_snapshot_days >= 1 && var.redis_snapshot_days <= 35
+    error_message = "redis_snapshot_days is 1 to 35."
+  }
+}
+
+variable "redis_auth_token_version" {
+  description = "Raise it to have a new password for Redis made, stored and taken up by the tasks."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
+variable "kms_key_arn" {
+  description = "Key for Redis, its password, the log group and the schedule; AWS's own keys when null. Its policy must let CloudWatch Logs use it."
+  type        = string
+  default     = null
+}
+
+variable "secrets_kms_key_arns" {
+  description = "Further keys that the given secrets are encrypted with, for tasks to be started with them."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "log_retention_days" {
+  description = "How long the reports and the log are kept."
+  type        = number
+  default     = 365
+  nullable    = false
+
+  validation {
+    condition     = contains([30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days is a span that CloudWatch Logs knows, from 30: 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653."
+  }
+}
+
+variable "alarm_topic_arn" {
+  description = "SNS topic that alarms go to; they are created without it too."
+  type        = string
+  default     = null
+}
+
+variable "alarm_lag_secs" {
+  description = "The `lag_secs` of a report above which an alarm goes off."
+  type        = number
+  default     = 3600
+  nullable    = false
+}
+
+variable "alarm_ok_within_minutes" {
+  description = "How long there may be no `ok` run before an alarm goes off, a multiple of 5 up to a day; when null 15 for a service, and 130 for the schedule, whose default is hourly."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.alarm_ok_within_minutes == null || try(var.alarm_ok_within_minutes % 5 == 0 && var.alarm_ok_within_minutes >= 10 && var.alarm_ok_within_minutes <= 1440, false)
+    error_message = "alarm_ok_within_minutes is a multiple of 5 from 10 to 1440."
+  }
+}

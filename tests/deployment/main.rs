@@ -1,0 +1,9 @@
+//! The files that deploy the component say what the component, its image and its report are. Nothing
+//! here needs Terraform; `cargo xtask deployment` runs what does.
+#![allow(clippy::unwrap_used)]
+
+mod documented;
+mod files;
+mod filters;
+mod rights;
+mod task;

@@ -1,0 +1,132 @@
+//! What a task may do, and what it may reach.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hcl::{Body, Expression};
+
+use crate::files::{Module, argument, plain};
+
+fn statements(policy: &Body) -> Vec<&Body> {
+    policy
+        .blocks()
+        .filter(|block| block.identifier() == "statement")
+        .map(hcl::Block::body)
+        .collect()
+}
+
+#[test]
+fn the_component_may_put_audit_events_on_the_channel_and_nothing_else() {
+    let module = Module::read("terraform");
+    let statements = statements(module.data("aws_iam_policy_document", "task"));
+    let [statement] = statements[..] else { panic!("one statement") };
+    assert_eq!(argument(statement, "actions").unwrap(), r#"["cloudtrail-data:PutAuditEvents"]"#);
+    assert_eq!(argument(statement, "resources").unwrap(), "[var.channel_arn]");
+    assert_eq!(argument(statement, "effect"), None, "allow is the default");
+
+    let policies = module.resources("aws_iam_role_policy");
+    let of_task =
+        |policy: &&Body| argument(policy, "role").unwrap().starts_with("aws_iam_role.task.");
+    assert_eq!(policies.values().copied().filter(of_task).count(), 1);
+    assert!(module.resources("aws_iam_role_policy_attachment").is_empty());
+    for (name, role) in module.resources("aws_iam_role") {
+        for open in ["managed_policy_arns", "inline_policy"] {
+            assert_eq!(argument(role, open), None, "{name}");
+        }
+    }
+}
+
+#[test]
+fn no_action_is_a_wildcard_and_only_the_registry_login_has_no_resource() {
+    let module = Module::read("terraform");
+    let text = module.files["iam.tf"].clone() + &module.files["schedule.tf"];
+    let actions = text.lines().filter_map(|line| line.trim().strip_prefix("actions"));
+    assert!(actions.clone().count() > 5);
+    for line in actions {
+        assert!(!line.contains('*'), "{line}");
+    }
+    assert_eq!(text.matches("resources = [\"*\"]").count(), 1);
+}
+
+#[test]
+fn tasks_may_reach_kong_redis_and_https_and_nothing_comes_in() {
+    let module = Module::read("terraform");
+    let rules = module.resources("aws_vpc_security_group_egress_rule");
+    let ports: BTreeMap<&str, [Option<String>; 3]> = rules
+        .iter()
+        .map(|(name, rule)| {
+            assert_eq!(argument(rule, "security_group_id").unwrap(), "aws_security_group.task.id");
+            (*name, ["ip_protocol", "from_port", "to_port"].map(|name| argument(rule, name)))
+        })
+        .collect();
+    let tcp = |port: &str| ["tcp", port, port].map(|text| Some(text.to_owned()));
+    let expected = BTreeMap::from([
+        ("kong", tcp("local.kong_port")),
+        ("kong_group", tcp("local.kong_port")),
+        ("redis", tcp("local.redis_port")),
+        ("https", tcp("443")),
+    ]);
+    assert_eq!(ports, expected);
+
+    for (name, rule) in module.resources("aws_vpc_security_group_ingress_rule") {
+        let into = argument(rule, "security_group_id").unwrap();
+        assert!(!into.contains("aws_security_group.task"), "{name}");
+        let from = argument(rule, "referenced_security_group_id");
+        assert_eq!(from.as_deref(), Some("aws_security_group.task.id"), "{name}");
+    }
+    for (name, group) in module.resources("aws_security_group") {
+        assert_eq!(group.blocks().count(), 0, "{name} has rules of its own");
+    }
+}
+
+#[test]
+fn redis_is_encrypted_locked_kept_in_two_zones_and_forgets_nothing() {
+    let module = Module::read("terraform");
+    let redis = module.resources("aws_elasticache_replication_group")["redis"];
+    for name in [
+        "at_rest_encryption_enabled",
+        "transit_encryption_enabled",
+        "multi_az_enabled",
+        "automatic_failover_enabled",
+    ] {
+        assert_eq!(argument(redis, name).as_deref(), Some("true"), "{name}");
+    }
+    assert_eq!(argument(redis, "num_cache_clusters").as_deref(), Some("2"));
+    assert_eq!(argument(redis, "auth_token"), None, "it would be in the state");
+    assert!(argument(redis, "auth_token_wo").is_some());
+    let parameters = module.resources("aws_elasticache_parameter_group")["redis"];
+    let parameter = parameters.blocks().next().unwrap().body();
+    let pair = ["name", "value"].map(|name| argument(parameter, name).unwrap());
+    assert_eq!(pair, ["maxmemory-policy", "noeviction"]);
+}
+
+#[test]
+fn passwords_are_ephemeral_all_the_way() {
+    let module = Module::read("terraform/redis-password");
+    let output = module.blocks("output").find(|output| output.labels()[0].as_str() == "password");
+    assert_eq!(argument(output.unwrap().body(), "ephemeral").as_deref(), Some("true"));
+    let written = module.resources("aws_secretsmanager_secret_version")["this"];
+    assert_eq!(argument(written, "secret_string"), None, "it would be in the state");
+    assert!(argument(written, "secret_string_wo").unwrap().starts_with("ephemeral."));
+    let kinds: BTreeSet<String> = Module::read("terraform")
+        .blocks("data")
+        .map(|block| block.labels()[0].as_str().to_owned())
+        .collect();
+    assert!(!kinds.contains("aws_secretsmanager_secret_version"), "it would be in the state");
+}
+
+#[test]
+fn a_task_has_one_writable_place_and_no_privileges() {
+    let module = Module::read("terraform");
+    let task = module.resources("aws_ecs_task_definition")["this"];
+    let containers = task.attributes().find(|argument| argument.key() == "container_definitions");
+    let Expression::FuncCall(encoded) = containers.unwrap().expr() else { panic!("jsonencode") };
+    let Expression::Array(containers) = &encoded.args[0] else { panic!("a list") };
+    let [container] = &containers[..] else { panic!("one container") };
+    let container = crate::files::members(container);
+    assert_eq!(plain(container["readonlyRootFilesystem"]), "true");
+    assert_eq!(plain(container["privileged"]), "false");
+    assert!(plain(container["linuxParameters"]).contains(r#"drop = ["ALL"]"#));
+    let Expression::Array(mounts) = container["mountPoints"] else { panic!("a list") };
+    assert_eq!(mounts.len(), 1);
+    assert_eq!(task.blocks().filter(|block| block.identifier() == "volume").count(), 1);
+}

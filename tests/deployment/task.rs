@@ -1,0 +1,133 @@
+//! What the task is given is what the image and the component take.
+
+use std::collections::BTreeSet;
+
+use hcl::Expression;
+
+use crate::files::{Module, component_variables, members, plain, text};
+
+/// The names that are given as environment variables and secrets.
+fn given(module: &Module) -> BTreeSet<String> {
+    let text = ["task.tf", "iam.tf"].map(|file| module.files[file].as_str()).concat();
+    let words = text.split(|c: char| !(c.is_ascii_uppercase() || c == '_'));
+    let prefixes = ["SPIN_VARIABLE_", "REDIS_", "KONG_"];
+    let named = words.filter(|word| prefixes.iter().any(|prefix| word.starts_with(prefix)));
+    // The prefix alone is that of names which are made from component_variables.
+    named.filter(|name| *name != "SPIN_VARIABLE_").map(str::to_owned).collect()
+}
+
+fn settable(module: &Module) -> BTreeSet<String> {
+    let Expression::Array(names) = module.local("component_variables") else { panic!("a list") };
+    names.iter().map(plain).collect()
+}
+
+#[test]
+fn every_variable_that_a_task_is_given_is_the_components_or_the_entrypoints() {
+    let component = component_variables();
+    let entrypoint = text("crates/entrypoint/src/settings.rs");
+    let given = given(&Module::read("terraform"));
+    assert!(given.contains("SPIN_VARIABLE_CHANNEL_ARN") && given.contains("REDIS_PASSWORD"));
+    for name in given {
+        match name.strip_prefix("SPIN_VARIABLE_") {
+            Some(variable) => assert!(component.contains_key(&variable.to_lowercase()), "{name}"),
+            None => assert!(entrypoint.contains(&format!("\"{name}\"")), "{name}"),
+        }
+    }
+}
+
+#[test]
+fn a_secret_is_given_by_reference_and_never_as_text() {
+    let module = Module::read("terraform");
+    let component = component_variables();
+    let settable = settable(&module);
+    for (variable, _) in component.iter().filter(|(_, secret)| **secret) {
+        assert!(!settable.contains(variable), "{variable} would stand in the task definition");
+        let name = format!("SPIN_VARIABLE_{}", variable.to_uppercase());
+        assert!(!module.files["task.tf"].contains(&name), "{name}");
+    }
+    for name in ["REDIS_PASSWORD", "KONG_CLIENT_KEY"] {
+        assert!(!module.files["task.tf"].contains(name), "{name}");
+    }
+}
+
+#[test]
+fn each_variable_of_the_component_can_be_set_or_has_an_input_or_comes_from_the_role() {
+    let module = Module::read("terraform");
+    let component = component_variables();
+    let settable = settable(&module);
+    let own = ["kong_admin_api", "kong_admin_token", "channel_arn"];
+    for name in &settable {
+        assert!(component.contains_key(name) && !own.contains(&name.as_str()), "{name}");
+    }
+    for name in component.keys() {
+        // What begins so comes from ECS and the entrypoint.
+        let from_aws = name.starts_with("aws_") || name.starts_with("use_");
+        assert!(settable.contains(name) || own.contains(&name.as_str()) || from_aws, "{name}");
+    }
+}
+
+/// The arguments of a Containerfile's instruction in its last stage.
+fn instruction(name: &str) -> String {
+    let file = text("Containerfile");
+    let stage = file.rsplit("\nFROM ").next().unwrap().replace("\\\n", " ");
+    let line =
+        stage.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).map(str::to_owned);
+    line.unwrap_or_else(|| panic!("no {name}"))
+}
+
+#[test]
+fn the_task_runs_the_image_as_it_is_made() {
+    let task = &Module::read("terraform").files["task.tf"];
+    assert!(task.contains(&format!("user                   = \"{}\"", instruction("USER"))));
+    let volume: Vec<String> = serde_json::from_str(&instruction("VOLUME")).unwrap();
+    assert!(task.contains(&format!("containerPath = \"{}\"", volume[0])));
+    let entrypoint: Vec<String> = serde_json::from_str(&instruction("ENTRYPOINT")).unwrap();
+    assert!(task.contains(&format!("[\"CMD\", \"{}\", \"healthy\"]", entrypoint[0])));
+    assert!(
+        instruction("HEALTHCHECK").ends_with("CMD [\"kong-cloudtrail-entrypoint\", \"healthy\"]")
+    );
+    let settings = text("crates/entrypoint/src/settings.rs");
+    assert!(settings.contains(&format!("\"STATE_DIR\", \"{}\"", volume[0])));
+    assert!(settings.contains(&format!("\"APPLICATION_DIR\", \"{}\"", instruction("WORKDIR"))));
+}
+
+#[test]
+fn the_image_has_the_component_where_the_manifests_look_for_it() {
+    let manifest: toml::Table = text("spin.toml").parse().unwrap();
+    let source = manifest["component"]["kong-cloudtrail"]["source"].as_str().unwrap();
+    let (folder, file) = source.rsplit_once('/').unwrap();
+    let copied = format!("COPY --from=build /src/{folder}/{file} /opt/kong-cloudtrail/{folder}/");
+    assert!(text("Containerfile").contains(&copied));
+    for name in ["spin.toml", "spin-command.toml"] {
+        assert!(text("Containerfile").contains(&format!("/src/{name} ")), "{name}");
+    }
+}
+
+#[test]
+fn the_watch_over_the_reports_allows_an_interval_and_a_run() {
+    let manifest: toml::Table = text("spin.toml").parse().unwrap();
+    let interval = manifest["trigger"]["timer"][0]["interval_secs"].as_integer().unwrap();
+    let budget = manifest["variables"]["run_budget_secs"]["default"].as_str().unwrap();
+    let settings = text("crates/entrypoint/src/settings.rs");
+    assert!(settings.contains(&format!("INTERVAL_SECS: u64 = {interval};")));
+    assert!(settings.contains(&format!("RUN_BUDGET_SECS: u64 = {budget};")));
+}
+
+#[test]
+fn alarms_look_at_metrics_that_filters_make() {
+    let module = Module::read("terraform");
+    let metric = |object: &Expression| plain(members(object)["metric"]);
+    let made: BTreeSet<String> =
+        members(module.local("metric_filters")).into_values().map(metric).collect();
+    for (alarm, object) in members(module.local("alarms")) {
+        assert!(made.contains(&metric(object)), "{alarm}");
+    }
+}
+
+#[test]
+fn operations_says_what_to_do_about_every_alarm() {
+    let operations = text("docs/operations.md");
+    for alarm in members(Module::read("terraform").local("alarms")).into_keys() {
+        assert!(operations.contains(&format!("| `{alarm}` |")), "{alarm}");
+    }
+}
