@@ -11,9 +11,7 @@ use std::time::{Duration, Instant, SystemTime};
 use futures::future::{Either, select};
 use spin_sdk::variables;
 use wasip2::filesystem::preopens;
-use wasip2::filesystem::types::{
-    DescriptorFlags, ErrorCode as FileFault, OpenFlags, PathFlags,
-};
+use wasip2::filesystem::types::{DescriptorFlags, ErrorCode as FileFault, OpenFlags, PathFlags};
 use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
     ErrorCode, Fields, FutureIncomingResponse, IncomingBody, IncomingResponse, Method,
@@ -23,8 +21,8 @@ use wasip2::io::streams::StreamError;
 use wstd::runtime::AsyncPollable;
 
 use crate::ports::{
-    Clock, Ends, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue,
-    KeyValueError, Log, Random,
+    Clock, Ends, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse,
+    KeyValue, KeyValueError, Log, Random,
 };
 use crate::report::{Outcome, Report};
 use crate::shipper;

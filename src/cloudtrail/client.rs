@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use super::batch::{Batch, Item};
 use super::outcome::{Answer, EventOutcome, Stop, Undelivered};
-use crate::aws::credentials::{Keeper, Lent};
 use crate::aws;
+use crate::aws::credentials::{Keeper, Lent};
 use crate::config::Config;
 use crate::ports::{
     Clock, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Log, Random,

@@ -210,7 +210,9 @@ impl Answer {
                     _ => Self::Stop(refused(&code)),
                 }
             }
-            "ExpiredTokenException" | "ExpiredToken" => Self::Expired(refused("ExpiredTokenException")),
+            "ExpiredTokenException" | "ExpiredToken" => {
+                Self::Expired(refused("ExpiredTokenException"))
+            }
             _ if status == 413 => Self::Split(why()),
             _ if status == 429 => again(true),
             _ if status >= 500 => again(false),

@@ -22,10 +22,8 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
         let keys = self.keys();
         let container = self.container(allow_outbound);
         let identity = self.web_identity(channel, variant, allow_outbound);
-        let instance = self.instance(
-            allow_outbound,
-            keys.is_some() || container.is_some() || identity.is_some(),
-        );
+        let instance = self
+            .instance(allow_outbound, keys.is_some() || container.is_some() || identity.is_some());
         keys.map(Source::Static)
             .or(container.map(Source::Container))
             .or(identity.map(Source::WebIdentity))
@@ -155,11 +153,7 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
         Some(WebIdentity { endpoint, role_arn, session_name, token_file })
     }
 
-    fn instance(
-        &mut self,
-        allow_outbound: Option<&AllowEntry>,
-        is_spare: bool,
-    ) -> Instance {
+    fn instance(&mut self, allow_outbound: Option<&AllowEntry>, is_spare: bool) -> Instance {
         const EXAMPLE: &str = "for example http://169.254.169.254";
         if self.switch("aws_ec2_metadata_disabled") {
             if !is_spare {

@@ -364,7 +364,12 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
     }
 
     /// Spin refuses what its allow list does not have.
-    fn check_reachable(&mut self, what: &str, origin: &Origin, allow_outbound: Option<&AllowEntry>) {
+    fn check_reachable(
+        &mut self,
+        what: &str,
+        origin: &Origin,
+        allow_outbound: Option<&AllowEntry>,
+    ) {
         if !outbound::aws().any(|entry| entry.allows(origin))
             && !allow_outbound.is_some_and(|entry| entry.allows(origin))
         {

@@ -44,13 +44,12 @@ pub(super) fn aws() -> impl Iterator<Item = AllowEntry> {
             host: HostPattern::Subdomain(format!(".{domain}")),
             ports: Some(443..444),
         });
-    let addresses = ["169.254.170.2", "169.254.170.23", "169.254.169.254"].map(|address| {
-        AllowEntry {
+    let addresses =
+        ["169.254.170.2", "169.254.170.23", "169.254.169.254"].map(|address| AllowEntry {
             scheme: Some(Scheme::Http),
             host: HostPattern::Exact(address.to_owned()),
             ports: Some(80..81),
-        }
-    });
+        });
     domains.into_iter().chain(addresses)
 }
 

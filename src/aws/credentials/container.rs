@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use super::document::{self, Fault};
-use super::fetch::{FetchError, ask, may_pass, said, token_file};
 use super::Temporary;
+use super::document::{self, Fault};
+use super::fetch::{FetchError, ask, may_pass, said, send, token_file};
 use crate::config::Secret;
 use crate::ports::{Clock, Files, Http, HttpLimits, HttpRequest, Random};
 
@@ -60,8 +60,7 @@ impl Container {
         let request = request(url, &token).map_err(|error| {
             FetchError::lasting(NAME, format!("{url} cannot be asked: {error}"), REMEDY)
         })?;
-        let response = port
-            .send(request, LIMITS)
+        let response = send(port, request, LIMITS)
             .await
             .map_err(|error| FetchError::unreachable(NAME, url, &error, REMEDY))?;
         let status = response.status();

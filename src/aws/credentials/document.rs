@@ -1,25 +1,11 @@
 //! The JSON in which container endpoints and instance metadata hand out credentials.
 
-use serde::Deserialize;
+use serde_json::Value;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Credentials, Temporary};
 use crate::config::Secret;
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "PascalCase", default)]
-struct Document {
-    #[serde(alias = "code")]
-    code: Option<String>,
-    #[serde(alias = "message")]
-    message: Option<String>,
-    access_key_id: Option<String>,
-    secret_access_key: Option<String>,
-    #[serde(alias = "SessionToken")]
-    token: Option<String>,
-    expiration: Option<String>,
-}
 
 /// Why a document holds no credentials.
 #[derive(Debug)]
@@ -33,15 +19,22 @@ pub(super) enum Fault {
 /// The credentials in `body`.
 pub(super) fn read(body: &[u8]) -> Result<Temporary, Fault> {
     // Not the parser's words: they quote what they stumble over.
-    let document: Document =
+    let document: Value =
         serde_json::from_slice(body).map_err(|_| Fault::Malformed("is not the JSON documented"))?;
-    if let Some(code) = document.code.filter(|code| code != "Success") {
-        return Err(Fault::Refused { code, message: document.message.unwrap_or_default() });
+    let text = |names: [&str; 2]| {
+        let value = names.iter().find_map(|name| document.get(name)?.as_str());
+        value.map(str::to_owned)
+    };
+    if let Some(code) = text(["Code", "code"]).filter(|code| code != "Success") {
+        let message = text(["Message", "message"]).unwrap_or_default();
+        return Err(Fault::Refused { code, message });
     }
-    let (Some(id), Some(secret)) = (document.access_key_id, document.secret_access_key) else {
+    let keys = (text(["AccessKeyId", ""]), text(["SecretAccessKey", ""]));
+    let (Some(id), Some(secret)) = keys else {
         return Err(Fault::Malformed("has no AccessKeyId or no SecretAccessKey"));
     };
-    temporary(id, secret, document.token, document.expiration.as_deref())
+    let expiration = text(["Expiration", ""]);
+    temporary(id, secret, text(["Token", "SessionToken"]), expiration.as_deref())
 }
 
 /// Credentials of these parts, which must fit into headers.

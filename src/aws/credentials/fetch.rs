@@ -1,9 +1,12 @@
 //! What asking any source has in common: tries, and why none gave credentials.
 
 use std::fmt;
+use std::pin::Pin;
 use std::time::Duration;
 
-use crate::ports::{Clock, FileError, Files, HttpError, HttpResponse, Random};
+use crate::ports::{
+    Clock, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random,
+};
 use crate::retry::Retry;
 
 /// Largest token file: a projected token has some 2 KiB.
@@ -70,6 +73,15 @@ pub(super) async fn ask<T>(
             answer => return answer,
         }
     }
+}
+
+/// One exchange. Boxed, so that it is in the component once and not in each source's own code.
+pub(super) fn send<'p>(
+    port: &'p impl Http,
+    request: HttpRequest,
+    limits: HttpLimits,
+) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + 'p>> {
+    Box::pin(port.send(request, limits))
 }
 
 /// The token in the file that `variable` names. It is renewed in place, so it is read anew for each

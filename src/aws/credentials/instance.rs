@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::document::{self, Fault};
-use super::fetch::{FetchError, ask, may_pass, said};
 use super::Temporary;
+use super::document::{self, Fault};
+use super::fetch::{FetchError, ask, may_pass, said, send};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpResponse, Random};
 
 pub(super) const NAME: &str =
@@ -73,7 +73,7 @@ impl Instance {
     async fn token(&self, port: &impl Http) -> Result<String, FetchError> {
         let url = format!("{}/latest/api/token", self.endpoint);
         let header = ("x-aws-ec2-metadata-token-ttl-seconds", TOKEN_TTL_SECS);
-        let response = send(port, Method::PUT, &url, header).await?;
+        let response = call(port, Method::PUT, &url, header).await?;
         let token = String::from_utf8_lossy(response.body()).trim().to_owned();
         match response.status().as_u16() {
             200 if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) => {
@@ -97,7 +97,7 @@ impl Instance {
     ) -> Result<HttpResponse, FetchError> {
         let url = format!("{}{path}", self.endpoint);
         let header = ("x-aws-ec2-metadata-token", token);
-        let response = send(port, Method::GET, &url, header).await?;
+        let response = call(port, Method::GET, &url, header).await?;
         match response.status().as_u16() {
             200 => Ok(response),
             // The token has run out meanwhile: a new one with the next try.
@@ -119,7 +119,7 @@ fn answered(response: &HttpResponse, url: &str) -> FetchError {
     }
 }
 
-async fn send(
+async fn call(
     port: &impl Http,
     method: Method,
     url: &str,
@@ -130,7 +130,7 @@ async fn send(
     let request = request.body(Vec::new()).map_err(|error| {
         FetchError::lasting(NAME, format!("{url} cannot be asked: {error}"), SET_KEYS)
     })?;
-    port.send(request, LIMITS).await.map_err(|error| {
+    send(port, request, LIMITS).await.map_err(|error| {
         let remedy = match &error {
             HttpError::Timeout(_) if asks_for_token => format!(
                 "in a container on EC2, raise the instance's HttpPutResponseHopLimit to 2: at 1 the answer does not reach \

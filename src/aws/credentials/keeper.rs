@@ -131,10 +131,7 @@ impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
         };
         state.serial += 1;
         if self.renews() {
-            self.log.log(
-                Level::Debug,
-                format!("AWS credentials came from {}", self.source.name()),
-            );
+            self.log.log(Level::Debug, format!("AWS credentials came from {}", self.source.name()));
         }
         let lent = Lent { credentials: Rc::new(credentials), serial: state.serial };
         let kept = Kept { lent: lent.clone(), expires_ms };

@@ -15,10 +15,7 @@ use super::{State, rfc3339};
 use crate::front::lock;
 
 /// `GET /v1/credentials`, `GET /v2/credentials/<id>`
-pub(super) async fn credentials(
-    Shared(state): Shared<Arc<State>>,
-    headers: HeaderMap,
-) -> Response {
+pub(super) async fn credentials(Shared(state): Shared<Arc<State>>, headers: HeaderMap) -> Response {
     let wanted = lock(&state.settings).authorization.clone();
     let given = headers.get(header::AUTHORIZATION).map(|value| value.as_bytes().to_vec());
     if wanted.is_some() && wanted.map(String::into_bytes) != given {

@@ -38,7 +38,10 @@ pub(super) async fn assume_role_with_web_identity(
     }
     let settings = lock(&state.settings).clone();
     if field("WebIdentityToken") != settings.web_identity_token {
-        return error("InvalidIdentityToken", "Couldn't retrieve verification key from your identity provider");
+        return error(
+            "InvalidIdentityToken",
+            "Couldn't retrieve verification key from your identity provider",
+        );
     }
     if field("RoleArn") != settings.role_arn {
         return error("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
