@@ -14,8 +14,8 @@ use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Error, Result, bail, ensure};
 use http::header;
-use kong_cloudtrail::aws::credentials::Source;
 use kong_cloudtrail::aws;
+use kong_cloudtrail::aws::credentials::Source;
 use kong_cloudtrail::cloudtrail::{Batch, Item};
 use kong_cloudtrail::config::Config;
 use kong_cloudtrail::event::{self, Event};

@@ -325,8 +325,8 @@ async fn credentials_near_their_end_are_renewed_within_a_run_and_nothing_is_lost
 #[tokio::test(flavor = "multi_thread")]
 async fn credentials_that_end_early_are_fetched_anew_once_for_all_batches() {
     let mut aws = Aws::with_container(1500);
-    aws.world.set("max_calls_per_sec", "8").set("max_in_flight", "8");
-    aws.endpoints.set(|settings| settings.lifetime_secs = 1);
+    aws.world.set("max_calls_per_sec", "3").set("max_in_flight", "3");
+    aws.endpoints.set(|settings| settings.lifetime_secs = 3);
     let report = aws.tick().await;
     assert_eq!(report["outcome"], "ok", "{report:?}");
     aws.world.assert_exactly_once();
