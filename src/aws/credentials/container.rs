@@ -1,18 +1,17 @@
 //! The endpoint that ECS, or EKS Pod Identity, gives a container.
 //!
 //! Sources: Amazon ECS developer guide, "Task IAM role"; AWS SDKs and tools reference guide,
-//! "Container credential provider"; time-outs and tries as in the AWS SDK for Rust.
+//! "Container credential provider"; time-outs as in the AWS SDK for Rust.
 
 use std::time::Duration;
 
 use super::Temporary;
 use super::document::{self, Fault};
-use super::fetch::{FetchError, ask, may_pass, said, send, token_file};
+use super::fetch::{FetchError, may_pass, said, send, token_file};
 use crate::config::Secret;
-use crate::ports::{Clock, Files, Http, HttpLimits, HttpRequest, Random};
+use crate::ports::{Files, Http, HttpLimits, HttpRequest};
 
 pub(super) const NAME: &str = "the container endpoint";
-const TRIES: u32 = 3;
 const LIMITS: HttpLimits = HttpLimits {
     connect: Duration::from_secs(2),
     first_byte: Duration::from_secs(7),
@@ -40,15 +39,7 @@ pub enum Token {
 }
 
 impl Container {
-    pub(super) async fn fetch<P: Http + Clock + Random + Files>(
-        &self,
-        port: &P,
-        deadline: Duration,
-    ) -> Result<Temporary, FetchError> {
-        ask(port, TRIES, deadline, async || self.fetch_once(port).await).await
-    }
-
-    async fn fetch_once(&self, port: &(impl Http + Files)) -> Result<Temporary, FetchError> {
+    pub(super) async fn fetch(&self, port: &(impl Http + Files)) -> Result<Temporary, FetchError> {
         let url = &self.url;
         let token = match &self.token {
             None => String::new(),

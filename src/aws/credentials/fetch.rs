@@ -1,13 +1,9 @@
-//! What asking any source has in common: tries, and why none gave credentials.
+//! What asking any source has in common, and why none gave credentials.
 
 use std::fmt;
 use std::pin::Pin;
-use std::time::Duration;
 
-use crate::ports::{
-    Clock, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random,
-};
-use crate::retry::Retry;
+use crate::ports::{FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
 
 /// Largest token file: a projected token has some 2 KiB.
 const MAX_TOKEN: usize = 64 * 1024;
@@ -29,6 +25,11 @@ impl fmt::Display for FetchError {
 }
 
 impl FetchError {
+    /// Whether the same may succeed in a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        self.may_pass
+    }
+
     /// Trying again will not help.
     pub(super) fn lasting(
         source: &'static str,
@@ -56,22 +57,6 @@ impl FetchError {
     ) -> Self {
         let may_pass = !matches!(error, HttpError::Denied | HttpError::Invalid(_));
         Self { may_pass, ..Self::lasting(source, format!("{url} cannot be had: {error}"), remedy) }
-    }
-}
-
-/// Asks until there is an answer that does not pass, at most `most` times.
-pub(super) async fn ask<T>(
-    port: &(impl Clock + Random),
-    most: u32,
-    deadline: Duration,
-    call: impl AsyncFn() -> Result<T, FetchError>,
-) -> Result<T, FetchError> {
-    let mut retry = Retry::new(most, deadline);
-    loop {
-        match call().await {
-            Err(error) if error.may_pass && retry.again(port, None).await => {}
-            answer => return answer,
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! EC2's instance metadata service, version 2.
 //!
 //! Sources: Amazon EC2 user guide, "Use the Instance Metadata Service to access instance metadata"
-//! and "Retrieve security credentials from instance metadata"; time-outs and tries as in the AWS SDK
+//! and "Retrieve security credentials from instance metadata"; time-outs as in the AWS SDK
 //! for Rust.
 
 use std::time::Duration;
@@ -10,12 +10,11 @@ use http::Method;
 
 use super::Temporary;
 use super::document::{self, Fault};
-use super::fetch::{FetchError, ask, may_pass, said, send};
-use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpResponse, Random};
+use super::fetch::{FetchError, may_pass, said, send};
+use crate::ports::{Http, HttpError, HttpLimits, HttpResponse};
 
 pub(super) const NAME: &str =
     "EC2's instance metadata (asked because no other source of credentials is set)";
-const TRIES: u32 = 3;
 const LIMITS: HttpLimits = HttpLimits {
     connect: Duration::from_secs(1),
     first_byte: Duration::from_secs(2),
@@ -38,15 +37,7 @@ pub struct Instance {
 }
 
 impl Instance {
-    pub(super) async fn fetch<P: Http + Clock + Random>(
-        &self,
-        port: &P,
-        deadline: Duration,
-    ) -> Result<Temporary, FetchError> {
-        ask(port, TRIES, deadline, async || self.fetch_once(port).await).await
-    }
-
-    async fn fetch_once(&self, port: &impl Http) -> Result<Temporary, FetchError> {
+    pub(super) async fn fetch(&self, port: &impl Http) -> Result<Temporary, FetchError> {
         let token = self.token(port).await?;
         let roles = self.get(port, ROLES, &token).await?;
         let role = String::from_utf8_lossy(roles.body());

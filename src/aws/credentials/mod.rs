@@ -28,6 +28,10 @@ use std::time::Duration;
 
 use crate::config::Secret;
 use crate::ports::{Clock, Files, Http, Random};
+use crate::retry::Retry;
+
+/// As AWS's SDKs have it.
+const TRIES: u32 = 3;
 
 /// Credentials of one principal.
 #[derive(Clone, Debug, Default)]
@@ -62,19 +66,27 @@ struct Temporary {
 }
 
 impl Source {
-    /// Asks the source, at most until `deadline` on the clock that never goes back.
+    /// Asks the source, again where that may help, at most until `deadline` on the clock that never
+    /// goes back.
     async fn fetch<P: Http + Clock + Random + Files>(
         &self,
         port: &P,
         deadline: Duration,
     ) -> Result<Temporary, FetchError> {
-        match self {
-            Self::Static(credentials) => {
-                Ok(Temporary { credentials: credentials.clone(), expires_ms: None })
+        let mut retry = Retry::new(TRIES, deadline);
+        loop {
+            let answer = match self {
+                Self::Static(credentials) => {
+                    Ok(Temporary { credentials: credentials.clone(), expires_ms: None })
+                }
+                Self::Container(container) => container.fetch(port).await,
+                Self::WebIdentity(identity) => identity.fetch(port).await,
+                Self::Instance(instance) => instance.fetch(port).await,
+            };
+            match answer {
+                Err(error) if error.may_pass() && retry.again(port, None).await => {}
+                answer => return answer,
             }
-            Self::Container(container) => container.fetch(port, deadline).await,
-            Self::WebIdentity(identity) => identity.fetch(port, deadline).await,
-            Self::Instance(instance) => instance.fetch(port, deadline).await,
         }
     }
 

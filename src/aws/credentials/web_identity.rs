@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use super::Temporary;
 use super::document::{self, Fault};
-use super::fetch::{FetchError, ask, may_pass, said, send, token_file};
-use crate::ports::{Clock, Files, Http, HttpLimits, HttpResponse, Random};
+use super::fetch::{FetchError, may_pass, said, send, token_file};
+use crate::ports::{Files, Http, HttpLimits, HttpResponse};
 use crate::wire::query_value;
 
 pub(super) const NAME: &str = "STS for the role of aws_role_arn";
-const TRIES: u32 = 4;
 const LIMITS: HttpLimits = HttpLimits {
     connect: Duration::from_secs(10),
     first_byte: Duration::from_secs(30),
@@ -35,15 +34,7 @@ pub struct WebIdentity {
 }
 
 impl WebIdentity {
-    pub(super) async fn fetch<P: Http + Clock + Random + Files>(
-        &self,
-        port: &P,
-        deadline: Duration,
-    ) -> Result<Temporary, FetchError> {
-        ask(port, TRIES, deadline, async || self.fetch_once(port).await).await
-    }
-
-    async fn fetch_once(&self, port: &(impl Http + Files)) -> Result<Temporary, FetchError> {
+    pub(super) async fn fetch(&self, port: &(impl Http + Files)) -> Result<Temporary, FetchError> {
         let url = &self.endpoint;
         let token = token_file(port, NAME, "aws_web_identity_token_file", &self.token_file)?;
         let form = format!(
