@@ -111,6 +111,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "README.md",
         "CHANGELOG.md",
         "docs/architecture.md",
+        "docs/credentials.md",
         "docs/decisions/README.md",
         "docs/event-mapping.md",
         "docs/guarantees.md",

@@ -374,7 +374,8 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
             && !allow_outbound.is_some_and(|entry| entry.allows(origin))
         {
             self.mistake(format!(
-                "{what} is not among the addresses that Spin lets the component reach: set allow_outbound to {origin} too"
+                "{what} is not among the addresses that Spin lets the component reach: set allow_outbound to {origin}, or \
+                 to a domain that covers all that is needed, such as https://*.example.com"
             ));
         }
     }
