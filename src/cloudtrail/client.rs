@@ -133,8 +133,8 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
         let mut retry = Retry::new(TRIES, self.deadline);
         let mut renewed = false;
         loop {
-            let lent = match self.credentials.lend(self.clock_ahead_ms.get()).await {
-                Ok(lent) => lent,
+            let signer = match self.credentials.lend(self.clock_ahead_ms.get()).await {
+                Ok(signer) => signer,
                 Err(error) => return stop(batch, Stop::Credentials(error), sent),
             };
             self.pace().await;
@@ -143,7 +143,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
                 return None;
             }
             let ahead_ms_signed = self.clock_ahead_ms.get();
-            let answer = match self.request(&batch, &lent) {
+            let answer = match self.request(&batch, &signer) {
                 Ok(request) => Answer::of(self.call(request).await, self.port.now_ms()),
                 Err(stop) => Answer::Stop(stop),
             };
@@ -190,7 +190,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
                 }
                 Answer::Expired(_) if self.credentials.renews() && !renewed => {
                     renewed = true;
-                    if let Err(error) = self.credentials.renew(&lent, ahead_ms_signed).await {
+                    if let Err(error) = self.credentials.renew(&signer, ahead_ms_signed).await {
                         return stop(batch, Stop::Credentials(error), sent);
                     }
                     self.retries.set(self.retries.get() + 1);
@@ -262,7 +262,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
         }
     }
 
-    fn request(&self, batch: &Batch, lent: &Lent) -> Result<HttpRequest, Stop> {
+    fn request(&self, batch: &Batch, signer: &Lent) -> Result<HttpRequest, Stop> {
         let unsendable = |why: &dyn std::fmt::Display| Stop::Unsendable(why.to_string());
         let host = self.config.cloudtrail_endpoint.split("://").last().unwrap_or_default();
         let mut request = http::Request::post(&self.url)
@@ -272,7 +272,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
             .map_err(|error| unsendable(&error))?;
         let (region, now_ms) =
             (&self.config.channel.region, self.port.now_ms() + self.clock_ahead_ms.get());
-        aws::sign(&mut request, &lent.credentials, region, SERVICE, now_ms)
+        aws::sign(&mut request, &signer.credentials, region, SERVICE, now_ms)
             .map_err(|error| unsendable(&error))?;
         Ok(request)
     }

@@ -42,7 +42,7 @@ impl Aws {
 
     fn with_web_identity(requests: u32) -> Self {
         let mut aws = Self::new(requests);
-        aws.endpoints.set(|settings| settings.web_identity_token = IDENTITY.to_owned());
+        aws.endpoints.set(|settings| settings.web_identity_token = IDENTITY.into());
         aws.write("identity", IDENTITY);
         let url = aws.endpoints.url();
         aws.world
@@ -236,9 +236,9 @@ async fn a_token_file_is_read_anew_at_each_fetch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn stss_refusals_say_what_to_change() {
     let mut aws = Aws::with_web_identity(5);
-    aws.endpoints.set(|settings| settings.web_identity_token = "another".to_owned());
+    aws.endpoints.set(|settings| settings.web_identity_token = "another".into());
     aws.fails_naming(&["InvalidIdentityToken", "identity provider in IAM"]).await;
-    aws.endpoints.set(|settings| settings.web_identity_token = IDENTITY.to_owned());
+    aws.endpoints.set(|settings| settings.web_identity_token = IDENTITY.into());
 
     for (code, names) in [
         ("ExpiredTokenException", "--direct-mounts"),

@@ -90,9 +90,9 @@ mod tests {
     #[test]
     fn a_token_tells_its_credentials_to_its_issuer_alone() {
         let issuer = Issuer::new("one");
-        let issued = issuer.issue(7, 1000);
-        let token = issued.credentials.session_token.clone().unwrap();
-        assert!(issuer.recognize(&token) == Some(issued));
+        let first = issuer.issue(7, 1000);
+        let token = first.credentials.session_token.clone().unwrap();
+        assert!(issuer.recognize(&token) == Some(first));
         assert!(Issuer::new("another").recognize(&token).is_none());
         let longer = BASE64_STANDARD.decode(&token).unwrap();
         let longer = String::from_utf8(longer).unwrap().replace(" 1000 ", " 9999 ");

@@ -97,7 +97,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "an answer of the script, as the lost ones are")]
-fn answer(status: u16, body: impl ToString) -> Answer {
+fn answer(status: u16, body: &(impl ToString + ?Sized)) -> Answer {
     Ok(http::Response::builder().status(status).body(body.to_string().into_bytes()).unwrap())
 }
 
@@ -107,7 +107,7 @@ fn issued(name: &str, ends: i64) -> Answer {
     let expiration = time.format(&time::format_description::well_known::Rfc3339).unwrap();
     answer(
         200,
-        json!({"AccessKeyId": name, "SecretAccessKey": "s", "Token": "t", "Expiration": expiration}),
+        &json!({"AccessKeyId": name, "SecretAccessKey": "s", "Token": "t", "Expiration": expiration}),
     )
 }
 
@@ -129,7 +129,7 @@ fn container() -> Config {
 
 fn kept(script: &Script, work: impl FnOnce(&Keeper<'_, Script>)) {
     let config = container();
-    work(&Keeper::new(script, &config, Duration::from_secs(3000)));
+    work(&Keeper::new(script, &config, Duration::from_mins(50)));
 }
 
 fn lent(keeper: &Keeper<'_, Script>) -> Result<String, String> {
@@ -269,7 +269,7 @@ fn an_error_document_is_told_but_not_what_holds_the_token_sent() {
         (token, "(its words are not shown)"),
         (&format!("bad {}...", &token[..20]), "(its words are not shown)"),
     ] {
-        let script = Script::of([answer(404, json!({"code": "NoSuchTask", "message": message}))]);
+        let script = Script::of([answer(404, &json!({"code": "NoSuchTask", "message": message}))]);
         let config = config(&[
             ("aws_container_credentials_full_uri", "http://169.254.170.23/v1/credentials"),
             ("aws_container_authorization_token", token),
