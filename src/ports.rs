@@ -1,4 +1,4 @@
-//! What a run needs of the world: five ports, implemented by `component.rs` for Spin and by the
+//! What a run needs of the world: six ports, implemented by `component.rs` for Spin and by the
 //! tests for a world of their own (invariant 6: the core does no I/O of its own).
 
 use std::time::Duration;
@@ -120,12 +120,29 @@ pub trait Random {
     fn u64(&self) -> u64;
 }
 
+/// Why a file was not read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileError {
+    /// There is none, or its folder is not mounted.
+    NotFound,
+    /// It is larger than was asked for.
+    TooLarge,
+    /// In the host's words.
+    Other(String),
+}
+
+/// Files that the host mounts, as they are now.
+pub trait Files {
+    /// The text of the file at `path`, of at most `max_bytes`.
+    fn read(&self, path: &str, max_bytes: usize) -> Result<String, FileError>;
+}
+
 /// Standard output, a line at a time.
 pub trait Log {
     /// Prints `line`, which holds no line break.
     fn line(&self, line: &str);
 }
 
-/// All five.
-pub trait Ports: Http + KeyValue + Clock + Random + Log {}
-impl<T: Http + KeyValue + Clock + Random + Log> Ports for T {}
+/// All six.
+pub trait Ports: Http + KeyValue + Clock + Random + Files + Log {}
+impl<T: Http + KeyValue + Clock + Random + Files + Log> Ports for T {}

@@ -114,6 +114,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/architecture.md",
         "deploy/image/README.md",
         "deploy/image/timer-trigger/README.md",
+        "docs/credentials.md",
         "docs/decisions/README.md",
         "docs/deploying.md",
         "docs/event-mapping.md",

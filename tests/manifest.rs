@@ -8,13 +8,23 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Every variable with its default; none where Spin must refuse to start without a value.
-const VARIABLES: [(&str, Option<&str>); 24] = [
+const VARIABLES: [(&str, Option<&str>); 36] = [
     ("adopt_lambda_keys", Some("false")),
     ("allow_outbound", Some("https://*.amazonaws.com")),
     ("audit_streams", Some("requests,objects")),
     ("aws_access_key_id", Some("")),
+    ("aws_container_authorization_token", Some("")),
+    ("aws_container_authorization_token_file", Some("")),
+    ("aws_container_credentials_full_uri", Some("")),
+    ("aws_container_credentials_relative_uri", Some("")),
+    ("aws_ec2_metadata_disabled", Some("false")),
+    ("aws_ec2_metadata_service_endpoint", Some("")),
+    ("aws_endpoint_url_sts", Some("")),
+    ("aws_role_arn", Some("")),
+    ("aws_role_session_name", Some("kong-cloudtrail")),
     ("aws_secret_access_key", Some("")),
     ("aws_session_token", Some("")),
+    ("aws_web_identity_token_file", Some("")),
     ("channel_arn", Some("")),
     ("cloudtrail_endpoint", Some("")),
     ("event_source", Some("kong-gateway")),
@@ -33,10 +43,17 @@ const VARIABLES: [(&str, Option<&str>); 24] = [
     ("page_size", Some("1000")),
     ("reconcile_secs", Some("86400")),
     ("run_budget_secs", Some("3000")),
+    ("use_dualstack_endpoint", Some("false")),
+    ("use_fips_endpoint", Some("false")),
 ];
 
-const SECRETS: [&str; 4] =
-    ["aws_access_key_id", "aws_secret_access_key", "aws_session_token", "kong_admin_token"];
+const SECRETS: [&str; 5] = [
+    "aws_access_key_id",
+    "aws_container_authorization_token",
+    "aws_secret_access_key",
+    "aws_session_token",
+    "kong_admin_token",
+];
 
 const OUTBOUND_HOSTS: [&str; 9] = [
     "{{ kong_admin_api }}",

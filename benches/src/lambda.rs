@@ -12,9 +12,10 @@
 use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context, Error, Result, ensure};
+use anyhow::{Context, Error, Result, bail, ensure};
 use http::header;
 use kong_cloudtrail::aws;
+use kong_cloudtrail::aws::credentials::Source;
 use kong_cloudtrail::cloudtrail::{Batch, Item};
 use kong_cloudtrail::config::Config;
 use kong_cloudtrail::event::{self, Event};
@@ -171,7 +172,8 @@ fn put(agent: &Agent, config: &Config, events: Vec<Event>) -> Result<()> {
     request.headers_mut().insert(header::HOST, authority.parse()?);
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let now_ms = i64::try_from(now.as_millis())?;
-    aws::sign(&mut request, &config.credentials, &config.channel.region, "cloudtrail-data", now_ms)
+    let Source::Static(credentials) = &config.credentials else { bail!("no static credentials") };
+    aws::sign(&mut request, credentials, &config.channel.region, "cloudtrail-data", now_ms)
         .map_err(Error::msg)?;
     let answer: Answer = agent.run(request).context(url)?.body_mut().read_json()?;
     ensure!(answer.failed.is_empty(), "CloudTrail refuses events: {:?}", answer.failed);

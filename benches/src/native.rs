@@ -10,8 +10,8 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use kong_cloudtrail::ports::{
-    Clock, Ends, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue, KeyValueError,
-    Log, Random,
+    Clock, Ends, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse,
+    KeyValue, KeyValueError, Log, Random,
 };
 use kong_cloudtrail::report::Outcome;
 use kong_cloudtrail::shipper;
@@ -95,6 +95,12 @@ impl Clock for Ports {
 impl Random for Ports {
     fn u64(&self) -> u64 {
         fastrand::u64(..)
+    }
+}
+
+impl Files for Ports {
+    fn read(&self, _: &str, _: usize) -> Result<String, FileError> {
+        Err(FileError::NotFound)
     }
 }
 

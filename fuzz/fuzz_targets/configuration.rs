@@ -15,7 +15,7 @@ use kong_cloudtrail_fuzz::kong::Kong;
 use kong_cloudtrail_fuzz::world::{VARIABLES, World};
 use libfuzzer_sys::fuzz_target;
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 36] = [
     "kong_admin_api",
     "kong_admin_path",
     "channel_arn",
@@ -40,10 +40,27 @@ const NAMES: [&str; 24] = [
     "aws_access_key_id",
     "aws_secret_access_key",
     "adopt_lambda_keys",
+    "aws_container_credentials_relative_uri",
+    "aws_container_credentials_full_uri",
+    "aws_container_authorization_token",
+    "aws_container_authorization_token_file",
+    "aws_role_arn",
+    "aws_web_identity_token_file",
+    "aws_role_session_name",
+    "aws_endpoint_url_sts",
+    "aws_ec2_metadata_disabled",
+    "aws_ec2_metadata_service_endpoint",
+    "use_fips_endpoint",
+    "use_dualstack_endpoint",
 ];
 
-const SECRETS: [&str; 4] =
-    ["kong_admin_token", "aws_session_token", "aws_access_key_id", "aws_secret_access_key"];
+const SECRETS: [&str; 5] = [
+    "kong_admin_token",
+    "aws_session_token",
+    "aws_access_key_id",
+    "aws_secret_access_key",
+    "aws_container_authorization_token",
+];
 
 /// Shorter ones are found in any text.
 const SHORTEST: usize = 6;

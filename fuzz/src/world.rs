@@ -7,8 +7,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use kong_cloudtrail::ports::{
-    Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue, KeyValueError, Log,
-    Random,
+    Clock, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue,
+    KeyValueError, Log, Random,
 };
 use kong_cloudtrail::report::Report;
 use kong_cloudtrail::shipper;
@@ -184,6 +184,12 @@ impl Random for World<'_> {
         let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
+    }
+}
+
+impl Files for World<'_> {
+    fn read(&self, _: &str, _: usize) -> Result<String, FileError> {
+        Err(FileError::NotFound)
     }
 }
 

@@ -1,18 +1,9 @@
-//! What is AWS's in general: credentials, and requests signed with them.
+//! What is AWS's in general: credentials and where they come from, endpoints, and signed requests.
 
+pub mod credentials;
+mod endpoint;
 mod sign;
 
+pub use credentials::Credentials;
+pub use endpoint::{Variant, endpoint, is_partition, sts};
 pub use sign::{SignError, sign};
-
-use crate::config::Secret;
-
-/// Credentials of one principal.
-#[derive(Clone, Debug)]
-pub struct Credentials {
-    /// `AKIA...` or, for temporary credentials, `ASIA...`.
-    pub access_key_id: String,
-    /// The key that signs.
-    pub secret_access_key: Secret,
-    /// Sent and signed with temporary credentials.
-    pub session_token: Option<Secret>,
-}

@@ -1,11 +1,13 @@
 //! The channel, and what its ARN says: partition, region, account, endpoint.
 
+use crate::aws::{Variant, endpoint, is_partition};
+
 /// A CloudTrail Lake channel.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Channel {
     /// The whole ARN.
     pub arn: String,
-    /// `aws`, `aws-cn` or `aws-us-gov`.
+    /// `aws`, `aws-cn`, `aws-us-gov` or another of AWS's.
     pub partition: String,
     /// For example `eu-west-1`.
     pub region: String,
@@ -25,7 +27,7 @@ impl Channel {
         let name = resource.strip_prefix("channel/")?;
         let fits = scheme == "arn"
             && service == "cloudtrail"
-            && ["aws", "aws-cn", "aws-us-gov"].contains(&partition)
+            && is_partition(partition)
             && lower(region)
             && region.contains('-')
             && account.len() == 12
@@ -40,10 +42,9 @@ impl Channel {
         })
     }
 
-    /// The region's CloudTrail Data endpoint, by the AWS SDK's endpoint rules.
-    pub fn endpoint(&self) -> String {
-        let suffix = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
-        format!("https://cloudtrail-data.{}.{suffix}", self.region)
+    /// The region's CloudTrail Data endpoint.
+    pub fn endpoint(&self, variant: Variant) -> String {
+        endpoint("cloudtrail-data", &self.partition, &self.region, variant)
     }
 }
 
@@ -51,7 +52,7 @@ impl Channel {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::Channel;
+    use super::{Channel, Variant};
 
     #[test]
     fn an_arn_gives_region_account_and_endpoint_in_each_partition() {
@@ -66,7 +67,7 @@ mod tests {
                 (channel.region.as_str(), channel.account.as_str()),
                 (region, "123456789012")
             );
-            assert_eq!(channel.endpoint(), endpoint);
+            assert_eq!(channel.endpoint(Variant::default()), endpoint);
         }
     }
 

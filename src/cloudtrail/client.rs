@@ -7,8 +7,11 @@ use std::time::Duration;
 use super::batch::{Batch, Item};
 use super::outcome::{Answer, EventOutcome, Stop, Undelivered};
 use crate::aws;
+use crate::aws::credentials::{Keeper, Lent};
 use crate::config::Config;
-use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random};
+use crate::ports::{
+    Clock, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Log, Random,
+};
 use crate::retry::Retry;
 use crate::wire::{HANDSHAKES, query_value};
 
@@ -26,6 +29,7 @@ const LIMITS: HttpLimits = HttpLimits {
 pub struct CloudTrail<'a, P> {
     port: &'a P,
     config: &'a Config,
+    credentials: Keeper<'a, P>,
     deadline: Duration,
     url: String,
     /// Earliest time of the next call, on the clock that never goes back.
@@ -50,7 +54,7 @@ pub struct Sent {
     pub stop: Option<Stop>,
 }
 
-impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
+impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
     /// A client whose tries end at `deadline` on the clock that never goes back.
     pub fn new(port: &'a P, config: &'a Config, deadline: Duration) -> Self {
         let mut url = format!(
@@ -64,6 +68,7 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
         Self {
             port,
             config,
+            credentials: Keeper::new(port, config, deadline),
             deadline,
             url,
             next_call: Cell::default(),
@@ -126,14 +131,19 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
     ) -> Option<[Batch; 2]> {
         let begun = self.port.elapsed();
         let mut retry = Retry::new(TRIES, self.deadline);
+        let mut renewed = false;
         loop {
+            let signer = match self.credentials.lend(self.clock_ahead_ms.get()).await {
+                Ok(signer) => signer,
+                Err(error) => return stop(batch, Stop::Credentials(error), sent),
+            };
             self.pace().await;
             if !may_call() {
                 give_up(batch, "the lease is not certain any more", sent);
                 return None;
             }
             let ahead_ms_signed = self.clock_ahead_ms.get();
-            let answer = match self.request(&batch) {
+            let answer = match self.request(&batch, &signer) {
                 Ok(request) => Answer::of(self.call(request).await, self.port.now_ms()),
                 Err(stop) => Answer::Stop(stop),
             };
@@ -182,10 +192,16 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
                     self.retries.set(self.retries.get() + 1);
                     continue;
                 }
-                Answer::ClockOff { stop, .. } | Answer::Stop(stop) => {
-                    give_up(batch, &stop.to_string(), sent);
-                    sent.stop = Some(stop);
-                    return None;
+                Answer::Expired(_) if self.credentials.renews() && !renewed => {
+                    renewed = true;
+                    if let Err(error) = self.credentials.renew(&signer, ahead_ms_signed).await {
+                        return stop(batch, Stop::Credentials(error), sent);
+                    }
+                    self.retries.set(self.retries.get() + 1);
+                    continue;
+                }
+                Answer::ClockOff { stop: why, .. } | Answer::Expired(why) | Answer::Stop(why) => {
+                    return stop(batch, why, sent);
                 }
             };
             if !retry.again(self.port, asked).await {
@@ -250,7 +266,7 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
         }
     }
 
-    fn request(&self, batch: &Batch) -> Result<HttpRequest, Stop> {
+    fn request(&self, batch: &Batch, signer: &Lent) -> Result<HttpRequest, Stop> {
         let unsendable = |why: &dyn std::fmt::Display| Stop::Unsendable(why.to_string());
         let host = self.config.cloudtrail_endpoint.split("://").last().unwrap_or_default();
         let mut request = http::Request::post(&self.url)
@@ -260,7 +276,7 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
             .map_err(|error| unsendable(&error))?;
         let (region, now_ms) =
             (&self.config.channel.region, self.port.now_ms() + self.clock_ahead_ms.get());
-        aws::sign(&mut request, &self.config.credentials, region, SERVICE, now_ms)
+        aws::sign(&mut request, &signer.credentials, region, SERVICE, now_ms)
             .map_err(|error| unsendable(&error))?;
         Ok(request)
     }
@@ -273,6 +289,13 @@ impl<'a, P: Http + Clock + Random> CloudTrail<'a, P> {
         }
         answer
     }
+}
+
+/// Nothing else is to be sent: never gives batches to go on with.
+fn stop(batch: Batch, why: Stop, sent: &mut Sent) -> Option<[Batch; 2]> {
+    give_up(batch, &why.to_string(), sent);
+    sent.stop = Some(why);
+    None
 }
 
 fn give_up(batch: Batch, why: &str, sent: &mut Sent) {

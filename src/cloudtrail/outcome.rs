@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::aws::credentials::FetchError;
 use crate::ports::{HttpError, HttpResponse};
 use crate::wire::{date, retry_after, tls_remedy};
 
@@ -19,6 +20,8 @@ pub enum Stop {
         /// AWS's words.
         message: String,
     },
+    /// There are no credentials to sign with.
+    Credentials(FetchError),
     /// No answer, in spite of all tries.
     Unreachable(HttpError),
     /// The request could not be made.
@@ -46,6 +49,7 @@ impl fmt::Display for Stop {
                     ),
                 }
             }
+            Self::Credentials(error) => error.fmt(f),
             Self::Unsendable(why) => f.write_str(why),
         }
     }
@@ -59,7 +63,10 @@ fn remedy(code: &str) -> &'static str {
         "UnrecognizedClientException" | "InvalidClientTokenId" => {
             "check aws_access_key_id and aws_session_token: AWS does not know these credentials"
         }
-        "ExpiredTokenException" => "renew aws_session_token and the keys that belong to it",
+        "ExpiredTokenException" => {
+            "renew aws_session_token and the keys that belong to it; where no such keys are set, what gives the component \
+             its credentials gives expired ones"
+        }
         "AccessDeniedException" => {
             "allow the principal cloudtrail-data:PutAuditEvents on the channel, in its policy"
         }
@@ -115,6 +122,8 @@ pub(super) enum Answer {
     Split(String),
     /// The signature may have failed for our clock: AWS's is this far ahead.
     ClockOff { ahead_ms: i64, stop: Stop },
+    /// The credentials have run out: with others the same call may succeed.
+    Expired(Stop),
     /// Nothing of the kind will succeed.
     Stop(Stop),
 }
@@ -206,6 +215,9 @@ impl Answer {
                     }
                     _ => Self::Stop(refused(&code)),
                 }
+            }
+            "ExpiredTokenException" | "ExpiredToken" => {
+                Self::Expired(refused("ExpiredTokenException"))
             }
             _ if status == 413 => Self::Split(why()),
             _ if status == 429 => again(true),
@@ -328,7 +340,9 @@ mod tests {
             ("ValidationException", "a proxy on the way"),
             ("com.amazonaws#ChannelNotFound:http://internal/", "channel_arn"),
         ] {
-            let Answer::Stop(stop) = answer(403, kind) else { panic!("{kind}") };
+            let (Answer::Stop(stop) | Answer::Expired(stop)) = answer(403, kind) else {
+                panic!("{kind}")
+            };
             let text = stop.to_string();
             assert!(text.contains(names) && text.contains("AWS's words"), "{text}");
         }

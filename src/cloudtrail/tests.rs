@@ -13,7 +13,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 use crate::event::Event;
-use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random};
+use crate::ports::{
+    Clock, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Log, Random,
+};
 
 const NOW_MS: i64 = 784_111_777_000;
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -71,6 +73,16 @@ impl Clock for Script {
     async fn sleep(&self, duration: Duration) {
         self.now.set(self.now.get() + duration);
     }
+}
+
+impl Files for Script {
+    fn read(&self, _: &str, _: usize) -> Result<String, FileError> {
+        Err(FileError::NotFound)
+    }
+}
+
+impl Log for Script {
+    fn line(&self, _: &str) {}
 }
 
 impl Random for Script {

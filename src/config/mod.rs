@@ -2,13 +2,15 @@
 //! made, Spin's own rules for `allowed_outbound_hosts` included: at run time Spin would refuse
 //! every request for one bad entry, without telling the component why.
 
+mod credentials;
 mod outbound;
 
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use crate::aws::Credentials;
+use crate::aws::Variant;
+use crate::aws::credentials::Source;
 use crate::cloudtrail::Channel;
 use crate::kong::Stream;
 use crate::log::Level;
@@ -16,7 +18,7 @@ use crate::log::Level;
 use outbound::{AllowEntry, Origin};
 
 /// A value that must never be printed.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
@@ -58,8 +60,8 @@ pub struct Config {
     pub event_source: String,
     /// `cloudtrail_endpoint`, or the one derived from the channel ARN.
     pub cloudtrail_endpoint: String,
-    /// Static credentials.
-    pub credentials: Credentials,
+    /// The first source of AWS credentials that is configured.
+    pub credentials: Source,
     /// Entries a page.
     pub page_size: u32,
     /// Most PutAuditEvents calls under way at once.
@@ -136,6 +138,7 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
         let kong = self.kong_admin_api();
         let allow_outbound = self.allow_outbound();
         let channel = self.channel();
+        let variant = self.variant();
         let streams = self.streams();
         let config = Config {
             kong_admin_api: kong,
@@ -145,8 +148,12 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
             external_id: self.external_id(),
             streams,
             event_source: self.event_source(),
-            cloudtrail_endpoint: self.cloudtrail_endpoint(channel.as_ref(), allow_outbound),
-            credentials: self.credentials(),
+            cloudtrail_endpoint: self.cloudtrail_endpoint(
+                channel.as_ref(),
+                variant,
+                allow_outbound.as_ref(),
+            ),
+            credentials: self.credentials(channel.as_ref(), variant, allow_outbound.as_ref()),
             page_size: self.number(&PAGE_SIZE),
             max_in_flight: self.number(&MAX_IN_FLIGHT) as usize,
             max_calls_per_sec: self.number(&MAX_CALLS_PER_SEC),
@@ -321,59 +328,76 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
         source
     }
 
-    /// The override, which must be reachable through the allow list; else what the ARN gives,
-    /// which `spin.toml` allows as it stands.
+    /// The override; else what the ARN gives.
     fn cloudtrail_endpoint(
         &mut self,
         channel: Option<&Channel>,
-        allow_outbound: Option<AllowEntry>,
+        variant: Variant,
+        allow_outbound: Option<&AllowEntry>,
     ) -> String {
-        let Some(value) = self.set("cloudtrail_endpoint") else {
-            return channel.map(Channel::endpoint).unwrap_or_default();
-        };
-        let origin = match Origin::parse(&value) {
-            Ok(origin) => origin,
-            Err(why) => {
-                self.mistake(format!(
-                    "cloudtrail_endpoint {} {why}; for example https://cloudtrail-data.eu-west-1.amazonaws.com",
-                    shown(&value)
-                ));
-                return String::new();
-            }
-        };
-        if !outbound::aws().chain(allow_outbound).any(|entry| entry.allows(&origin)) {
-            self.mistake(format!(
-                "cloudtrail_endpoint {value:?} is not among the addresses that Spin lets the component \
-                 reach: set allow_outbound to {origin} too"
-            ));
-        }
-        origin.to_string()
+        const EXAMPLE: &str = "for example https://cloudtrail-data.eu-west-1.amazonaws.com";
+        let derived = channel.map(|channel| channel.endpoint(variant));
+        self.endpoint("cloudtrail_endpoint", EXAMPLE, derived, allow_outbound)
     }
 
-    fn credentials(&mut self) -> Credentials {
-        let id = self.set("aws_access_key_id");
-        let secret = self.set("aws_secret_access_key");
-        for (name, value) in [("aws_access_key_id", &id), ("aws_secret_access_key", &secret)] {
-            if value.is_none() {
-                self.mistake(format!(
-                    "{name} is not set: static credentials need aws_access_key_id and \
-                     aws_secret_access_key (and aws_session_token when they are temporary)"
-                ));
+    /// The address in `name`, else the one derived. It must be reachable through the allow list.
+    fn endpoint(
+        &mut self,
+        name: &str,
+        example: &str,
+        derived: Option<String>,
+        allow_outbound: Option<&AllowEntry>,
+    ) -> String {
+        let set = self.set(name);
+        let (shown_as, value) = match (&set, derived) {
+            (Some(value), _) => (format!("{name} {}", shown(value)), value.clone()),
+            (None, Some(derived)) => (format!("{derived}, which {name} would override,"), derived),
+            (None, None) => return String::new(),
+        };
+        match Origin::parse(&value) {
+            Ok(origin) => {
+                self.check_reachable(&shown_as, &origin, allow_outbound);
+                origin.to_string()
+            }
+            Err(why) => {
+                self.mistake(format!("{shown_as} {why}; {example}"));
+                String::new()
             }
         }
-        let token = self.set("aws_session_token");
-        for (name, value) in [
-            ("aws_access_key_id", &id),
-            ("aws_secret_access_key", &secret),
-            ("aws_session_token", &token),
-        ] {
-            self.header_safe(name, value.as_deref());
+    }
+
+    /// Spin refuses what its allow list does not have.
+    fn check_reachable(
+        &mut self,
+        what: &str,
+        origin: &Origin,
+        allow_outbound: Option<&AllowEntry>,
+    ) {
+        if !outbound::aws().any(|entry| entry.allows(origin))
+            && !allow_outbound.is_some_and(|entry| entry.allows(origin))
+        {
+            self.mistake(format!(
+                "{what} is not among the addresses that Spin lets the component reach: set allow_outbound to {origin}, or \
+                 to a domain that covers all that is needed, such as https://*.example.com"
+            ));
         }
-        Credentials {
-            access_key_id: id.unwrap_or_default(),
-            secret_access_key: Secret::new(secret.unwrap_or_default()),
-            session_token: token.map(Secret::new),
+    }
+
+    fn variant(&mut self) -> Variant {
+        Variant {
+            fips: self.switch("use_fips_endpoint"),
+            dual_stack: self.switch("use_dualstack_endpoint"),
         }
+    }
+
+    /// A variable that is `true` or `false`, and false when it is not set.
+    fn switch(&mut self, name: &str) -> bool {
+        let Some(value) = self.set(name) else { return false };
+        let is = |word: &str| value.eq_ignore_ascii_case(word);
+        if !is("true") && !is("false") {
+            self.mistake(format!("{name} {value:?} must be true or false (default false)"));
+        }
+        is("true")
     }
 
     fn number(&mut self, Number(name, default, range): &Number) -> u32 {

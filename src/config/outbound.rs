@@ -36,15 +36,21 @@ enum HostPattern {
     Network(IpAddr, u32),
 }
 
-/// The entries that `spin.toml` always has for AWS.
+/// The entries that `spin.toml` always has for AWS: its services, and where credentials are.
 pub(super) fn aws() -> impl Iterator<Item = AllowEntry> {
-    ["amazonaws.com", "amazonaws.com.cn", "api.aws", "api.amazonwebservices.com.cn"]
-        .into_iter()
+    let domains = ["amazonaws.com", "amazonaws.com.cn", "api.aws", "api.amazonwebservices.com.cn"]
         .map(|domain| AllowEntry {
             scheme: Some(Scheme::Https),
             host: HostPattern::Subdomain(format!(".{domain}")),
             ports: Some(443..444),
-        })
+        });
+    let addresses =
+        ["169.254.170.2", "169.254.170.23", "169.254.169.254"].map(|address| AllowEntry {
+            scheme: Some(Scheme::Http),
+            host: HostPattern::Exact(address.to_owned()),
+            ports: Some(80..81),
+        });
+    domains.into_iter().chain(addresses)
 }
 
 impl Scheme {
@@ -138,6 +144,30 @@ fn host(text: &str) -> Result<String, String> {
 }
 
 impl Origin {
+    /// The origin of a whole URL, whose IPv6 address need not give its port.
+    pub(super) fn of_url(scheme: &str, authority: &str) -> Result<Self, String> {
+        let default_port = if authority.ends_with(']') {
+            format!(":{}", Scheme::parse(scheme)?.default_port())
+        } else {
+            String::new()
+        };
+        Self::parse(&format!("{scheme}://{authority}{default_port}"))
+    }
+
+    /// Whether credentials may be had of it: over TLS, or from this machine and ECS's and EKS's own
+    /// addresses, as AWS's SDKs have it.
+    pub(super) fn may_give_credentials(&self) -> bool {
+        let address = self.host.trim_matches(['[', ']']).parse::<IpAddr>();
+        self.scheme == Scheme::Https
+            || self.host == "localhost"
+            || address.is_ok_and(|address| {
+                address.is_loopback()
+                    || ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"]
+                        .iter()
+                        .any(|known| known.parse() == Ok(address))
+            })
+    }
+
     pub(super) fn parse(value: &str) -> Result<Self, String> {
         let (scheme, host_text, port_text) = split(value)?;
         Ok(Self {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{AllowEntry, Config, Origin};
+use super::{AllowEntry, Config, Origin, Source};
 
 const ARN: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
@@ -148,4 +148,60 @@ fn an_endpoint_that_spin_would_refuse_is_a_mistake() {
         )])
         .is_ok()
     );
+}
+
+fn source(changes: &[(&str, &str)]) -> Source {
+    let none = [("aws_access_key_id", ""), ("aws_secret_access_key", "")];
+    read(&none.iter().chain(changes).copied().collect::<Vec<_>>()).unwrap().credentials
+}
+
+#[test]
+fn a_containers_uri_is_taken_over_tls_or_from_this_machine_and_awss_addresses() {
+    const FULL: &str = "aws_container_credentials_full_uri";
+    for good in [
+        "http://169.254.170.2/v3/x",
+        "http://169.254.170.23/v1/credentials",
+        "http://[fd00:ec2::23]/v1/credentials",
+        "http://127.0.0.1:4000/x?y=z",
+        "http://localhost/x",
+        "http://[::1]:1/x",
+        "https://credentials.example/x",
+    ] {
+        let source = source(&[(FULL, good), ("allow_outbound", "*://*:*")]);
+        assert!(matches!(source, Source::Container(container) if container.url == good));
+    }
+    let keys = [("aws_access_key_id", ""), ("aws_secret_access_key", "")];
+    for bad in ["http://192.0.2.1/x", "http://credentials.example/x", "ftp://127.0.0.1/x", "/x"] {
+        let set = [keys[0], keys[1], (FULL, bad), ("allow_outbound", "*://*:*")];
+        let found = mistakes(&set);
+        assert!(found.len() == 1 && found[0].starts_with(FULL), "{found:?}");
+    }
+    let found = mistakes(&[keys[0], keys[1], (FULL, "http://user:hunter2@127.0.0.1/x")]);
+    assert!(!found.join("").contains("hunter2"), "{found:?}");
+}
+
+#[test]
+fn endpoints_follow_the_partition_and_the_variant() {
+    let fips = [("use_fips_endpoint", "TRUE"), ("use_dualstack_endpoint", "true")];
+    let endpoint = read(&fips).unwrap().cloudtrail_endpoint;
+    assert_eq!(endpoint, "https://cloudtrail-data-fips.eu-west-1.api.aws");
+    assert!(mistakes(&[("use_fips_endpoint", "yes")])[0].contains("true or false"));
+
+    let arn = "arn:aws-eusc:cloudtrail:eusc-de-east-1:123456789012:channel/a";
+    let found = mistakes(&[("channel_arn", arn)]);
+    assert!(found[0].contains("amazonaws.eu") && found[0].contains("allow_outbound"), "{found:?}");
+    assert!(read(&[("channel_arn", arn), ("allow_outbound", "https://*.amazonaws.eu")]).is_ok());
+}
+
+#[test]
+fn without_any_source_it_is_the_instances_unless_that_is_turned_off() {
+    let Source::Instance(instance) = source(&[]) else { panic!("another source") };
+    assert_eq!(instance.endpoint, "http://169.254.169.254");
+    let off = [
+        ("aws_access_key_id", ""),
+        ("aws_secret_access_key", ""),
+        ("aws_ec2_metadata_disabled", "true"),
+    ];
+    assert!(mistakes(&off)[0].contains("aws_ec2_metadata_disabled"));
+    assert!(read(&[off[2]]).is_ok(), "with keys it is of no account");
 }

@@ -5,6 +5,7 @@
 mod artefact;
 mod bad_input;
 mod command;
+mod credentials;
 mod dead_letters;
 mod job;
 mod kongs;

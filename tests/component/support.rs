@@ -10,6 +10,7 @@ use kong_cloudtrail::event::rebuild;
 use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail_host::key_value::{self, StoreManager};
 use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources};
+use kong_cloudtrail_sim::credentials::Issuer;
 use kong_cloudtrail_sim::{cloudtrail, kong};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -30,6 +31,8 @@ pub struct World {
     pub kong: kong::Simulator,
     pub cloudtrail: cloudtrail::Simulator,
     pub variables: BTreeMap<String, String>,
+    /// A folder that the component sees directly, as `/tokens`.
+    pub tokens: Option<PathBuf>,
     runtime_config: Option<PathBuf>,
     folder: TempDir,
 }
@@ -67,8 +70,11 @@ impl World {
             secret_access_key: SECRET.into(),
             session_token: None,
         };
-        let cloudtrail =
-            cloudtrail::Simulator::start(cloudtrail::Options::new(CHANNEL, credentials)).unwrap();
+        let cloudtrail = cloudtrail::Simulator::start(cloudtrail::Options {
+            issuer: Some(Issuer::new("aws")),
+            ..cloudtrail::Options::new(CHANNEL, credentials)
+        })
+        .unwrap();
         let ledger =
             format!("test-{}-{}", std::process::id(), WORLDS.fetch_add(1, Ordering::Relaxed));
         let folder = TempDir::new().unwrap();
@@ -96,7 +102,7 @@ impl World {
             ]
             .map(|(name, value)| (name.to_owned(), value)),
         );
-        Self { kong, cloudtrail, variables, runtime_config, folder }
+        Self { kong, cloudtrail, variables, tokens: None, runtime_config, folder }
     }
 
     pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
@@ -106,13 +112,30 @@ impl World {
 
     pub fn app(&self) -> App {
         App::load(Options {
-            manifest: Path::new(env!("CARGO_MANIFEST_DIR")).join("spin.toml"),
+            manifest: self.manifest(),
+            direct_mounts: self.tokens.is_some(),
             runtime_config: self.runtime_config.clone(),
             variables: Sources { given: self.variables.clone(), ..Sources::default() },
             state_dir: Some(self.folder.path().to_owned()),
             ..Options::default()
         })
         .unwrap()
+    }
+
+    /// `spin.toml`, or a deployment's own copy of it with the folder of tokens.
+    fn manifest(&self) -> PathBuf {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("spin.toml");
+        let Some(tokens) = &self.tokens else { return manifest };
+        let mut table: toml::Table = std::fs::read_to_string(manifest).unwrap().parse().unwrap();
+        let own = &mut table["component"]["kong-cloudtrail"];
+        let own = own.as_table_mut().unwrap();
+        own.insert("source".to_owned(), component().to_str().unwrap().into());
+        let files = toml::toml! { files = [{ source = "", destination = "/tokens" }] };
+        own.extend(files);
+        own["files"][0]["source"] = tokens.to_str().unwrap().into();
+        let copy = self.folder.path().join("spin.toml");
+        std::fs::write(&copy, table.to_string()).unwrap();
+        copy
     }
 
     /// One tick. Whatever happens, the component returns, prints one report and no secret.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use kong_cloudtrail_sim::fault::{Fault, Rule, When};
-use kong_cloudtrail_sim::{cloudtrail, kong};
+use kong_cloudtrail_sim::{cloudtrail, credentials, kong};
 
 use super::redis::Redis;
 use super::world::{SECRET, SESSION_TOKEN, TOKEN, World};
@@ -79,6 +79,9 @@ fn no_secret_is_printed_or_stored_whatever_fails() {
     let good = world.variables.clone();
 
     let mut secrets = vec![TOKEN, SECRET, SESSION_TOKEN, STORE_PASSWORD];
+    // The first that the endpoint hands out has this id, and its token begins with it in base64.
+    let issued = credentials::Issuer::new("aws").issue(1, 0).credentials;
+    secrets.extend([CONTAINER_TOKEN, &issued.access_key_id]);
     secrets.extend(["other/kong+token", "other/aws+secret", "other/session+token", PASSWORD]);
     let mut said = String::new();
     for (failing, word, spoil) in FAILINGS {
@@ -115,9 +118,24 @@ fn no_secret_is_printed_or_stored_whatever_fails() {
     assert!(leaked(&stored, &secrets).is_empty(), "stored: {:?}", leaked(&stored, &secrets));
 }
 
+const CONTAINER_TOKEN: &str = "container/token+that=nobody&may%see";
+
+/// Has the component ask a container's endpoint, which wants the token.
+fn from_container(world: &mut World) {
+    let url = format!("{}/v1/credentials", world.endpoints.url());
+    world.endpoints.set(|settings| settings.authorization = Some(CONTAINER_TOKEN.to_owned()));
+    for name in ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"] {
+        world.set(name, "");
+    }
+    world
+        .set("allow_outbound", "http://127.0.0.1:*")
+        .set("aws_container_credentials_full_uri", &url)
+        .set("aws_container_authorization_token", CONTAINER_TOKEN);
+}
+
 const PASSWORD: &str = "kong-password-that-nobody-may-see";
 
-const FAILINGS: [Failing; 11] = [
+const FAILINGS: [Failing; 13] = [
     ("nothing", "\"outcome\":\"ok\"", |_| {}),
     ("a wrong secret key", "aws_secret_access_key", |world| {
         world.kong.add_activity(5, 5);
@@ -152,6 +170,15 @@ const FAILINGS: [Failing; 11] = [
         world.set("run_budget_secs", "2");
         world.set("cloudtrail_endpoint", "http://127.0.0.1:1");
         world.set("allow_outbound", "http://127.0.0.1:1");
+    }),
+    ("temporary credentials", "\"outcome\":\"ok\"", |world| {
+        world.kong.add_activity(5, 5);
+        from_container(world);
+    }),
+    ("a container token that is refused and echoed", "its words are not shown", |world| {
+        world.kong.add_activity(5, 5);
+        from_container(world);
+        world.endpoints.set(|settings| settings.authorization = Some("another".to_owned()));
     }),
     ("broken answers", "\"outcome\":\"ok\"", |world| {
         let rule = |fault| {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, Once};
 use kong_cloudtrail_host::key_value::StoreManager;
 use kong_cloudtrail_host::{App, Ending, Options, Sources};
 use kong_cloudtrail_sim::fault::{Fault, Rule, When};
-use kong_cloudtrail_sim::{cloudtrail, kong};
+use kong_cloudtrail_sim::{cloudtrail, credentials, kong};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -25,6 +25,8 @@ pub const SESSION_TOKEN: &str = "IQoJb3JpZ2lu/session+token=that&nobody%may~see=
 pub struct World {
     pub kong: kong::Simulator,
     pub cloudtrail: cloudtrail::Simulator,
+    /// Where temporary credentials come from.
+    pub endpoints: credentials::Simulator,
     pub variables: BTreeMap<String, String>,
     credentials: Mutex<Vec<cloudtrail::Credentials>>,
     folder: TempDir,
@@ -57,9 +59,12 @@ impl World {
         let token = Some(TOKEN.to_owned());
         let kong = kong::Simulator::start(kong::Options { token, ..kong }).unwrap();
         let folder = TempDir::new().unwrap();
-        let credentials = credentials("AKIDFIRST");
+        let credentials = key("AKIDFIRST");
         let options = cloudtrail::Options::new(CHANNEL, credentials.clone());
-        let cloudtrail = cloudtrail::Simulator::start(options).unwrap();
+        let issuer = Some(credentials::Issuer::new("aws"));
+        let cloudtrail =
+            cloudtrail::Simulator::start(cloudtrail::Options { issuer, ..options }).unwrap();
+        let endpoints = credentials::Simulator::start(credentials::Options::default()).unwrap();
         let ledger = format!("faults-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
         let variables = [
             ("kong_admin_api", kong.url()),
@@ -76,7 +81,7 @@ impl World {
         let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
         std::fs::write(folder.path().join("spin.toml"), manifest()).unwrap();
         let credentials = Mutex::new(vec![credentials]);
-        Self { kong, cloudtrail, variables, credentials, folder }
+        Self { kong, cloudtrail, endpoints, variables, credentials, folder }
     }
 
     pub fn set(&mut self, name: &str, value: &str) -> &mut Self {
@@ -113,7 +118,7 @@ impl World {
     pub fn new_key(&self) -> String {
         let mut all = self.credentials.lock().unwrap();
         let access_key_id = format!("AKIDHOST{}", all.len());
-        all.push(credentials(&access_key_id));
+        all.push(key(&access_key_id));
         self.cloudtrail.set_credentials(all.clone());
         access_key_id
     }
@@ -128,7 +133,10 @@ impl World {
         for (name, value) in &self.variables {
             command.env(variable(name), value);
         }
-        command.env(variable("aws_access_key_id"), &access_key_id);
+        // Empty, it leaves the place to another source.
+        if !self.variables["aws_access_key_id"].is_empty() {
+            command.env(variable("aws_access_key_id"), &access_key_id);
+        }
         change(&mut command);
         Host::spawn(command, access_key_id)
     }
@@ -191,7 +199,7 @@ pub fn total(report: &Value, count: &str) -> u64 {
         .sum()
 }
 
-fn credentials(access_key_id: &str) -> cloudtrail::Credentials {
+fn key(access_key_id: &str) -> cloudtrail::Credentials {
     cloudtrail::Credentials {
         access_key_id: access_key_id.to_owned(),
         secret_access_key: SECRET.to_owned(),

@@ -11,8 +11,8 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use kong_cloudtrail::ports::{
-    Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue, KeyValueError, Log,
-    Random,
+    Clock, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue,
+    KeyValueError, Log, Random,
 };
 use kong_cloudtrail::report::Report;
 use kong_cloudtrail::shipper;
@@ -344,6 +344,12 @@ impl Clock for Host {
 impl Random for Host {
     fn u64(&self) -> u64 {
         self.world().draw(u64::MAX)
+    }
+}
+
+impl Files for Host {
+    fn read(&self, _: &str, _: usize) -> Result<String, FileError> {
+        Err(FileError::NotFound)
     }
 }
 

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
-use tempfile::TempDir;
 use wasmtime::component::{Component, InstancePre, ResourceTable};
 use wasmtime::{Cache, CacheConfig, Config, Engine, Store};
 use wasmtime_wasi::p2::bindings::Command;
@@ -15,7 +14,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 use crate::allowed_hosts;
 use crate::application::{Application, Options};
 use crate::client_tls::ClientTls;
-use crate::files;
+use crate::files::{self, Mounts};
 use crate::http::Outbound;
 use crate::instance::{ComponentVariables, Instance, Memory, linker};
 use crate::key_value::handles::{KeyValue, Managers};
@@ -94,7 +93,7 @@ pub struct App {
     stores: Arc<Managers>,
     allowed_hosts: Arc<[String]>,
     tls: Arc<ClientTls>,
-    files: Option<TempDir>,
+    files: Mounts,
     max_memory: Option<usize>,
 }
 
@@ -102,12 +101,16 @@ impl App {
     /// Reads the application and its component, checks what Spin checks at load, and compiles the
     /// component: seconds the first time, milliseconds when the cache holds it.
     pub fn load(options: Options) -> Result<Self> {
-        let cache_dir = options.cache_dir.clone();
+        let (cache_dir, direct_mounts) = (options.cache_dir.clone(), options.direct_mounts);
         let Application { manifest, root, variables, stores, runtime_config } =
             Application::read(options)?;
         let tls = runtime_config.network(&manifest.component_id)?;
         allowed_hosts::check(&manifest.component.allowed_outbound_hosts, &variables)?;
-        let files = files::copy(&manifest.component, &root)?;
+        let files = if direct_mounts {
+            files::direct(&manifest.component, &root)?
+        } else {
+            Mounts::Copied(files::copy(&manifest.component, &root)?)
+        };
         let (component, exports_timer) =
             compile(&root.join(manifest.component.source()), cache_dir)?;
         Ok(Self {
@@ -205,8 +208,8 @@ impl App {
         for (name, value) in &self.manifest.component.environment {
             wasi.env(name, value);
         }
-        if let Some(files) = &self.files {
-            wasi.preopened_dir(files.path(), "/", FsPerms::ReadOnly).map_err(engine_error)?;
+        for (folder, seen) in self.files.iter() {
+            wasi.preopened_dir(folder, seen, FsPerms::ReadOnly).map_err(engine_error)?;
         }
         let instance = Instance {
             wasi: wasi.build(),

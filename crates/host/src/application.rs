@@ -28,6 +28,8 @@ pub struct Options {
     /// Where compiled components are kept between processes; wasmtime's own cache folder, as with
     /// Spin, unless set.
     pub cache_dir: Option<PathBuf>,
+    /// The component sees the folders in `files` themselves, not copies made at load.
+    pub direct_mounts: bool,
     /// Stores by label that replace those of the runtime config: a test's own.
     pub stores: Managers,
 }

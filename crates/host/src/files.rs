@@ -1,13 +1,55 @@
 //! `files` of a component: copied at load into a folder of its own, which the component sees,
-//! read-only, as `/`. As with Spin, later changes to the originals do not reach it.
+//! read-only, as `/`. As with Spin, later changes to the originals do not reach it, unless they are
+//! mounted directly.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use crate::manifest::{Component, FileMount};
+
+/// The component's view of files: folders, and where it sees them.
+pub enum Mounts {
+    /// All in one, with what [`copy`] made.
+    Copied(Option<TempDir>),
+    /// The originals.
+    Direct(Vec<(PathBuf, String)>),
+}
+
+impl Mounts {
+    /// Each folder with the path under which the component sees it.
+    pub fn iter(&self) -> impl Iterator<Item = (&Path, &str)> {
+        let (copied, direct) = match self {
+            Self::Copied(folder) => (folder.as_ref(), &[][..]),
+            Self::Direct(folders) => (None, folders.as_slice()),
+        };
+        let copied = copied.map(|folder| (folder.path(), "/"));
+        copied.into_iter().chain(direct.iter().map(|(folder, seen)| (folder.as_path(), &**seen)))
+    }
+}
+
+/// The folders that `component` names, as they are: no single files, and none left out.
+pub fn direct(component: &Component, root: &Path) -> Result<Mounts> {
+    ensure!(
+        component.exclude_files.is_empty(),
+        "a component with exclude_files cannot be loaded with --direct-mounts"
+    );
+    let folder = |mount: &FileMount| {
+        let (source, seen) = match mount {
+            FileMount::Pattern(pattern) => (pattern, pattern),
+            FileMount::Placement(placement) => (&placement.source, &placement.destination),
+        };
+        let folder = root.join(source);
+        ensure!(
+            folder.is_dir(),
+            "files: {source:?} is no folder, and --direct-mounts takes folders only"
+        );
+        Ok((folder, seen.clone()))
+    };
+    component.files.iter().map(folder).collect::<Result<_>>().map(Mounts::Direct)
+}
 
 /// Copies what `component` names below `root`, the manifest's folder; none when it names nothing.
 pub fn copy(component: &Component, root: &Path) -> Result<Option<TempDir>> {
@@ -128,6 +170,25 @@ mod tests {
         let folder = copied("files = ['tokens']\nexclude_files = ['tokens/old/*']").unwrap();
         assert!(read(folder.as_ref(), "tokens/aws").is_some());
         assert_eq!(read(folder.as_ref(), "tokens/old/aws"), None);
+    }
+
+    #[test]
+    fn a_direct_mount_is_a_folder_wherever_it_lies() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("tokens")).unwrap();
+        fs::write(root.path().join("ca.pem"), "ca").unwrap();
+        let mounted = |settings: &str| {
+            let component = toml::from_str(&format!("source = 'c.wasm'\n{settings}")).unwrap();
+            direct(&component, root.path())
+        };
+        let mounts = mounted("files = ['tokens', { source = '/etc', destination = '/seen' }]");
+        let mounts = mounts.unwrap();
+        let tokens = root.path().join("tokens");
+        let expected = [(tokens.as_path(), "tokens"), (Path::new("/etc"), "/seen")];
+        assert_eq!(mounts.iter().collect::<Vec<_>>(), expected);
+        for refused in ["files = ['ca.pem']", "files = ['absent']", "exclude_files = ['x']"] {
+            assert!(mounted(refused).is_err(), "{refused}");
+        }
     }
 
     #[test]

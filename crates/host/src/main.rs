@@ -82,10 +82,21 @@ struct RunArgs {
     #[arg(short, long)]
     quiet: bool,
 
+    /// Mount the folders of `files` directly, as they are at any time, in place of copies made at
+    /// the start.
+    #[arg(long)]
+    direct_mounts: bool,
+
     /// After each call, print on stderr what it took, as a line of JSON: time, and CPU time of this
     /// process, both with the instance's creation; the component's peak memory.
     #[arg(long)]
     usage: bool,
+}
+
+impl RunArgs {
+    fn options(&self) -> Result<Options> {
+        Ok(Options { direct_mounts: self.direct_mounts, ..self.app.options()? })
+    }
 }
 
 impl AppArgs {
@@ -134,7 +145,7 @@ async fn main() -> ExitCode {
 }
 
 async fn once(args: &RunArgs) -> Result<ExitCode> {
-    let app = App::load(args.app.options()?)?;
+    let app = App::load(args.options()?)?;
     let outcome = call(&app, args).await?;
     if let Ending::Trapped(message) = &outcome.ending {
         eprintln!("error: the component trapped: {message}");
@@ -154,7 +165,7 @@ async fn once(args: &RunArgs) -> Result<ExitCode> {
 }
 
 async fn up(args: &RunArgs) -> Result<ExitCode> {
-    let app = App::load(args.app.options()?)?;
+    let app = App::load(args.options()?)?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     tokio::select! {

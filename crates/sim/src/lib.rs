@@ -1,5 +1,6 @@
-//! Simulators of the two services between which the shipper stands: the Kong Admin API, from
-//! whose audit log entries are read, and the CloudTrail Data endpoint, to which events are sent.
+//! Simulators of the services between which the shipper stands: the Kong Admin API, from whose
+//! audit log entries are read, the CloudTrail Data endpoint, to which events are sent, and the
+//! endpoints from which AWS credentials come.
 //!
 //! They exist so that tests, demo and benchmarks run the shipped component against something that
 //! answers as the documentation says, bugs of particular Kong versions included, and that can be
@@ -9,13 +10,15 @@
 //!   generated and added entries.
 //! - [`cloudtrail`]: `PutAuditEvents`, which verifies signature, checksum, schema and limits, and
 //!   keeps what it accepted.
-//! - [`fault`]: what can go wrong with a call of either, as data. [`tls`]: HTTPS, with client
+//! - [`credentials`]: temporary credentials, as ECS, EKS, STS and EC2 hand them out, which
+//!   `cloudtrail` takes while they are valid.
+//! - [`fault`]: what can go wrong with a call of any, as data. [`tls`]: HTTPS, with client
 //!   certificates where they are asked for.
-//! - `front`: what both have before their own handlers: counted calls, latency, faults, `Date`.
+//! - `front`: what all have before their own handlers: counted calls, latency, faults, `Date`.
 //!   `clock`: a clock that can be moved. `server`: HTTP over connections that can be reset.
 //!   `control`: what their control endpoints share. `random`: seeded randomness.
 //!
-//! Both start on a thread of their own and stop when dropped, so they serve synchronous and
+//! All start on a thread of their own and stop when dropped, so they serve synchronous and
 //! asynchronous tests alike:
 //!
 //! ```
@@ -34,8 +37,10 @@
 mod clock;
 pub mod cloudtrail;
 mod control;
+pub mod credentials;
 pub mod fault;
 mod front;
+mod issuer;
 pub mod kong;
 mod random;
 mod server;

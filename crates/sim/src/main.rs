@@ -8,10 +8,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use kong_cloudtrail_sim::kong::version::Version;
-use kong_cloudtrail_sim::{cloudtrail, kong};
+use kong_cloudtrail_sim::{cloudtrail, credentials, kong};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Simulators of the Kong Admin API's audit log and of the CloudTrail Data endpoint.
+/// Simulators of the Kong Admin API's audit log, of the CloudTrail Data endpoint, and of the
+/// endpoints that give AWS credentials.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -25,6 +26,8 @@ enum Service {
     Kong(Kong),
     /// Simulate the CloudTrail Data endpoint of one channel.
     Cloudtrail(CloudTrail),
+    /// Simulate the endpoints of ECS, EKS, STS and EC2 that give temporary credentials.
+    Credentials(Credentials),
 }
 
 #[derive(Args)]
@@ -90,6 +93,9 @@ struct CloudTrail {
     /// Its session token, when it is temporary.
     #[arg(long, env = "CLOUDTRAIL_SIM_SESSION_TOKEN", hide_env_values = true)]
     session_token: Option<String>,
+    /// Whose temporary credentials may put events too, while they are valid.
+    #[arg(long)]
+    issuer: Option<String>,
     /// External id that the channel asks for.
     #[arg(long)]
     external_id: Option<String>,
@@ -102,6 +108,31 @@ struct CloudTrail {
     /// What is kept of accepted events.
     #[arg(long, value_enum, default_value_t = Keep::Events)]
     keep: Keep,
+    /// Least time that a call takes, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+}
+
+#[derive(Args)]
+struct Credentials {
+    /// Address to listen on; port 0 picks a free one.
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Who issues the credentials: a CloudTrail endpoint with the same issuer takes them.
+    #[arg(long, default_value = "aws")]
+    issuer: String,
+    /// How long credentials are valid, in seconds.
+    #[arg(long, default_value_t = 3600)]
+    lifetime_secs: i64,
+    /// What Authorization must be at the container's endpoint.
+    #[arg(long, env = "CREDENTIALS_SIM_AUTHORIZATION", hide_env_values = true)]
+    authorization: Option<String>,
+    /// The token for which STS gives credentials.
+    #[arg(long, env = "CREDENTIALS_SIM_WEB_IDENTITY_TOKEN", hide_env_values = true)]
+    web_identity_token: Option<String>,
+    /// The role that STS gives.
+    #[arg(long)]
+    role_arn: Option<String>,
     /// Least time that a call takes, in milliseconds.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
@@ -138,6 +169,12 @@ async fn main() -> anyhow::Result<()> {
                 cloudtrail::Simulator::start(args.into()).context("starting CloudTrail Data")?;
             announce(&endpoint.url())?;
             Box::new(endpoint)
+        }
+        Service::Credentials(args) => {
+            let endpoints = credentials::Simulator::start(args.into())
+                .context("starting the credentials endpoints")?;
+            announce(&endpoints.url())?;
+            Box::new(endpoints)
         }
     };
     tokio::select! {
@@ -190,6 +227,7 @@ impl From<CloudTrail> for cloudtrail::Options {
         };
         Self {
             listen: args.listen,
+            issuer: args.issuer.as_deref().map(credentials::Issuer::new),
             external_id: args.external_id,
             event_source: args.event_source,
             calls_per_sec: args.calls_per_sec,
@@ -199,6 +237,25 @@ impl From<CloudTrail> for cloudtrail::Options {
             },
             latency: Duration::from_millis(args.latency_ms),
             ..Self::new(args.channel_arn, credentials)
+        }
+    }
+}
+
+impl From<Credentials> for credentials::Options {
+    fn from(args: Credentials) -> Self {
+        let usual = credentials::Settings::default();
+        Self {
+            listen: args.listen,
+            issuer: credentials::Issuer::new(&args.issuer),
+            settings: credentials::Settings {
+                lifetime_secs: args.lifetime_secs,
+                authorization: args.authorization,
+                web_identity_token: args.web_identity_token.unwrap_or(usual.web_identity_token),
+                role_arn: args.role_arn.unwrap_or(usual.role_arn),
+                ..usual
+            },
+            latency: Duration::from_millis(args.latency_ms),
+            ..Self::default()
         }
     }
 }

@@ -30,6 +30,7 @@ use self::accepted::Accepted;
 use self::faults::Armed;
 use self::throttle::Throttle;
 use crate::front::{Front, lock};
+use crate::issuer::Issuer;
 use crate::random::{generator, mix, uuid};
 use crate::server::Server;
 use crate::tls::{Acceptor, Tls};
@@ -48,6 +49,8 @@ pub struct Options {
     pub channel_arn: String,
     /// The access keys that may put events.
     pub credentials: Vec<Credentials>,
+    /// Whose temporary credentials may put events too, while they are valid.
+    pub issuer: Option<Issuer>,
     /// The external id that the channel's resource policy asks for, if any.
     pub external_id: Option<String>,
     /// The only `eventSource` that the channel takes, if it is bound to one.
@@ -72,6 +75,7 @@ impl Options {
             tls: None,
             channel_arn: channel_arn.into(),
             credentials: vec![credentials],
+            issuer: None,
             external_id: None,
             event_source: None,
             calls_per_sec: 0,
@@ -113,6 +117,7 @@ struct State {
     seed: u64,
     front: Arc<Front>,
     credentials: Mutex<Vec<Credentials>>,
+    issuer: Option<Issuer>,
     faults: Mutex<Armed>,
     throttle: Mutex<Throttle>,
     accepted: Mutex<Accepted>,
@@ -169,6 +174,7 @@ impl Simulator {
             seed: options.seed,
             front: Arc::new(front),
             credentials: Mutex::new(options.credentials),
+            issuer: options.issuer,
             faults: Mutex::default(),
             throttle: Mutex::new(Throttle::new(options.calls_per_sec)),
             accepted: Mutex::new(Accepted::new(options.keep, options.seed)),

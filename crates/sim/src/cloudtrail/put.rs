@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{ServiceError, THROTTLING};
 use super::faults::Struck;
-use super::sigv4::{Scope, Signed, verify};
+use super::sigv4::{SECURITY_TOKEN, Scope, Signed, verify};
 use super::{SERVICE, State, schema};
 use crate::front::lock;
 use crate::server::Connection;
@@ -165,9 +165,14 @@ impl State {
         };
         let now = self.front.clock.now();
         let scope = Scope { region: &self.channel.region, service: SERVICE, now };
-        let credentials = lock(&self.credentials);
+        let mut credentials = lock(&self.credentials).clone();
+        let token = head.headers.get(&SECURITY_TOKEN).and_then(|value| value.to_str().ok());
+        let temporary = token.and_then(|token| self.issuer.as_ref()?.recognize(token));
+        let has_ended = temporary.as_ref().is_some_and(|temporary| temporary.expires <= now);
+        credentials.extend(temporary.map(|temporary| temporary.credentials));
         let key = verify(&signed, &scope, &credentials)?;
-        if lock(&self.faults).has_expired(&key.access_key_id) {
+        let is_temporary = key.session_token.as_deref() == token && token.is_some();
+        if (has_ended && is_temporary) || lock(&self.faults).has_expired(&key.access_key_id) {
             return Err(ServiceError::usual("ExpiredTokenException"));
         }
         Ok(key.access_key_id.clone())

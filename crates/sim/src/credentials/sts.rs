@@ -1,0 +1,107 @@
+//! `AssumeRoleWithWebIdentity` of the Security Token Service.
+//!
+//! Source: AWS STS API reference (version 2011-06-15): an unsigned form, answered in XML; its errors
+//! with their statuses, and the common errors of the query protocol.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::State as Shared;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+
+use super::{State, rfc3339};
+use crate::front::lock;
+
+const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+const REQUEST_ID: &str = "ad4156e9-bce1-11e2-82e6-6b6efEXAMPLE";
+
+/// `POST /`
+pub(super) async fn assume_role_with_web_identity(
+    Shared(state): Shared<Arc<State>>,
+    body: Bytes,
+) -> Response {
+    let form: HashMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
+    let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
+    let is_action = field("Action") == "AssumeRoleWithWebIdentity";
+    if !is_action || field("Version") != "2011-06-15" {
+        return error("InvalidAction", "Could not find operation for version");
+    }
+    let session_name = field("RoleSessionName");
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
+    if !(2..=64).contains(&session_name.len()) || !session_name.chars().all(allowed) {
+        return error(
+            "ValidationError",
+            "1 validation error detected: Value at 'roleSessionName' failed to satisfy constraint",
+        );
+    }
+    let settings = lock(&state.settings).clone();
+    if field("WebIdentityToken") != settings.web_identity_token {
+        return error(
+            "InvalidIdentityToken",
+            "Couldn't retrieve verification key from your identity provider",
+        );
+    }
+    if field("RoleArn") != settings.role_arn {
+        return error("AccessDenied", "Not authorized to perform sts:AssumeRoleWithWebIdentity");
+    }
+    let struck = lock(&state.sts_errors)
+        .iter_mut()
+        .find_map(|(fault, trigger)| trigger.strikes().then(|| fault.code.clone()));
+    if let Some(code) = struck {
+        // What it was given, as a careless server would: nobody may print it.
+        return error(&code, &format!("Told to fail & refuse <{}>", field("WebIdentityToken")));
+    }
+    let temporary = state.issue();
+    let credentials = temporary.credentials;
+    let role = settings.role_arn.rsplit('/').next().unwrap_or_default().to_owned();
+    let xml = format!(
+        r#"<AssumeRoleWithWebIdentityResponse xmlns="{NAMESPACE}">
+  <AssumeRoleWithWebIdentityResult>
+    <SubjectFromWebIdentityToken>system:serviceaccount:kong:kong-cloudtrail</SubjectFromWebIdentityToken>
+    <Audience>sts.amazonaws.com</Audience>
+    <AssumedRoleUser>
+      <Arn>arn:aws:sts::123456789012:assumed-role/{role}/{session_name}</Arn>
+      <AssumedRoleId>AROACLKWSDQRAOEXAMPLE:{session_name}</AssumedRoleId>
+    </AssumedRoleUser>
+    <Credentials>
+      <SessionToken>{}</SessionToken>
+      <SecretAccessKey>{}</SecretAccessKey>
+      <Expiration>{}</Expiration>
+      <AccessKeyId>{}</AccessKeyId>
+    </Credentials>
+    <Provider>arn:aws:iam::123456789012:oidc-provider/oidc.eks.eu-west-1.amazonaws.com/id/EXAMPLE</Provider>
+  </AssumeRoleWithWebIdentityResult>
+  <ResponseMetadata><RequestId>{REQUEST_ID}</RequestId></ResponseMetadata>
+</AssumeRoleWithWebIdentityResponse>
+"#,
+        credentials.session_token.unwrap_or_default(),
+        credentials.secret_access_key,
+        rfc3339(temporary.expires),
+        credentials.access_key_id,
+    );
+    ([(header::CONTENT_TYPE, "text/xml")], xml).into_response()
+}
+
+fn error(code: &str, message: &str) -> Response {
+    let status = match code {
+        "AccessDenied" | "IDPRejectedClaim" | "RegionDisabledException" => StatusCode::FORBIDDEN,
+        "InternalFailure" => StatusCode::INTERNAL_SERVER_ERROR,
+        "ServiceUnavailable" => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::BAD_REQUEST,
+    };
+    let message = message.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+    let xml = format!(
+        r#"<ErrorResponse xmlns="{NAMESPACE}">
+  <Error>
+    <Type>Sender</Type>
+    <Code>{code}</Code>
+    <Message>{message}</Message>
+  </Error>
+  <RequestId>{REQUEST_ID}</RequestId>
+</ErrorResponse>
+"#
+    );
+    (status, [(header::CONTENT_TYPE, "text/xml")], xml).into_response()
+}

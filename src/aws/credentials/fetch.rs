@@ -1,0 +1,117 @@
+//! What asking any source has in common, and why none gave credentials.
+
+use std::fmt;
+use std::pin::Pin;
+
+use crate::ports::{FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
+
+/// Largest token file: a projected token has some 2 KiB.
+const MAX_TOKEN: usize = 64 * 1024;
+
+/// Why a source gave no credentials, and what to change. No secret is in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchError {
+    source: &'static str,
+    what: String,
+    remedy: String,
+    may_pass: bool,
+}
+
+impl fmt::Display for FetchError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { source, what, remedy, .. } = self;
+        write!(f, "no AWS credentials from {source}: {what}; {remedy}")
+    }
+}
+
+impl FetchError {
+    /// Whether the same may succeed in a moment.
+    pub(super) fn may_pass(&self) -> bool {
+        self.may_pass
+    }
+
+    /// Trying again will not help.
+    pub(super) fn lasting(
+        source: &'static str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { source, what: what.into(), remedy: remedy.into(), may_pass: false }
+    }
+
+    /// The same may succeed in a moment.
+    pub(super) fn passing(
+        source: &'static str,
+        what: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
+        Self { may_pass: true, ..Self::lasting(source, what, remedy) }
+    }
+
+    /// No whole answer came from `url`.
+    pub(super) fn unreachable(
+        source: &'static str,
+        url: &str,
+        error: &HttpError,
+        remedy: impl Into<String>,
+    ) -> Self {
+        let may_pass = !matches!(error, HttpError::Denied | HttpError::Invalid(_));
+        Self { may_pass, ..Self::lasting(source, format!("{url} cannot be had: {error}"), remedy) }
+    }
+}
+
+/// One exchange. Boxed, so that it is in the component once and not in each source's own code.
+pub(super) fn send<'p>(
+    port: &'p impl Http,
+    request: HttpRequest,
+    limits: HttpLimits,
+) -> Pin<Box<dyn Future<Output = Result<HttpResponse, HttpError>> + 'p>> {
+    Box::pin(port.send(request, limits))
+}
+
+/// The token in the file that `variable` names. It is renewed in place, so it is read anew for each
+/// request.
+pub(super) fn token_file(
+    port: &impl Files,
+    source: &'static str,
+    variable: &str,
+    path: &str,
+) -> Result<String, FetchError> {
+    const MOUNT: &str = "the folder must be among the files of spin.toml, and mounted with --direct-mounts so that the \
+                         token is the present one";
+    let unreadable = |why: &dyn fmt::Display| {
+        FetchError::passing(source, format!("the file of {variable}, {path}, {why}"), MOUNT)
+    };
+    let token = port.read(path, MAX_TOKEN).map_err(|error| match error {
+        FileError::NotFound => unreadable(&"is not there"),
+        FileError::TooLarge => unreadable(&"is larger than 64 KiB"),
+        FileError::Other(why) => unreadable(&format_args!("cannot be read: {why}")),
+    })?;
+    let token = token.trim();
+    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(unreadable(&"holds no token: it is empty, or has blanks or line breaks in it"));
+    }
+    Ok(token.to_owned())
+}
+
+/// Whether the status says that the same may succeed in a moment.
+pub(super) fn may_pass(response: &HttpResponse) -> bool {
+    response.status() == 429 || response.status().is_server_error()
+}
+
+/// What a service said, as far as it may be printed: not what holds a secret that was sent to it.
+pub(super) fn said(code: &str, message: &str, sent: &str) -> String {
+    let words = [code, message].into_iter().filter(|words| !words.is_empty());
+    let words: String = words.collect::<Vec<_>>().join(": ").chars().take(300).collect();
+    // Of a long token a part would be too much.
+    let shown = sent.is_empty() || !sent.as_bytes().windows(16).any(|part| holds(&words, part));
+    match words.as_str() {
+        "" => String::new(),
+        words if shown && !holds(words, sent.as_bytes()) => format!(" ({words})"),
+        _ => " (its words are not shown)".to_owned(),
+    }
+}
+
+fn holds(words: &str, part: &[u8]) -> bool {
+    !part.is_empty() && words.as_bytes().windows(part.len()).any(|window| window == part)
+}

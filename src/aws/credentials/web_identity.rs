@@ -1,0 +1,135 @@
+//! A token file for which the Security Token Service gives a role's credentials.
+//!
+//! Source: AWS STS API reference, AssumeRoleWithWebIdentity (version 2011-06-15): an unsigned form,
+//! answered in XML.
+
+use std::time::Duration;
+
+use super::Temporary;
+use super::document::{self, Fault};
+use super::fetch::{FetchError, may_pass, said, send, token_file};
+use crate::ports::{Files, Http, HttpLimits, HttpResponse};
+use crate::wire::query_value;
+
+pub(super) const NAME: &str = "STS for the role of aws_role_arn";
+const LIMITS: HttpLimits = HttpLimits {
+    connect: Duration::from_secs(10),
+    first_byte: Duration::from_secs(30),
+    between_bytes: Duration::from_secs(10),
+    max_body: 256 * 1024,
+    keep_ends: 0,
+};
+
+/// A role that is assumed by a token.
+#[derive(Clone, Debug)]
+pub struct WebIdentity {
+    /// STS: scheme, host and port.
+    pub endpoint: String,
+    /// `aws_role_arn`.
+    pub role_arn: String,
+    /// `aws_role_session_name`.
+    pub session_name: String,
+    /// `aws_web_identity_token_file`.
+    pub token_file: String,
+}
+
+impl WebIdentity {
+    pub(super) async fn fetch(&self, port: &(impl Http + Files)) -> Result<Temporary, FetchError> {
+        let url = &self.endpoint;
+        let token = token_file(port, NAME, "aws_web_identity_token_file", &self.token_file)?;
+        let form = format!(
+            "Action=AssumeRoleWithWebIdentity&Version=2011-06-15&RoleArn={}&RoleSessionName={}&WebIdentityToken={}",
+            query_value(&self.role_arn),
+            query_value(&self.session_name),
+            query_value(&token)
+        );
+        let request = http::Request::post(format!("{url}/"))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .body(form.into_bytes())
+            .map_err(|error| {
+                FetchError::lasting(NAME, format!("{url} cannot be asked: {error}"), REACH)
+            })?;
+        let response = send(port, request, LIMITS)
+            .await
+            .map_err(|error| FetchError::unreachable(NAME, url, &error, REACH))?;
+        if response.status().is_success() {
+            return credentials(response.body()).map_err(|fault| {
+                let why = match fault {
+                    Fault::Malformed(why) => why,
+                    Fault::Refused { .. } => "is an error",
+                };
+                FetchError::passing(NAME, format!("the answer of {url} {why}"), REACH)
+            });
+        }
+        Err(refusal(&response, &token))
+    }
+}
+
+const REACH: &str = "check the network path to STS (a NAT gateway, or an interface endpoint named in \
+                     aws_endpoint_url_sts and allow_outbound)";
+
+/// The text of the first element of that name, which has no attributes, as it stands in the XML:
+/// neither keys, tokens nor times have anything that XML escapes. A parser of the whole language
+/// would take 24 to 50 KiB of the component for these leaves (decision 0009).
+fn text<'b>(body: &'b str, name: &str) -> Option<&'b str> {
+    let (_, rest) = body.split_once(&format!("<{name}>"))?;
+    let (text, rest) = rest.split_once('<')?;
+    rest.strip_prefix('/')?.strip_prefix(name)?.strip_prefix('>')?;
+    Some(text)
+}
+
+fn credentials(body: &[u8]) -> Result<Temporary, Fault> {
+    let body = std::str::from_utf8(body).unwrap_or_default();
+    let text = |name| text(body, name).map(str::to_owned);
+    let (Some(id), Some(secret)) = (text("AccessKeyId"), text("SecretAccessKey")) else {
+        return Err(Fault::Malformed("is not the XML documented"));
+    };
+    document::temporary(id, secret, text("SessionToken"), text("Expiration").as_deref())
+}
+
+fn refusal(response: &HttpResponse, token: &str) -> FetchError {
+    let body = std::str::from_utf8(response.body()).unwrap_or_default();
+    let text = |name| text(body, name);
+    let (code, message) = (text("Code").unwrap_or_default(), text("Message").unwrap_or_default());
+    let status = response.status().as_u16();
+    let what = format!("it answered {status}{}", said(code, message, token));
+    let passes = matches!(
+        code,
+        "IDPCommunicationError"
+            | "Throttling"
+            | "ThrottlingException"
+            | "RequestLimitExceeded"
+            | "InternalFailure"
+            | "ServiceUnavailable"
+    );
+    if passes || may_pass(response) {
+        FetchError::passing(NAME, what, remedy(code))
+    } else {
+        FetchError::lasting(NAME, what, remedy(code))
+    }
+}
+
+fn remedy(code: &str) -> &'static str {
+    match code {
+        "ExpiredTokenException" | "ExpiredToken" => {
+            "the token in aws_web_identity_token_file has run out: its folder must be mounted with --direct-mounts, since \
+             without it Spin copies the file once, at its start"
+        }
+        "InvalidIdentityToken" => {
+            "check aws_web_identity_token_file, and that its issuer is an identity provider in IAM with the audience \
+             sts.amazonaws.com"
+        }
+        "AccessDenied" | "IDPRejectedClaim" => {
+            "check aws_role_arn, and that the role's trust policy allows sts:AssumeRoleWithWebIdentity to the subject and \
+             audience of the token"
+        }
+        "ValidationError" => "check aws_role_arn and aws_role_session_name",
+        "RegionDisabledException" => {
+            "turn STS on in the region of channel_arn, in IAM's account settings"
+        }
+        "IDPCommunicationError" => {
+            "let AWS reach the identity provider's keys: its issuer's address must be public"
+        }
+        _ => REACH,
+    }
+}

@@ -1,0 +1,44 @@
+//! A service's endpoint in a region, by the AWS SDK's endpoint rules; `tests/endpoints.rs` holds
+//! them against the SDK's own.
+
+/// Each partition with its domain, and the domain of the endpoints that IPv6 reaches too.
+const PARTITIONS: [(&str, &str, &str); 8] = [
+    ("aws", "amazonaws.com", "api.aws"),
+    ("aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+    ("aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu"),
+    ("aws-iso", "c2s.ic.gov", "api.aws.ic.gov"),
+    ("aws-iso-b", "sc2s.sgov.gov", "api.aws.scloud"),
+    ("aws-iso-e", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+    ("aws-iso-f", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+    ("aws-us-gov", "amazonaws.com", "api.aws"),
+];
+
+/// Which of a service's endpoints in a region.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Variant {
+    /// The one with FIPS 140 validated cryptography.
+    pub fips: bool,
+    /// The one that IPv6 reaches too.
+    pub dual_stack: bool,
+}
+
+/// Whether AWS has a partition of that name.
+pub fn is_partition(name: &str) -> bool {
+    PARTITIONS.iter().any(|(partition, ..)| *partition == name)
+}
+
+/// `https://<service>[-fips].<region>.<domain>`
+pub fn endpoint(service: &str, partition: &str, region: &str, variant: Variant) -> String {
+    let known = PARTITIONS.iter().find(|(name, ..)| *name == partition);
+    let (_, domain, dual_stack_domain) = known.unwrap_or(&PARTITIONS[0]);
+    let domain = if variant.dual_stack { dual_stack_domain } else { domain };
+    let fips = if variant.fips { "-fips" } else { "" };
+    format!("https://{service}{fips}.{region}.{domain}")
+}
+
+/// The region's Security Token Service. In GovCloud the usual endpoint is the FIPS one.
+pub fn sts(partition: &str, region: &str, variant: Variant) -> String {
+    let usual_is_fips = partition == "aws-us-gov" && !variant.dual_stack;
+    let variant = Variant { fips: variant.fips && !usual_is_fips, ..variant };
+    endpoint("sts", partition, region, variant)
+}
