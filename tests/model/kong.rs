@@ -53,6 +53,10 @@ pub struct Kong {
     pub purges_on_insert: bool,
     /// `GET /` shows how long entries are kept.
     pub shows_retention: bool,
+    /// Entries tell their time in words, as a Kong of tomorrow may.
+    pub times_in_words: bool,
+    /// So many calls for further pages a proxy answers in Kong's stead, with 503.
+    pub away: u32,
     pub retention: i64,
     /// Four entries in so many need parts.
     pub parts_in: u64,
@@ -72,6 +76,8 @@ impl Default for Kong {
             offsets: Offsets::default(),
             purges_on_insert: false,
             shows_retention: true,
+            times_in_words: false,
+            away: 0,
             retention: MONTH_SECS,
             parts_in: 400,
             skew: 0,
@@ -256,6 +262,10 @@ pub fn get(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
         kong.write_now(world, stream);
     }
     let query = uri.query().unwrap_or_default();
+    if query.contains("offset=") && kong.away > 0 {
+        kong.away -= 1;
+        return Ok(answer(503, "{}"));
+    }
     if query.contains("offset=of-another-version") {
         return Ok(answer(400, r#"{"message":"invalid offset"}"#));
     }
