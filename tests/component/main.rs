@@ -9,6 +9,8 @@ mod dead_letters;
 mod job;
 mod kongs;
 mod runs;
+#[path = "../faults/settled.rs"]
+mod settled;
 mod signature;
 mod sizes;
 mod support;

@@ -322,7 +322,10 @@ fn an_event_that_keeps_failing_does_not_keep_a_comparison_from_what_comes_after_
         scene.pass(300);
     }
     assert_eq!(scene.missing(), 1, "the one that fails");
-    assert!(partial > 30, "{partial} runs tell of it: those that follow in the same comparison too");
+    assert!(
+        partial > 30,
+        "{partial} runs tell of it: those that follow in the same comparison too"
+    );
     scene.last_fails(false);
     scene.run();
     assert_eq!((scene.missing(), scene.repeated()), (0, 0));
