@@ -100,10 +100,8 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     let (mut failed, mut successful, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
     for event in body.audit_events {
         let fails = world.cloudtrail.borrow().failing.contains(event.id);
-        let verdict = match fails {
-            true => Verdict::Fails("InternalFailure"),
-            false => verdict(world, faults.events),
-        };
+        let verdict =
+            if fails { Verdict::Fails("InternalFailure") } else { verdict(world, faults.events) };
         match verdict {
             Verdict::Accepted => successful.push(json!({"id": event.id, "eventID": event.id})),
             Verdict::Fails(code) => {

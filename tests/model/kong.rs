@@ -42,6 +42,15 @@ pub enum Offsets {
     Positions,
 }
 
+/// How entries tell their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Times {
+    #[default]
+    Seconds,
+    /// As a Kong of tomorrow may.
+    Words,
+}
+
 #[derive(Clone, Debug)]
 pub struct Kong {
     pub version: Version,
@@ -53,8 +62,7 @@ pub struct Kong {
     pub purges_on_insert: bool,
     /// `GET /` shows how long entries are kept.
     pub shows_retention: bool,
-    /// Entries tell their time in words, as a Kong of tomorrow may.
-    pub times_in_words: bool,
+    pub times: Times,
     /// So many calls for further pages a proxy answers in Kong's stead, with 503.
     pub away: u32,
     pub retention: i64,
@@ -76,7 +84,7 @@ impl Default for Kong {
             offsets: Offsets::default(),
             purges_on_insert: false,
             shows_retention: true,
-            times_in_words: false,
+            times: Times::default(),
             away: 0,
             retention: MONTH_SECS,
             parts_in: 400,

@@ -5,7 +5,7 @@ use kong_cloudtrail::ledger::{BUCKET_SECS, Head, SegmentMeta};
 use kong_cloudtrail::report::{Outcome, Report};
 
 use crate::host::Faults;
-use crate::kong::{MONTH_SECS, Version};
+use crate::kong::{MONTH_SECS, Times, Version};
 use crate::scene::{Scene, mode};
 
 const SHORT: Faults = Faults {
@@ -385,7 +385,7 @@ fn an_object_whose_time_no_filter_goes_by_holds_the_watermark_whatever_its_slice
     scene.setup.page_size = 10;
     scene.run();
     let began = scene.kong_time();
-    scene.kong(|kong| kong.times_in_words = true);
+    scene.kong(|kong| kong.times = Times::Words);
     for day in 1..=20 {
         scene.write_objects_stamped(5, began + day * 86_400);
     }
