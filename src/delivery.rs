@@ -96,15 +96,36 @@ impl From<LeaseError> for Halt {
     }
 }
 
+/// What an entry was met by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reading {
+    /// The slices of a window.
+    Window,
+    /// A sweep.
+    Sweep,
+}
+
 /// An entry on its way: all its events travel under one number.
 struct Parcel {
     stream: Stream,
+    reading: Reading,
     fingerprint: Fingerprint,
     time: i64,
+    stamp: Option<i64>,
     late: bool,
     name: String,
     events_left: usize,
     rejected: bool,
+    /// One of its events has met a code of its own that may pass.
+    failing: bool,
+}
+
+impl Parcel {
+    /// Whether the watermark may not pass `end`. An entry whose time is not what Kong's filters go by
+    /// may be of any slice.
+    fn is_from_before(&self, end: i64) -> bool {
+        self.stamp.is_none_or(|stamp| stamp < end)
+    }
 }
 
 /// An entry to be delivered.
@@ -113,6 +134,8 @@ pub struct Shipment {
     pub fingerprint: Fingerprint,
     /// Its ledger time.
     pub time: i64,
+    /// The time by which Kong's filters go, where it has one.
+    pub stamp: Option<i64>,
     /// Only a reconcile found it.
     pub late: bool,
     /// How log lines name it.
@@ -141,6 +164,8 @@ pub struct Tally {
     pub report: StreamReport,
     /// Entries that count as shipped because Kong's Lambda recorded them.
     pub adopted: u64,
+    /// Entries that the sweep met, and not the window, and that are pending.
+    pub pending_in_sweep: u64,
     /// Why events are pending, and how many for each reason.
     pub pending: BTreeMap<String, u64>,
     /// Why events became dead letters, and how many for each reason.
@@ -159,6 +184,7 @@ pub struct Delivery<'r, 'a, P> {
     /// When the run began, in Unix seconds by Kong's clock.
     now: i64,
     stream: Stream,
+    reading: Reading,
     tallies: BTreeMap<Stream, Tally>,
     batcher: Batcher,
     queue: VecDeque<Batch>,
@@ -167,12 +193,12 @@ pub struct Delivery<'r, 'a, P> {
     unrecorded: usize,
     parcels: BTreeMap<u64, Parcel>,
     parcels_made: u64,
-    /// By stream, each with the number of parcels made before it.
-    progress: BTreeMap<Stream, VecDeque<(u64, Progress)>>,
+    /// Each with the number of parcels made before it.
+    progress: BTreeMap<(Stream, Reading), VecDeque<(u64, Progress)>>,
     /// How often progress was made since the last record.
     steps: usize,
-    /// Numbers given to entries that were left out, which stay pending.
-    left_out: BTreeMap<Stream, u64>,
+    /// The first number given to an entry that was left out, and so stays pending.
+    left_out: BTreeMap<(Stream, Reading), u64>,
     claimed: HashSet<Fingerprint>,
     /// The events of a batch that was refused as a whole, until the next one tells whether that is
     /// their own fault.
@@ -199,6 +225,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             log,
             now,
             stream: Stream::Requests,
+            reading: Reading::Window,
             tallies: BTreeMap::new(),
             batcher: Batcher::default(),
             queue: VecDeque::new(),
@@ -214,10 +241,10 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         }
     }
 
-    /// What is taken in from now on is of `stream`.
-    pub fn begin(&mut self, stream: Stream) {
+    /// What is taken in from now on is of `stream`, and met by `reading`.
+    pub fn begin(&mut self, stream: Stream, reading: Reading) {
         self.queue.extend(self.batcher.close());
-        self.stream = stream;
+        (self.stream, self.reading) = (stream, reading);
     }
 
     /// What was done so far for the stream begun last.
@@ -253,8 +280,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// Takes an entry in; it leaves with a batch. Of an entry in parts, those that an earlier run
     /// got through are not sent again.
     pub fn add(&mut self, shipment: Shipment) -> Result<(), Halt> {
-        let Shipment { fingerprint, time, late, name, events } = shipment;
-        let (number, count, stream) = (self.parcels_made, events.len(), self.stream);
+        let Shipment { fingerprint, time, stamp, late, name, events } = shipment;
+        let (number, count) = (self.parcels_made, events.len());
         self.parcels_made += 1;
         self.claimed.insert(fingerprint);
         let mut left = Vec::with_capacity(count);
@@ -263,9 +290,18 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
                 left.push(Item::new(event, number, part));
             }
         }
-        let events_left = left.len();
-        let rejected = false;
-        let parcel = Parcel { stream, fingerprint, time, late, name, events_left, rejected };
+        let parcel = Parcel {
+            stream: self.stream,
+            reading: self.reading,
+            fingerprint,
+            time,
+            stamp,
+            late,
+            name,
+            events_left: left.len(),
+            rejected: false,
+            failing: false,
+        };
         if left.is_empty() {
             self.complete(&parcel);
         } else {
@@ -279,20 +315,23 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
 
     /// An entry of the stream is too large to be read, and so is pending.
     pub fn leave_out(&mut self, name: &str) {
-        self.left_out.entry(self.stream).or_insert(self.parcels_made);
-        self.parcels_made += 1;
         let why = kong::too_large(self.stream, name);
+        let by_sweep = self.reading == Reading::Sweep;
         let tally = self.tally();
-        // Met once more where a window is cut in two.
-        if tally.pending.insert(why, 1).is_none() {
-            tally.report.pending += 1;
+        // Met once more where a window is cut in two, and by the sweep beside it.
+        if tally.pending.insert(why, 1).is_some() {
+            return;
         }
+        tally.report.pending += 1;
+        tally.pending_in_sweep += u64::from(by_sweep);
+        self.left_out.entry((self.stream, self.reading)).or_insert(self.parcels_made);
+        self.parcels_made += 1;
     }
 
     /// The reading of the stream has come so far; to be stored once all that was taken in before is
     /// accounted for, and now and then also when nothing new was met.
     pub fn reached(&mut self, progress: Progress) -> Result<(), Halt> {
-        let queue = self.progress.entry(self.stream).or_default();
+        let queue = self.progress.entry((self.stream, self.reading)).or_default();
         if queue.len() >= MAX_PROGRESS {
             queue.pop_back();
         }
@@ -301,26 +340,33 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         if self.steps < MAX_PROGRESS { Ok(()) } else { self.record() }
     }
 
-    /// Gives the ledger the progress of which all is accounted for.
+    /// Gives the ledger the progress that has been made. A watermark waits for every entry from before it.
+    /// The place of a sweep is no watermark: it waits for answers, and what fails by itself, or was left
+    /// out, is left to another sweep, lest this one read the same part in each run.
     fn advance(&mut self) {
-        for (stream, queue) in &mut self.progress {
+        for ((stream, reading), queue) in &mut self.progress {
+            let left_out = self.left_out.get(&(*stream, *reading)).copied();
             while let Some((made, progress)) = queue.front() {
-                let holds_up = |parcel: &Parcel| match progress {
-                    Progress::Window { end, .. } => parcel.time < *end,
-                    Progress::Sweep(_) => true,
-                };
-                let mut open = self.parcels.range(..made).map(|(_, parcel)| parcel);
-                if open.any(|parcel| parcel.stream == *stream && holds_up(parcel))
-                    || self.left_out.get(stream).is_some_and(|left_out| left_out < made)
-                {
-                    break;
-                }
+                let open = self.parcels.range(..*made).map(|(_, parcel)| parcel);
+                let mut open = open.filter(|parcel| parcel.stream == *stream);
+                let left_out = left_out.is_some_and(|number| number < *made);
                 match progress {
                     Progress::Window { end, looks_back } => {
+                        if left_out || open.any(|parcel| parcel.is_from_before(*end)) {
+                            break;
+                        }
                         self.ledger.reach(*stream, *end, *looks_back);
                     }
                     Progress::Sweep(sweep) => {
-                        self.ledger.stream(*stream).sweep = Some(sweep.clone());
+                        // What a window met, windows go on asking for.
+                        let own: Vec<_> =
+                            open.filter(|parcel| parcel.reading == *reading).collect();
+                        if own.iter().any(|parcel| !parcel.failing) {
+                            break;
+                        }
+                        let left_behind = sweep.left_behind || left_out || !own.is_empty();
+                        self.ledger.stream(*stream).sweep =
+                            Some(Sweep { left_behind, ..sweep.clone() });
                     }
                 }
                 queue.pop_front();
@@ -371,7 +417,9 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         }
         self.advance();
         for parcel in self.parcels.values() {
-            self.tallies.entry(parcel.stream).or_default().report.pending += 1;
+            let tally = self.tallies.entry(parcel.stream).or_default();
+            tally.report.pending += 1;
+            tally.pending_in_sweep += u64::from(parcel.reading == Reading::Sweep);
         }
         for (stream, tally) in &self.tallies {
             for (why, events) in &tally.pending {
@@ -433,9 +481,12 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         for (item, why) in sent.undelivered {
             match self.judge(&item, why) {
                 Undelivered::Refused(why) => refused.push((item, why)),
-                Undelivered::Pending(why) | Undelivered::Failing(why) => {
+                undelivered @ (Undelivered::Pending(_) | Undelivered::Failing(_)) => {
                     some_pending = true;
-                    self.pending(&item, why);
+                    if let Some(parcel) = self.parcels.get_mut(&item.parcel) {
+                        parcel.failing |= matches!(undelivered, Undelivered::Failing(_));
+                    }
+                    self.pending(&item, undelivered.to_string());
                 }
             }
         }

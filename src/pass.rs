@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
-use crate::delivery::{Delivery, Halt, Progress, Shipment};
+use crate::delivery::{Delivery, Halt, Progress, Reading, Shipment};
 use crate::event;
 use crate::kong::{self, About, Entry, Filters, KongError, Page, Plan, Stream, Window};
 use crate::lambda;
@@ -88,6 +88,16 @@ pub struct Pass {
 }
 
 impl Pass {
+    /// Whether a sweep is due and nothing forbids it.
+    pub fn may_sweep(&self) -> bool {
+        self.plan.sweep && self.halted.is_none()
+    }
+
+    /// The sweep that came to its end and was begun by an earlier run, with no window for what came since.
+    pub fn lags_behind(&self, now: i64) -> Option<&Sweep> {
+        self.swept.as_ref().filter(|sweep| self.plan.window.is_none() && sweep.began < now)
+    }
+
     /// Why no other stream would fare better.
     pub fn ends_run(&self) -> Option<Halt> {
         self.halted.clone().filter(Halt::ends_run)
@@ -104,7 +114,7 @@ impl<'a, P: Ports> Run<'a, P> {
         shared: &mut Shared,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Pass {
-        delivery.begin(stream);
+        delivery.begin(stream, Reading::Window);
         let before = delivery.ledger.stream(stream).clone();
         let filters = Filters::of(stream, &shared.about.version);
         let mut pass = self.plan(stream, filters, shared, delivery);
@@ -241,8 +251,8 @@ impl<'a, P: Ports> Run<'a, P> {
         Ok(true)
     }
 
-    /// Reads everything that Kong retains, from where an earlier run got to. Beside a window it takes a
-    /// part of the run's time at most, and goes on in the next run.
+    /// Reads everything that Kong retains, from where an earlier run got to, and goes on in the next run.
+    /// Beside a window it takes a part of the run's time at most.
     pub(crate) async fn sweep(
         &self,
         deadline: Duration,
@@ -250,18 +260,16 @@ impl<'a, P: Ports> Run<'a, P> {
         shared: &mut Shared,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<(), Halt> {
-        delivery.begin(pass.stream);
+        delivery.begin(pass.stream, Reading::Sweep);
         delivery.ledger.expect_any_order();
         let beside = pass.plan.window.is_some();
         let share = self.port.elapsed() + self.budget / SWEEP_SHARE;
         let until = if beside { deadline.min(share) } else { deadline };
         let version = shared.about.version.as_str().to_owned();
         let anew = Sweep { began: shared.now, version, ..Sweep::default() };
-        // Another version of Kong may order its pages otherwise. And without a window beside it, what was
-        // written since a sweep began is met by a new one alone.
+        // Another version of Kong may order its pages otherwise.
         let begun = delivery.ledger.stream(pass.stream).sweep.clone();
-        let begun =
-            begun.filter(|it| beside && it.began <= shared.now && it.version == anew.version);
+        let begun = begun.filter(|it| it.began <= shared.now && it.version == anew.version);
         let mut sweep = begun.unwrap_or_else(|| anew.clone());
         let mut goes_on = sweep.offset.is_some();
         pass.buckets.extend(&sweep.buckets);
@@ -282,6 +290,10 @@ impl<'a, P: Ports> Run<'a, P> {
             sweep.offset = page.next(offset).map_err(Halt::Kong)?;
             sweep.buckets.clone_from(&pass.buckets);
             if sweep.offset.is_none() {
+                if sweep.left_behind {
+                    sweep.clone_from(&anew);
+                    continue;
+                }
                 pass.swept = Some(sweep);
                 return Ok(());
             }
@@ -354,7 +366,8 @@ impl<'a, P: Ports> Run<'a, P> {
             let name = name.or_else(|| Some(events.first()?.id.clone())).unwrap_or_default();
             self.warn_of_oddities(&entry, &name);
             let late = pass.plan.late_before.is_some_and(|before| time < before);
-            delivery.add(Shipment { fingerprint, time, late, name, events })?;
+            let stamp = entry.exact_timestamp();
+            delivery.add(Shipment { fingerprint, time, stamp, late, name, events })?;
         }
         Ok(())
     }

@@ -1,12 +1,18 @@
 //! One run, top to bottom:
 //!
 //! ```text
-//! timer tick ─► lease ─► for each stream (requests, objects):
-//!     plan the window ─► fetch pages ─► drop what the ledger knows ─► map ─► batch
-//!                                                                              │
-//!     watermark ◄─ ledger records the accepted ◄─ outcome per event ◄─ sign + PutAuditEvents
-//! ─► dead letters to be sent again ─► one report
+//! timer tick ─► lease ─► for each stream (requests, objects): its window, slice by slice
+//!                     ─► for each stream of which it is due: a sweep, page by page
+//!                     ─► dead letters to be sent again ─► one report
+//!
+//! of a slice, or a sweep:
+//!     fetch a page ─► drop what the ledger knows ─► map ─► batch ─► sign + PutAuditEvents
+//!                                                                           │
+//!     watermark, or the place in the sweep ◄─ ledger records ◄─ outcome per event
 //! ```
+//!
+//! What is new in any stream goes before what is compared. Batches are under way while pages are
+//! fetched, those of one stream still when the next one is begun.
 //!
 //! Every failure ends in a report and a normal return (invariant 4); what CloudTrail accepted is
 //! recorded whatever else happens; the watermark moves only past entries that are accounted for.
@@ -19,7 +25,7 @@ use crate::config::Config;
 use crate::delivery::{Delivery, Halt, Tally};
 use crate::kong::{About, Kong, Mode, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger};
+use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger, Sweep};
 use crate::log::{Level, Logger};
 use crate::pass::{Pass, Shared};
 use crate::ports::Ports;
@@ -211,14 +217,12 @@ impl<'a, P: Ports> Run<'a, P> {
                 break;
             }
         }
-        // What is new in any stream goes before what is compared.
-        for index in 0..passes.len() {
-            let deadline = deadline(passes.len() - index);
-            let pass = &mut passes[index];
-            if halted.is_none() && pass.halted.is_none() && pass.plan.sweep {
-                pass.halted = self.sweep(deadline, pass, &mut shared, &mut delivery).await.err();
-                halted = pass.ends_run();
-            }
+        let mut sweeps: Vec<_> = passes.iter_mut().filter(|pass| pass.may_sweep()).collect();
+        while halted.is_none() && !sweeps.is_empty() {
+            let deadline = deadline(sweeps.len());
+            let pass = sweeps.remove(0);
+            pass.halted = self.sweep(deadline, pass, &mut shared, &mut delivery).await.err();
+            halted = pass.ends_run();
         }
         let (mut tallies, halted) = delivery.close(halted).await;
         let mut begun = false;
@@ -228,11 +232,20 @@ impl<'a, P: Ports> Run<'a, P> {
             let head = ledger.stream(pass.stream);
             head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
             // After a run that stopped, both streams look back.
-            let complete = halted.is_none() && pass.halted.is_none() && tally.report.pending == 0;
-            if complete {
-                self.complete(&pass, &shared, ledger);
+            let ended = halted.is_none() && pass.halted.is_none();
+            if ended {
+                self.complete(&pass, &tally, &shared, ledger);
             }
-            self.tell_of_adoption(&pass, &tally, complete);
+            if tally.report.pending == 0 {
+                if let Some(sweep) = pass.lags_behind(shared.now) {
+                    report.add(Outcome::Partial, Some(spread(pass.stream, sweep)));
+                }
+                let sweep = ledger.stream(pass.stream).sweep.as_ref();
+                if sweep.is_some_and(|sweep| sweep.left_behind) {
+                    report.add(Outcome::Partial, Some(left_behind_by(pass.stream)));
+                }
+            }
+            self.tell_of_adoption(&pass, &tally, ended);
             let kept = ledger.size(pass.stream);
             if pass.plan.mode == Mode::Full && pass.plan.sweep && kept > MOST_WITHOUT_FILTERS {
                 report.add(Outcome::Partial, Some(too_many(&pass, &shared, kept)));
@@ -284,7 +297,7 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 
     /// What came of `adopt_lambda_keys`, and when it has done its work.
-    fn tell_of_adoption(&self, pass: &Pass, tally: &Tally, complete: bool) {
+    fn tell_of_adoption(&self, pass: &Pass, tally: &Tally, ended: bool) {
         let on = self.config.adopt_lambda_keys && pass.stream == Stream::Requests;
         if !on || pass.plan.is_empty() {
             return;
@@ -302,7 +315,7 @@ impl<'a, P: Ports> Run<'a, P> {
                  runtime config is the Lambda's Redis (REDIS_HOST), with the number of its database (REDIS_DB)"
             );
             self.log.log(Level::Warn, text);
-        } else if complete {
+        } else if ended && tally.report.pending == 0 {
             self.log.log(
                 Level::Info,
                 "adopt_lambda_keys can be switched off: no entry that was new to this run has a key of Kong's Lambda",
@@ -310,34 +323,32 @@ impl<'a, P: Ports> Run<'a, P> {
         }
     }
 
-    /// Every entry that was met is accounted for: moves the watermark and drops what has expired.
-    fn complete(&self, pass: &Pass, shared: &Shared, ledger: &mut Ledger<'a, P>) {
+    /// Of a stream that came to its end: moves the watermark when every entry that was met is accounted for,
+    /// and drops what has expired when all that Kong retains was compared. What only a window met does not
+    /// hold up a sweep.
+    fn complete(&self, pass: &Pass, tally: &Tally, shared: &Shared, ledger: &mut Ledger<'a, P>) {
         let Pass { stream, plan, buckets, swept, .. } = pass;
         let stream = *stream;
-        if plan.is_empty() {
-            return;
-        }
-        let sweep_began = swept.as_ref().map(|sweep| sweep.began);
-        let watermark = match plan.window {
-            Some(_) => shared.now,
-            None => sweep_began.unwrap_or(shared.now),
+        let accounted_for = tally.report.pending == 0;
+        let swept = swept.as_ref().filter(|_| tally.pending_in_sweep == 0);
+        let compared = match swept {
+            Some(sweep) => Some(sweep.began),
+            None => (plan.is_whole() && accounted_for).then_some(shared.now),
         };
-        ledger.complete(
-            stream,
-            Completed {
-                watermark,
-                looked_back: plan.looks_back.then_some(watermark),
-                reconciled: plan.is_whole().then_some(shared.now).or(sweep_began),
-            },
-        );
+        let watermark = plan.window.map_or(compared, |_| Some(shared.now));
+        if accounted_for && let Some(watermark) = watermark {
+            let looked_back = plan.looks_back.then_some(watermark);
+            ledger.complete(stream, Completed { watermark, looked_back });
+        }
         let retention = shared.retention();
-        if plan.is_whole() || swept.is_some() {
+        if let Some(compared) = compared {
             let head = ledger.stream(stream);
-            head.sweep = None;
+            (head.reconciled, head.sweep) = (Some(compared), None);
             head.without_filters =
                 stream == Stream::Objects && !shared.about.version.has_time_filters();
-            ledger.expire(stream, sweep_began.unwrap_or(shared.now) - retention, buckets);
-        } else if self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental {
+            ledger.expire(stream, compared - retention, buckets);
+        } else if accounted_for && self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental
+        {
             ledger.expire(stream, shared.now - 2 * retention, buckets);
         }
     }
@@ -356,6 +367,24 @@ fn too_many(pass: &Pass, shared: &Shared, kept: usize) -> String {
          audit_log_record_ttl, or let no proxy drop the query",
         pass.stream.name(),
         shared.about.version
+    )
+}
+
+fn left_behind_by(stream: Stream) -> String {
+    format!(
+        "{} entries that the comparison with all that Kong retains met before are pending: it begins again when it is \
+         through, and tries them again",
+        stream.name()
+    )
+}
+
+fn spread(stream: Stream, sweep: &Sweep) -> String {
+    format!(
+        "all {} entries that Kong {} held at {} are accounted for, and what came since is left to the next run: reading all \
+         of them took several; raise run_budget_secs, or, if Kong is older than 3.9, upgrade it",
+        stream.name(),
+        sweep.version,
+        sweep.began
     )
 }
 

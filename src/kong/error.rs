@@ -65,10 +65,11 @@ pub fn too_large(stream: Stream, name: &str) -> String {
 }
 
 impl KongError {
-    /// Whether an offset that Kong does not know may be the cause.
+    /// Whether an offset that Kong does not know may be the cause. A proxy before Kong that finds it away or
+    /// busy says so by a status of its own.
     pub fn may_be_the_offset(&self) -> bool {
         match self {
-            Self::Status { status, .. } => *status != 429,
+            Self::Status { status, .. } => !matches!(status, 429 | 502..=504),
             Self::Malformed { .. } => true,
             _ => false,
         }

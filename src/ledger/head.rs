@@ -58,6 +58,8 @@ pub struct Sweep {
     pub offset: Option<String>,
     /// Buckets whose entries Kong still holds.
     pub buckets: BTreeSet<i64>,
+    /// An entry from before that place is pending, which only another reading meets again.
+    pub left_behind: bool,
 }
 
 /// Six hours.

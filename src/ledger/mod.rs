@@ -97,8 +97,6 @@ pub struct Completed {
     pub watermark: i64,
     /// When the run began, if it looked back `lookback_secs` or more.
     pub looked_back: Option<i64>,
-    /// When the run began, if it compared everything that Kong retains.
-    pub reconciled: Option<i64>,
 }
 
 /// Names a segment: stream, bucket, place in the bucket.
@@ -282,7 +280,6 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         let head = self.head.stream(stream);
         head.watermark = Some(window.watermark);
         head.looked_back = window.looked_back.or(head.looked_back);
-        head.reconciled = window.reconciled.or(head.reconciled);
         head.incomplete = false;
     }
 

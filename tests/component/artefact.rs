@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use wasmparser::{Parser, Payload};
+use wasmparser::{Operator, Parser, Payload};
 
 /// Names of what the outermost component imports and exports.
 fn interfaces() -> (BTreeSet<String>, BTreeSet<String>, usize) {
@@ -30,6 +30,19 @@ fn interfaces() -> (BTreeSet<String>, BTreeSet<String>, usize) {
 fn the_component_is_at_most_a_mebibyte() {
     let (_, _, size) = interfaces();
     assert!(size <= 1024 * 1024, "{size} bytes");
+}
+
+#[test]
+fn its_code_has_the_vector_instructions_of_cargos_configuration() {
+    let bytes = std::fs::read(super::support::component()).expect("built by `cargo xtask build`");
+    let vectors = Parser::new(0).parse_all(&bytes).any(|payload| match payload.unwrap() {
+        Payload::CodeSectionEntry(body) => {
+            let mut operators = body.get_operators_reader().unwrap().into_iter();
+            operators.any(|operator| matches!(operator.unwrap(), Operator::I32x4Add))
+        }
+        _ => false,
+    });
+    assert!(vectors, "SHA-256 is computed without them");
 }
 
 #[test]

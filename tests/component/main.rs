@@ -11,6 +11,8 @@ mod job;
 mod kongs;
 mod lambda;
 mod runs;
+#[path = "../faults/settled.rs"]
+mod settled;
 mod signature;
 mod sizes;
 mod support;

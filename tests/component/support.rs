@@ -15,6 +15,8 @@ use kong_cloudtrail_sim::{cloudtrail, kong};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::settled::settled;
+
 pub const CHANNEL: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
 pub const TOKEN: &str = "kong-token-that-nobody-may-see";
@@ -260,19 +262,6 @@ impl Answer {
         let objects = serde_json::Deserializer::from_str(&self.stdout).into_iter();
         objects.collect::<Result<_, _>>().unwrap()
     }
-}
-
-/// An entry without its `ttl`, which falls as time passes.
-fn settled(mut entry: Value) -> Value {
-    entry.as_object_mut().unwrap().remove("ttl");
-    // Where the text of a JSON payload is not kept, its value is.
-    for field in ["payload", "entity"] {
-        if let Some(value) = entry[field].as_str().and_then(|text| serde_json::from_str(text).ok())
-        {
-            entry[field] = value;
-        }
-    }
-    entry
 }
 
 /// The report of a tick, and all that was printed.

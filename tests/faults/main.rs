@@ -28,6 +28,7 @@ mod redis;
 #[allow(dead_code, reason = "sizes needs one of its functions")]
 mod same;
 mod secrets;
+mod settled;
 mod sizes;
 mod store;
 mod verdict;

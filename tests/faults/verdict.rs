@@ -9,6 +9,7 @@ use kong_cloudtrail_sim::cloudtrail::Call;
 use kong_cloudtrail_sim::kong;
 use serde_json::Value;
 
+use super::settled::settled;
 use super::world::World;
 
 /// The comparison, of entries that each fit one event.
@@ -83,17 +84,4 @@ impl Verdict {
         let earlier = self.repeated.iter().flat_map(|(_, calls)| &calls[..calls.len() - 1]);
         earlier.copied().collect()
     }
-}
-
-/// An entry without its `ttl`, which falls as time passes, and with JSON by its value, since its
-/// text is kept only where a signature stands on it.
-fn settled(mut entry: Value) -> Value {
-    entry.as_object_mut().unwrap().remove("ttl");
-    for field in ["payload", "entity"] {
-        if let Some(value) = entry[field].as_str().and_then(|text| serde_json::from_str(text).ok())
-        {
-            entry[field] = value;
-        }
-    }
-    entry
 }

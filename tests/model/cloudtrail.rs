@@ -20,6 +20,8 @@ use crate::world::{Exchange, World};
 #[derive(Default)]
 pub struct CloudTrail {
     pub events: HashMap<String, Vec<Acceptance>>,
+    /// Events that fail each time, with a code that may pass.
+    pub failing: HashSet<String>,
 }
 
 /// One time that CloudTrail accepted an event.
@@ -97,7 +99,9 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     let answer_lost = world.strikes(faults.lost_answers);
     let (mut failed, mut successful, mut accepted) = (Vec::new(), Vec::new(), Vec::new());
     for event in body.audit_events {
-        let verdict = verdict(world, faults.events);
+        let fails = world.cloudtrail.borrow().failing.contains(event.id);
+        let verdict =
+            if fails { Verdict::Fails("InternalFailure") } else { verdict(world, faults.events) };
         match verdict {
             Verdict::Accepted => successful.push(json!({"id": event.id, "eventID": event.id})),
             Verdict::Fails(code) => {

@@ -6,7 +6,7 @@ use kong_cloudtrail::ledger::Fingerprint;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::kong::{Arrival, Kong, Version};
+use crate::kong::{Arrival, Kong, Times, Version};
 use crate::world::World;
 
 /// An entry that Kong keeps.
@@ -90,6 +90,9 @@ pub fn write(world: &World, kong: &Kong, stream: Stream, arrival: Arrival) -> Ke
         _ => {}
     }
     let time = fields.get("request_timestamp").and_then(Value::as_i64);
+    if kong.times == Times::Words && time.is_some() {
+        fields.insert("request_timestamp".to_owned(), json!(format!("{time:?}, or so")));
+    }
     let json = Value::Object(fields).to_string();
     let entry = Entry::parse(stream, &json).unwrap();
     let own_id = entry.id().filter(|id| !id.contains(' '));

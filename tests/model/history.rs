@@ -262,7 +262,10 @@ impl History {
             host.lines.borrow_mut().clear();
             let report = host.run_once(self.setup, Faults::default()).unwrap();
             sound(world)?;
-            if report.outcome != Outcome::Ok {
+            // A sweep that went on from an earlier run leaves what came since to the next one.
+            let may_lag = round == 0 && report.outcome == Outcome::Partial;
+            let lags = |error: &String| error.contains("left to the next run");
+            if report.outcome != Outcome::Ok && !(may_lag && report.error.iter().all(lags)) {
                 return Err(format!("{:?}: {:?}", report.error, host.lines.borrow()));
             }
         }

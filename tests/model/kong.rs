@@ -42,6 +42,15 @@ pub enum Offsets {
     Positions,
 }
 
+/// How entries tell their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Times {
+    #[default]
+    Seconds,
+    /// As a Kong of tomorrow may.
+    Words,
+}
+
 #[derive(Clone, Debug)]
 pub struct Kong {
     pub version: Version,
@@ -53,6 +62,9 @@ pub struct Kong {
     pub purges_on_insert: bool,
     /// `GET /` shows how long entries are kept.
     pub shows_retention: bool,
+    pub times: Times,
+    /// So many calls for further pages a proxy answers in Kong's stead, with 503.
+    pub away: u32,
     pub retention: i64,
     /// Four entries in so many need parts.
     pub parts_in: u64,
@@ -72,6 +84,8 @@ impl Default for Kong {
             offsets: Offsets::default(),
             purges_on_insert: false,
             shows_retention: true,
+            times: Times::default(),
+            away: 0,
             retention: MONTH_SECS,
             parts_in: 400,
             skew: 0,
@@ -256,6 +270,10 @@ pub fn get(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
         kong.write_now(world, stream);
     }
     let query = uri.query().unwrap_or_default();
+    if query.contains("offset=") && kong.away > 0 {
+        kong.away -= 1;
+        return Ok(answer(503, "{}"));
+    }
     if query.contains("offset=of-another-version") {
         return Ok(answer(400, r#"{"message":"invalid offset"}"#));
     }

@@ -53,7 +53,12 @@ impl Scene {
 
     /// Object entries that Kong writes now.
     pub fn write_objects(&self, entries: u64) {
-        self.write_to(Stream::Objects, entries, self.kong_time());
+        self.write_objects_stamped(entries, self.kong_time());
+    }
+
+    /// Object entries that Kong shows from now on, stamped with a time of its clock.
+    pub fn write_objects_stamped(&self, entries: u64, time: i64) {
+        self.write_to(Stream::Objects, entries, time);
     }
 
     /// Request entries that Kong shows from now on, stamped with a time of its clock.
@@ -68,6 +73,15 @@ impl Scene {
             let expires = now + kong.retention;
             kong.write(&self.world, stream, Arrival { time, visible: now, expires });
         }
+    }
+
+    /// The event of the request entry that was written last fails from now on, or does not any more.
+    pub fn last_fails(&self, fails: bool) {
+        let kong = self.world.kong.borrow();
+        let last = kong.trail(Stream::Requests).entries.last().unwrap().id.clone();
+        let failing = &mut self.world.cloudtrail.borrow_mut().failing;
+        failing.clear();
+        failing.extend(fails.then_some(last));
     }
 
     /// Request entries that expire in so many seconds.
@@ -120,21 +134,20 @@ impl Scene {
 
     /// Those of them that are in CloudTrail.
     pub fn arrived(&self) -> usize {
-        let kong = self.world.kong.borrow();
-        let entries = kong.trail(Stream::Requests).entries.iter();
-        entries.filter(|entry| self.has_arrived(entry)).count()
+        self.written() - self.missing_of(Stream::Requests, |_, _| true)
     }
 
-    /// Those of them that Kong holds and CloudTrail does not have.
+    /// Entries of both streams that Kong holds and CloudTrail does not have.
     pub fn missing(&self) -> usize {
-        let kong = self.world.kong.borrow();
         let now = self.world.time();
-        let held = kong.trail(Stream::Requests).entries.iter();
-        held.filter(|entry| kong.shows(entry, now) && !self.has_arrived(entry)).count()
+        let held = |kong: &Kong, entry: &Kept| kong.shows(entry, now);
+        Stream::ALL.map(|stream| self.missing_of(stream, held)).iter().sum()
     }
 
-    fn has_arrived(&self, entry: &Kept) -> bool {
-        self.world.arrival_of(Stream::Requests, entry).unwrap()
+    fn missing_of(&self, stream: Stream, counts: impl Fn(&Kong, &Kept) -> bool) -> usize {
+        let kong = self.world.kong.borrow();
+        let counted = kong.trail(stream).entries.iter().filter(|entry| counts(&kong, entry));
+        counted.filter(|entry| !self.world.arrival_of(stream, entry).unwrap()).count()
     }
 
     /// Events that CloudTrail accepted more than once.

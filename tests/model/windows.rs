@@ -5,7 +5,7 @@ use kong_cloudtrail::ledger::{BUCKET_SECS, Head, SegmentMeta};
 use kong_cloudtrail::report::{Outcome, Report};
 
 use crate::host::Faults;
-use crate::kong::{MONTH_SECS, Version};
+use crate::kong::{MONTH_SECS, Times, Version};
 use crate::scene::{Scene, mode};
 
 const SHORT: Faults = Faults {
@@ -254,4 +254,147 @@ fn an_old_kong_with_more_than_a_million_entries_is_partial_and_the_remedy_named(
     let error = report.error.clone().unwrap();
     assert!(error.contains("1000030") && error.contains("upgrade Kong"), "{error}");
     assert_eq!(report.stream(Stream::Requests).shipped, 1, "it is shipped all the same");
+}
+
+#[test]
+fn a_sweep_without_a_window_is_read_on_from_where_the_budget_ended_and_the_next_run_ships_what_came_since()
+ {
+    for version in [Version::V2_8, Version::V3_4] {
+        let scene = trail(25, 40);
+        scene.kong(|kong| kong.version = version);
+        let mut read = 0;
+        let mut runs = 0;
+        let spread = loop {
+            let mut report = scene.run_with(SHORT).unwrap();
+            (runs, read) = (runs + 1, read + pages(&mut report, Stream::Requests));
+            assert_eq!(report.outcome, Outcome::Partial, "{version:?}: {:?}", report.error);
+            if watermark(&scene).is_some() {
+                break report.error.unwrap();
+            }
+            scene.write(1);
+            scene.pass(300);
+            assert!(runs < 60, "{version:?}: it ends");
+        };
+        assert!(runs > 2, "{version:?}: it was interrupted");
+        assert!(spread.contains("left to the next run"), "{spread}");
+        assert!(read < 200, "{version:?}: {read} pages for 100 of entries");
+        let began = scene.kong_time() - 300 * (runs - 1);
+        assert!(watermark(&scene).unwrap() - began < 10, "no more than it has seen is claimed");
+        scene.pass(3600);
+        scene.run();
+        assert_eq!((scene.missing(), scene.repeated()), (0, 0), "{version:?}");
+    }
+}
+
+#[test]
+fn a_first_run_of_objects_that_is_interrupted_goes_on_where_it_was() {
+    let mut scene = Scene::new();
+    scene.setup.page_size = 10;
+    let now = scene.kong_time();
+    for day in 1..=25 {
+        scene.write_objects_stamped(40, now - day * 86_400);
+    }
+    let runs = (1..60).find(|_| {
+        scene.pass(300);
+        scene.run_with(SHORT).unwrap().outcome == Outcome::Ok
+    });
+    assert!(runs.unwrap() > 2, "it was interrupted");
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+}
+
+/// A trail of 25 pages that is all in CloudTrail, and a day later.
+fn compared() -> Scene {
+    let scene = trail(25, 10);
+    scene.run();
+    scene.pass(86_400);
+    scene
+}
+
+#[test]
+fn an_event_that_keeps_failing_does_not_keep_a_comparison_from_what_comes_after_it() {
+    let scene = compared();
+    scene.write_stamped(1, scene.kong_time() - 22 * 86_400);
+    scene.write_stamped(1, scene.kong_time() - 3 * 86_400);
+    scene.last_fails(true);
+    let mut partial = 0;
+    for _ in 0..60 {
+        partial += usize::from(scene.run_with(SHORT).unwrap().outcome == Outcome::Partial);
+        scene.pass(300);
+    }
+    assert_eq!(scene.missing(), 1, "the one that fails");
+    assert!(
+        partial > 30,
+        "{partial} runs tell of it: those that follow in the same comparison too"
+    );
+    scene.last_fails(false);
+    scene.run();
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+}
+
+#[test]
+fn an_event_of_a_window_that_keeps_failing_does_not_keep_a_comparison_from_its_end() {
+    let scene = compared();
+    scene.write(1);
+    scene.last_fails(true);
+    let before = head(&scene).unwrap().stream(Stream::Requests).reconciled;
+    let compared = |scene: &Scene| {
+        let mut head = head(scene).unwrap();
+        let requests = head.stream(Stream::Requests);
+        requests.reconciled > before && requests.sweep.is_none()
+    };
+    let runs = (1..60).find(|_| {
+        let report = scene.run_with(SHORT).unwrap();
+        assert_eq!(report.outcome, Outcome::Partial, "{:?}", report.error);
+        scene.pass(300);
+        compared(&scene)
+    });
+    assert!(runs.is_some(), "it comes to its end");
+    assert!(watermark(&scene).unwrap() < scene.kong_time() - 300, "the watermark waits");
+    scene.last_fails(false);
+    scene.run();
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+}
+
+#[test]
+fn a_sweep_of_one_stream_alone_gets_the_time_that_the_other_does_not_need() {
+    let scene = trail(25, 40);
+    scene.kong(|kong| kong.version = Version::V3_4);
+    scene.run_with(SHORT).unwrap();
+    scene.pass(300);
+    let mut report = scene.run_with(SHORT).unwrap();
+    assert_eq!(report.stream(Stream::Objects).pages, 1, "its window");
+    assert!(report.duration_ms > 2_500, "{} ms of three seconds", report.duration_ms);
+}
+
+#[test]
+fn a_proxy_that_finds_kong_away_does_not_cost_a_comparison_its_place() {
+    let scene = compared();
+    scene.run_with(SHORT).unwrap();
+    scene.pass(300);
+    let place = |scene: &Scene| head(scene).unwrap().stream(Stream::Requests).sweep.clone();
+    let before = place(&scene).unwrap();
+    scene.kong(|kong| kong.away = 5);
+    let report = scene.run_with(Faults::default()).unwrap();
+    assert!(report.error.unwrap().contains("503"));
+    assert_eq!(place(&scene), Some(before));
+}
+
+#[test]
+fn an_object_whose_time_no_filter_goes_by_holds_the_watermark_whatever_its_slice() {
+    let mut scene = Scene::without_reconciles();
+    scene.setup.page_size = 10;
+    scene.run();
+    let began = scene.kong_time();
+    scene.kong(|kong| kong.times = Times::Words);
+    for day in 1..=20 {
+        scene.write_objects_stamped(5, began + day * 86_400);
+    }
+    scene.pass(21 * 86_400);
+    let report = scene.run_with(Faults { cloudtrail: 100, ..Faults::default() }).unwrap();
+    assert_ne!(report.outcome, Outcome::Ok);
+    let held = head(&scene).unwrap().stream(Stream::Objects).watermark.unwrap();
+    assert!(held < began + 86_400, "{} days on", (held - began) / 86_400);
+    scene.pass(300);
+    scene.run();
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
 }

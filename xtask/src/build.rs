@@ -19,17 +19,19 @@ const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "w
 /// Longest time for rustup to fetch the target: some 20 MB.
 const FETCH: Duration = Duration::from_mins(3);
 
-/// Variables that would send Debian's cargo to another toolchain, or replace the flags it needs.
-const OTHER_TOOLCHAINS: [&str; 10] = [
+/// Variables that cargo takes instead of the flags in `.cargo/config.toml`, which the component's speed
+/// depends on.
+const OTHER_FLAGS: [&str; 2] = ["CARGO_ENCODED_RUSTFLAGS", "RUSTFLAGS"];
+
+/// Variables that would send Debian's cargo to another toolchain.
+const OTHER_TOOLCHAINS: [&str; 8] = [
     "CARGO_BUILD_RUSTC",
     "CARGO_BUILD_RUSTFLAGS",
     "CARGO_BUILD_TARGET",
-    "CARGO_ENCODED_RUSTFLAGS",
     "LD_LIBRARY_PATH",
     "RUSTC_WRAPPER",
     "RUSTC_WORKSPACE_WRAPPER",
     "RUSTDOC",
-    "RUSTFLAGS",
     "RUSTUP_TOOLCHAIN",
 ];
 
@@ -44,6 +46,9 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
 /// Builds the component; its path.
 pub fn component(installs: Installs) -> Result<PathBuf> {
     let mut command = toolchain(installs)?;
+    for other_flags in OTHER_FLAGS {
+        command.env_remove(other_flags);
+    }
     command.args(["--package", "kong-cloudtrail", "--target", TARGET, "--release"]);
     command.args(["--message-format", "json-render-diagnostics"]);
     let finished = shell::run("Building the component", &mut command)?.or_show("cargo build")?;
