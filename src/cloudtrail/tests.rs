@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 use crate::event::Event;
-use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random};
+use crate::ports::{Clock, Ends, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random};
 
 const NOW_MS: i64 = 784_111_777_000;
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -50,14 +50,18 @@ impl Script {
 }
 
 impl Http for Script {
-    async fn send(&self, request: HttpRequest, _: HttpLimits) -> Answer {
+    async fn send(&self, request: HttpRequest, limits: HttpLimits) -> Answer {
         let body: Value = serde_json::from_slice(request.body()).unwrap();
         let events = body["auditEvents"].as_array().unwrap();
         let ids: Vec<_> =
             events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect();
         self.calls.borrow_mut().push((self.now.get(), ids.clone()));
         self.requests.borrow_mut().push(request);
-        self.answers.borrow_mut().pop_front().unwrap_or_else(|| accepts(&ids))
+        let answer = self.answers.borrow_mut().pop_front().unwrap_or_else(|| accepts(&ids))?;
+        if answer.body().len() > limits.max_body {
+            return Err(HttpError::TooLarge(Ends::default()));
+        }
+        Ok(answer)
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use kong_cloudtrail::event::{Event, rebuild};
 use kong_cloudtrail::kong::Stream;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{context, data, map, map_with, object, request};
@@ -67,9 +68,9 @@ fn of_repeated_members_the_last_is_shown_and_the_text_kept() {
 }
 
 #[test]
-fn numbers_stay_as_they_are_spelt() {
+fn members_stay_as_they_are_spelt() {
     let payload =
-        r#"{"a":1.0,"b":12345678901234567890,"c":1E+2,"d":-0,"e":0.10000000000000000001}"#;
+        r#"{"a":1.0,"b":12345678901234567890, "c" : 1E+2,"d":-0,"e":[ 0.10000000000000000001 ]}"#;
     let events = map(Stream::Requests, &with_payload(&quoted(payload)));
     assert!(events[0].data.contains(&payload[1..payload.len() - 1]), "{}", events[0].data);
     let beyond_doubles = r#"{"a":1e400}"#;
@@ -305,14 +306,52 @@ fn a_payload_over_the_limit_goes_out_in_parts() {
     assert_eq!(whole, payload);
 }
 
+/// Bytes of a section as it is written.
+fn section_bytes(event: &Event, section: &str) -> usize {
+    let members: HashMap<&str, &RawValue> = serde_json::from_str(&event.data).unwrap();
+    members[section].get().len()
+}
+
+/// Fills `entry`, which is given so many bytes and some more, until its `section` is at the limit.
+fn assert_limit(
+    stream: Stream,
+    section: &str,
+    limit: usize,
+    entry: impl Fn(usize, &str) -> String,
+) {
+    let bytes = |filled| section_bytes(&map(stream, &entry(filled, "p"))[0], section);
+    let filled = (limit - bytes(1)) / (bytes(2) - bytes(1));
+    let padding = "p".repeat(1 + limit - bytes(1 + filled));
+    let events = map(stream, &entry(1 + filled, &padding));
+    assert_eq!((events.len(), section_bytes(&events[0], section)), (1, limit));
+    // With a byte more it takes another form, or goes out in parts, and is within the limit.
+    map(stream, &entry(1 + filled, &(padding + "p")));
+}
+
 #[test]
 fn a_section_of_exactly_its_limit_stays_whole() {
-    let payload = |bytes: usize| format!("[\"{}\"]", "x".repeat(bytes));
-    // {"payload":"[\"…\"]","queryParameters":"q=1"}
-    let frame = r#"{"payload":"[\"\"]","queryParameters":"q=1"}"#.len();
-    let events = |bytes| map(Stream::Requests, &with_payload(&quoted(&payload(bytes)))).len();
-    assert_eq!(events(100_000 - frame), 1);
-    assert!(events(100_001 - frame) > 1);
+    let sent = |fields: String| {
+        move |bytes: usize, padding: &str| {
+            let fields = fields.replace('~', &"x".repeat(bytes));
+            format!(r#"{{"request_id":"r1","path":"/a?{padding}",{fields}}}"#)
+        }
+    };
+    for payload in [r#"["~"]"#, r#"{"a":"~"}"#, r#" { "part" : "~" } "#, r#"{"a":1,"a":"~"}"#] {
+        let payload = format!(r#""payload":{}"#, quoted(payload));
+        let signed = payload.clone() + r#","signature":"c2ln""#;
+        for fields in [payload, signed] {
+            assert_limit(Stream::Requests, "requestParameters", 100_000, sent(fields));
+        }
+    }
+    let entity = |bytes: usize, padding: &str| {
+        let entity = format!(r#"{{"a":"{}","b":"{padding}"}}"#, "x".repeat(bytes));
+        format!(r#"{{"id":"o1","entity":{}}}"#, quoted(&entity))
+    };
+    assert_limit(Stream::Objects, "responseElements", 100_000, entity);
+    let additional = |bytes: usize, padding: &str| {
+        format!(r#"{{"id":"o1","new":"{}","{padding}\"":[1.0],"id":"o1"}}"#, "x".repeat(bytes))
+    };
+    assert_limit(Stream::Objects, "additionalEventData", 28_000, additional);
 }
 
 #[test]

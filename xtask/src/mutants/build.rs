@@ -8,7 +8,7 @@ use std::process::Command;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::judge::Tests;
+use super::judge;
 use super::weave::{self, Mutant};
 use crate::shell::{self, Finished};
 use crate::tool;
@@ -93,12 +93,11 @@ impl Builder {
     /// found by the place of the error and left out.
     pub fn woven(&self, mutants: &[&Mutant]) -> Result<(Executables, Vec<bool>)> {
         let mut compiles = vec![true; mutants.len()];
-        let targets: Vec<&str> = Tests::ALL.map(|tests| tests.target).into();
         loop {
             let (woven, places) = weave::all(&self.sources, mutants, &compiles)?;
             woven.write(&self.tree)?;
             let count = compiles.iter().filter(|compiles| **compiles).count();
-            let built = self.cargo(&format!("Compiling {count} mutants"), &targets)?;
+            let built = self.cargo(&format!("Compiling {count} mutants"), &judge::TARGETS)?;
             if built.finished.status.success() {
                 return Ok((built.executables(), compiles));
             }
@@ -124,9 +123,13 @@ impl Builder {
         let mut command = tool::cargo()?;
         command.args(["test", "--no-run", "--message-format=json", "--config=profile.dev.debug=0"]);
         command.arg("--config=build.rustflags=['--cap-lints=warn']");
+        // Where these tests spend their time.
+        for name in ["proptest", "serde_json"] {
+            command.arg(format!("--config=profile.dev.package.{name}.opt-level=1"));
+        }
         for target in targets {
             match *target {
-                target if target == Tests::BESIDE.target => command.arg("--lib"),
+                judge::LIBRARY => command.arg("--lib"),
                 target => command.arg(format!("--test={target}")),
             };
         }

@@ -2,12 +2,13 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use tempfile::NamedTempFile;
 
 use super::build::Executables;
 use super::score::{Scores, Verdict};
@@ -25,15 +26,30 @@ const PROPERTIES: [(&str, &str); 3] = [
 const MEMORY: u64 = 4 << 30;
 /// A test that waits does not end by its own time.
 const PATIENCE: Duration = Duration::from_mins(20);
-const POLL: Duration = Duration::from_millis(20);
+const POLL: Duration = Duration::from_millis(30);
 
 /// Name, number and tests of a mutant.
 pub type Candidate<'a> = (&'a str, u32, &'static [Tests]);
 
+/// The tests beside the code.
+pub const BESIDE: &[Tests] = &[Tests { target: LIBRARY, arguments: &[], limit: 20 }];
+/// Those of the mapping.
+pub const MAPPING: &[Tests] = &[
+    Tests { target: "mapping", arguments: &["--skip", "properties::"], limit: 20 },
+    Tests { target: LIBRARY, arguments: &[], limit: 20 },
+    Tests { target: "mapping", arguments: &["properties::"], limit: 30 },
+];
+/// What takes longest is for those that the others miss.
+pub const MODEL: &[Tests] = &[Tests { target: "model", arguments: &[], limit: 150 }];
+
+/// Targets of tests: the library's is for those beside the code.
+pub const LIBRARY: &str = "kong_cloudtrail";
+pub const TARGETS: [&str; 3] = [LIBRARY, "mapping", "model"];
+
 /// Tests that run together.
 #[derive(Clone, Copy)]
 pub struct Tests {
-    /// The name of their target, and what they are called in the table.
+    /// The name of their target.
     pub target: &'static str,
     arguments: &'static [&'static str],
     /// Seconds of their own time, some ten times what they take, after which they are taken not to
@@ -42,35 +58,38 @@ pub struct Tests {
 }
 
 impl Tests {
-    pub const ALL: [Self; 4] = [Self::BESIDE, Self::CASES, Self::PROPERTIES, Self::MODEL];
-    /// Those beside the code.
-    pub const BESIDE: Self = Self { target: "kong_cloudtrail", arguments: &[], limit: 20 };
-    pub const CASES: Self =
-        Self { target: "mapping", arguments: &["--skip", "properties::"], limit: 20 };
-    pub const PROPERTIES: Self =
-        Self { target: "mapping", arguments: &["properties::"], limit: 30 };
-    pub const MODEL: Self = Self { target: "model", arguments: &[], limit: 150 };
-
-    fn run(&self, number: u32, executables: &Executables, tree: &Path) -> Result<ExitStatus> {
+    fn run(&self, number: u32, executables: &Executables, tree: &Path) -> Result<Ended> {
         let executable = executables.get(self.target).context("no such tests")?;
         let mut command = Command::new("prlimit");
         command.arg(format!("--cpu={0}:{0}", self.limit)).arg(format!("--as={MEMORY}"));
         command.arg("--core=0").arg(executable).args(self.arguments).current_dir(tree);
         command.envs(PROPERTIES).env("MUTANT", number.to_string());
-        command.env("CARGO_MANIFEST_DIR", tree).stdout(Stdio::null()).stderr(Stdio::null());
-        let begun = std::time::Instant::now();
+        // Their lines tell of a failure before all tests have run.
+        let said = NamedTempFile::new()?;
+        command.env("CARGO_MANIFEST_DIR", tree).stdout(said.reopen()?).stderr(Stdio::null());
+        let begun = Instant::now();
         let service = Service::start(&mut command).context("prlimit is in util-linux")?;
         loop {
             if let Some(status) = service.exited()? {
-                return Ok(status);
-            }
-            if begun.elapsed() > PATIENCE {
-                // Dropped, it is killed.
-                return Ok(ExitStatus::from_raw(9));
+                let ended = if status.success() { Ended::Passed } else { Ended::Failed };
+                return Ok(if status.signal().is_some() { Ended::Killed } else { ended });
+            } else if std::fs::read_to_string(&said)?.contains(" ... FAILED\n") {
+                return Ok(Ended::Failed);
+            } else if begun.elapsed() > PATIENCE {
+                return Ok(Ended::Killed);
             }
             std::thread::sleep(POLL);
         }
     }
+}
+
+/// How tests ended.
+#[derive(PartialEq)]
+enum Ended {
+    Passed,
+    Failed,
+    /// At the limit of their time or memory.
+    Killed,
 }
 
 /// Judges each of the `mutants`.
@@ -80,18 +99,41 @@ pub fn all(
     tree: &Path,
     scores: &mut Scores,
 ) -> Result<()> {
-    for tests in Tests::ALL {
-        if !tests.run(0, executables, tree)?.success() {
+    for tests in [BESIDE, MAPPING, MODEL].into_iter().flatten() {
+        if tests.run(0, executables, tree)? != Ended::Passed {
             bail!("without any mutant the tests of {} fail already", tests.target);
         }
     }
-    let step = Mutex::new(Step::counting("Mutants", mutants.len() as u64));
-    let scores = Mutex::new(scores);
+    let missed = round("Mutants", mutants, executables, tree, scores)?;
+    let model: Vec<_> = missed.iter().map(|(name, number, _)| (*name, *number, MODEL)).collect();
+    for (name, ..) in
+        round("Mutants that only the model is left for", &model, executables, tree, scores)?
+    {
+        scores.add(name, Verdict::Survived)?;
+    }
+    Ok(())
+}
+
+/// Gives those that the tests missed.
+fn round<'a>(
+    title: &str,
+    mutants: &[Candidate<'a>],
+    executables: &Executables,
+    tree: &Path,
+    scores: &mut Scores,
+) -> Result<Vec<Candidate<'a>>> {
+    let step = Mutex::new(Step::counting(title, mutants.len() as u64));
+    let judged = Mutex::new((scores, Vec::new()));
     let next = AtomicUsize::new(0);
     let work = || -> Result<()> {
-        while let Some((name, number, tests)) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+        while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let (name, number, tests) = mutant;
             let verdict = one(*number, tests, executables, tree)?;
-            scores.lock().expect("no thread panics").add(name, verdict)?;
+            let mut judged = judged.lock().expect("no thread panics");
+            match verdict {
+                Some(verdict) => judged.0.add(name, verdict)?,
+                None => judged.1.push(*mutant),
+            }
             let mut step = step.lock().expect("no thread panics");
             step.reached(next.load(Ordering::Relaxed).min(mutants.len()) as u64);
             step.still(String::new);
@@ -104,27 +146,25 @@ pub fn all(
         started.into_iter().try_for_each(|worker| worker.join().expect("no thread panics"))
     })?;
     step.into_inner().expect("no thread panics").end(true);
-    Ok(())
+    Ok(judged.into_inner().expect("no thread panics").1)
 }
 
-/// Judges one mutant.
+/// What `tests` make of a mutant; nothing where they all pass.
 pub fn one(
     number: u32,
     tests: &[Tests],
     executables: &Executables,
     tree: &Path,
-) -> Result<Verdict> {
+) -> Result<Option<Verdict>> {
     for tests in tests {
-        let status = tests.run(number, executables, tree)?;
-        if status.signal().is_some() {
-            return Ok(Verdict::NeverEnds);
-        } else if !status.success() {
-            return Ok(if tests.target == Tests::MODEL.target {
-                Verdict::CaughtByModel
-            } else {
-                Verdict::Caught
-            });
+        match tests.run(number, executables, tree)? {
+            Ended::Passed => {}
+            Ended::Killed => return Ok(Some(Verdict::NeverEnds)),
+            Ended::Failed if tests.target == MODEL[0].target => {
+                return Ok(Some(Verdict::CaughtByModel));
+            }
+            Ended::Failed => return Ok(Some(Verdict::Caught)),
         }
     }
-    Ok(Verdict::Survived)
+    Ok(None)
 }
