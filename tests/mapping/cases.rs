@@ -162,6 +162,24 @@ fn who_it_was_shows_in_the_identity() {
 }
 
 #[test]
+fn a_text_of_1024_bytes_stands_in_its_place_alone_and_a_longer_one_whole_beside() {
+    for field in ["request_id", "rbac_user_id", "rbac_user_name"] {
+        for (bytes, beside) in [(1024, false), (1025, true)] {
+            let text = "x".repeat(bytes);
+            let event = request(&format!(r#"{{"{field}":"{text}","path":"/a"}}"#));
+            let shown = match field {
+                "request_id" => &event["UID"],
+                "rbac_user_id" => &event["userIdentity"]["principalId"],
+                _ => &event["userIdentity"]["details"]["userName"],
+            };
+            assert_eq!(shown, &text[..1024], "{field}");
+            let kept = if beside { json!(text) } else { Value::Null };
+            assert_eq!(event["additionalEventData"][field], kept, "{field}");
+        }
+    }
+}
+
+#[test]
 fn every_time_becomes_one_that_cloudtrail_takes() {
     for (timestamp, time) in [
         ("1655123134", "2022-06-13T12:25:34Z"),
@@ -387,13 +405,16 @@ fn too_many_fields_go_out_as_one_list() {
 
 #[test]
 fn parts_of_a_long_id_go_by_its_hash() {
-    let id = "x".repeat(121);
-    let entry = format!(r#"{{"request_id":"{id}","payload":"{}"}}"#, "x".repeat(150_000));
-    let events = map(Stream::Requests, &entry);
-    assert_eq!(events.len(), 3);
-    assert_eq!(events[0].id, id);
-    assert!(events[1].id.len() == 67 && events[1].id.ends_with("-p1"), "{}", events[1].id);
-    assert_eq!(data(&events[1])["requestParameters"]["part"]["of"], id);
+    for (length, hashed) in [(120, false), (121, true)] {
+        let id = "x".repeat(length);
+        let entry = format!(r#"{{"request_id":"{id}","payload":"{}"}}"#, "x".repeat(150_000));
+        let events = map(Stream::Requests, &entry);
+        assert_eq!(events.len(), 3);
+        assert_eq!(events[0].id, id);
+        let base = events[1].id.strip_suffix("-p1").unwrap();
+        assert!(if hashed { base.len() == 64 } else { base == id }, "{base}");
+        assert_eq!(data(&events[1])["requestParameters"]["part"]["of"], id);
+    }
 }
 
 #[test]
@@ -423,4 +444,13 @@ fn an_entry_is_not_rebuilt_from_too_little_or_too_much() {
     let damaged = second.replace("xxx", "xyx");
     assert_eq!(rebuilt(&[event, first, &damaged]), Err(Error::Damaged { field: payload }));
     assert!(matches!(rebuilt(&["{}"]), Err(Error::NotAnEvent(_))));
+    for (error, remedy) in [
+        (Error::NotAnEvent("why".to_owned()), "why"),
+        (Error::NoEvent, "add the event"),
+        (Error::SeveralEntries, "give one event"),
+        (Error::MissingPart { field: "f".to_owned(), number: 7 }, "part 7, which belongs to f"),
+        (Error::Damaged { field: "f".to_owned() }, "the parts of f"),
+    ] {
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
 }
