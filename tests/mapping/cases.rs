@@ -404,6 +404,34 @@ fn too_many_fields_go_out_as_one_list() {
 }
 
 #[test]
+fn fields_keep_their_names_while_there_is_room_for_a_list_of_others_beside() {
+    let fields: Vec<String> = (1000..3400).map(|number| format!(r#""{number}":1.0"#)).collect();
+    let map = |padding: usize| {
+        let name = "n".repeat(padding);
+        map(Stream::Objects, &format!(r#"{{"id":"o1",{},"{name}":1}}"#, fields.join(",")))
+    };
+    let bytes = |padding| section_bytes(&map(padding)[0], "additionalEventData");
+    // Such a list is at most a reference of 135 bytes.
+    let room = 28_000 - r#""otherFields":,"#.len() - 135;
+    let padding = 1 + room - bytes(1);
+    assert_eq!(bytes(padding), room);
+    for (padding, is_gathered) in [(padding, false), (padding + 1, true)] {
+        let additional = &data(&map(padding)[0])["additionalEventData"];
+        assert_eq!(additional["1000"].is_null(), is_gathered);
+        assert_eq!(additional["otherFields"].is_null(), !is_gathered);
+    }
+}
+
+#[test]
+fn a_value_goes_out_in_as_few_parts_as_there_can_be() {
+    // The ids and names of fields that take most room in a part.
+    let (id, name) = ("i".repeat(120), "n".repeat(200));
+    let value = "x".repeat(298_000);
+    let events = map(Stream::Requests, &format!(r#"{{"request_id":"{id}","{name}":"{value}"}}"#));
+    assert_eq!(events.len(), 1 + 3, "three parts");
+}
+
+#[test]
 fn parts_of_a_long_id_go_by_its_hash() {
     for (length, hashed) in [(120, false), (121, true)] {
         let id = "x".repeat(length);
