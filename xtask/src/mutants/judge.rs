@@ -168,3 +168,37 @@ pub fn one(
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn verdict(target: &'static str, script: &'static [&'static str]) -> Option<Verdict> {
+        let executables = Executables::from([(target.to_owned(), "/bin/sh".into())]);
+        one(7, &[Tests { target, arguments: script, limit: 1 }], &executables, Path::new("/"))
+            .unwrap()
+    }
+
+    #[test]
+    fn a_mutant_is_caught_by_a_test_that_fails_and_by_no_other() {
+        assert_eq!(verdict("mapping", &["-c", "exit 101"]), Some(Verdict::Caught));
+        assert_eq!(verdict("model", &["-c", "exit 101"]), Some(Verdict::CaughtByModel));
+        assert_eq!(verdict("mapping", &["-c", "test $MUTANT = 7"]), None);
+    }
+
+    #[test]
+    fn a_failed_test_ends_the_others() {
+        let begun = Instant::now();
+        let script = &["-c", "echo 'test a ... FAILED'; exec sleep 60"];
+        assert_eq!(verdict("mapping", script), Some(Verdict::Caught));
+        assert!(begun.elapsed() < Duration::from_secs(60));
+    }
+
+    #[test]
+    fn only_its_own_time_tells_that_a_test_never_ends() {
+        assert_eq!(verdict("mapping", &["-c", "while :; do :; done"]), Some(Verdict::NeverEnds));
+        assert_eq!(verdict("mapping", &["-c", "sleep 2"]), None);
+    }
+}

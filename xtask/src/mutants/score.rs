@@ -85,6 +85,7 @@ impl Scores {
             "survived",
             "never end",
             "unviable",
+            "not judged",
         ]);
         let mut names = String::new();
         for (module, mutants) in modules {
@@ -98,6 +99,7 @@ impl Scores {
                 count(Verdict::Survived),
                 count(Verdict::NeverEnds),
                 count(Verdict::Unviable),
+                mutants.iter().filter(|mutant| self.of(mutant).is_none()).count(),
             ];
             let sums = sums.map(|sum| sum.to_string());
             table.add_row([(*module).to_owned()].into_iter().chain(sums));
@@ -108,5 +110,53 @@ impl Scores {
             }
         }
         format!("{table}\n\n{names}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn the_table_has_the_sums_of_each_module_and_the_names_of_what_was_not_caught() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut scores = Scores::open(&folder.path().join("verdicts"), 1).unwrap();
+        for (name, verdict) in [
+            ("a", Verdict::Caught),
+            ("b", Verdict::CaughtByModel),
+            ("src/lease.rs:9:5: replace hold", Verdict::Survived),
+            ("c", Verdict::NeverEnds),
+            ("d", Verdict::Unviable),
+        ] {
+            scores.add(name, verdict).unwrap();
+        }
+        let lease = names(&["a", "b", "src/lease.rs:9:5: replace hold", "d", "e"]);
+        let table = scores.table(&[("lease", lease), ("event", names(&["c"]))]);
+        let row = |module: &str| -> Vec<&str> {
+            let row = table.lines().find(|line| line.contains(module)).unwrap();
+            row.split('|').map(str::trim).filter(|cell| !cell.is_empty()).collect()
+        };
+        assert_eq!(row("lease"), ["lease", "5", "2", "1", "1", "0", "1", "1"]);
+        assert_eq!(row("event"), ["event", "1", "0", "0", "0", "1", "0", "0"]);
+        assert!(table.ends_with("survived: src/lease.rs:9:5: replace hold\nnever ends: c\n"));
+    }
+
+    #[test]
+    fn verdicts_are_kept_for_as_long_as_the_sources_are_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("verdicts");
+        for (verdict, name) in Verdict::ALL {
+            Scores::open(&path, 1).unwrap().add(name, verdict).unwrap();
+            assert_eq!(Scores::open(&path, 1).unwrap().of(name), Some(verdict));
+        }
+        assert_eq!(Scores::open(&path, 1).unwrap().of("caught"), Some(Verdict::Caught));
+        assert_eq!(Scores::open(&path, 2).unwrap().of("caught"), None);
+        assert_eq!(Scores::open(&path, 1).unwrap().of("caught"), None);
     }
 }
