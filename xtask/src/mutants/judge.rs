@@ -92,6 +92,16 @@ enum Ended {
     Killed,
 }
 
+/// Without any mutant, all tests pass.
+pub fn unchanged(executables: &Executables, tree: &Path) -> Result<()> {
+    for tests in [BESIDE, MAPPING, MODEL].into_iter().flatten() {
+        if tests.run(0, executables, tree)? != Ended::Passed {
+            bail!("without any mutant the tests of {} fail already", tests.target);
+        }
+    }
+    Ok(())
+}
+
 /// Judges each of the `mutants`.
 pub fn all(
     mutants: &[Candidate<'_>],
@@ -99,11 +109,6 @@ pub fn all(
     tree: &Path,
     scores: &mut Scores,
 ) -> Result<()> {
-    for tests in [BESIDE, MAPPING, MODEL].into_iter().flatten() {
-        if tests.run(0, executables, tree)? != Ended::Passed {
-            bail!("without any mutant the tests of {} fail already", tests.target);
-        }
-    }
     let missed = round("Mutants", mutants, executables, tree, scores)?;
     let model: Vec<_> = missed.iter().map(|(name, number, _)| (*name, *number, MODEL)).collect();
     for (name, ..) in

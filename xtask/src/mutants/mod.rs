@@ -66,7 +66,7 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode> {
             open.extend(unknown.map(|mutant| (mutant, tests)));
         }
     }
-    if !arguments.table {
+    if !arguments.table && !open.is_empty() {
         judge_all(&folder, sources, &open, &mut scores)?;
     }
     println!("{}", scores.table(&modules));
@@ -93,19 +93,18 @@ fn judge_all(
     let (within, alone): (Vec<_>, Vec<_>) =
         open.iter().partition(|(mutant, _)| mutant.function.is_some());
     let builder = Builder::new(folder, sources)?;
-    if !within.is_empty() {
-        let mutants: Vec<&Mutant> = within.iter().map(|(mutant, _)| *mutant).collect();
-        let (executables, compiles) = builder.woven(&mutants)?;
-        let mut candidates = Vec::new();
-        for ((number, (mutant, tests)), compiles) in (1..).zip(within).zip(compiles) {
-            if compiles {
-                candidates.push((mutant.name.as_str(), number, tests));
-            } else {
-                scores.add(&mutant.name, Verdict::Unviable)?;
-            }
+    let mutants: Vec<&Mutant> = within.iter().map(|(mutant, _)| *mutant).collect();
+    let (executables, compiles) = builder.woven(&mutants)?;
+    judge::unchanged(&executables, &builder.tree)?;
+    let mut candidates = Vec::new();
+    for ((number, (mutant, tests)), compiles) in (1..).zip(within).zip(compiles) {
+        if compiles {
+            candidates.push((mutant.name.as_str(), number, tests));
+        } else {
+            scores.add(&mutant.name, Verdict::Unviable)?;
         }
-        judge::all(&candidates, &executables, &builder.tree, scores)?;
     }
+    judge::all(&candidates, &executables, &builder.tree, scores)?;
     for (mutant, tests) in alone {
         let mut verdict = None;
         for tests in tests.iter().chain(judge::MODEL) {
