@@ -15,9 +15,11 @@ use super::score::{Scores, Verdict};
 use crate::progress::Step;
 use crate::shell::Service;
 
-/// Enough for a mutant's one difference to show, and a shrunk example is not looked at.
-const PROPERTIES: [(&str, &str); 3] = [
+/// Enough for a mutant's one difference to show, the same ones with every mutant and without, and a
+/// shrunk example is not looked at.
+const PROPERTIES: [(&str, &str); 4] = [
     ("PROPTEST_CASES", "32"),
+    ("PROPTEST_RNG_SEED", "1"),
     ("PROPTEST_MAX_SHRINK_ITERS", "0"),
     ("PROPTEST_DISABLE_FAILURE_PERSISTENCE", "true"),
 ];
