@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 use crate::event::Event;
-use crate::ports::{Clock, Ends, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random};
+use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Random};
 
 const NOW_MS: i64 = 784_111_777_000;
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
@@ -59,7 +59,7 @@ impl Http for Script {
         self.requests.borrow_mut().push(request);
         let answer = self.answers.borrow_mut().pop_front().unwrap_or_else(|| accepts(&ids))?;
         if answer.body().len() > limits.max_body {
-            return Err(HttpError::TooLarge(Ends::default()));
+            return Err(HttpError::TooLarge(crate::ports::Ends::default()));
         }
         Ok(answer)
     }
