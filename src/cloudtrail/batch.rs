@@ -76,17 +76,14 @@ pub struct Batch {
 impl Batch {
     /// The call's body.
     pub fn body(&self) -> Vec<u8> {
-        let bytes = self.items.iter().map(|item| item.json.len() + 1).sum::<usize>();
-        let mut body = Vec::with_capacity(HEAD.len() + bytes + TAIL.len());
-        body.extend_from_slice(HEAD.as_bytes());
-        for (index, item) in self.items.iter().enumerate() {
-            if index > 0 {
-                body.push(b',');
-            }
-            body.extend_from_slice(item.json.as_bytes());
+        let mut texts = vec![HEAD];
+        let mut separator = "";
+        for item in &self.items {
+            texts.extend([separator, &item.json]);
+            separator = ",";
         }
-        body.extend_from_slice(TAIL.as_bytes());
-        body
+        texts.push(TAIL);
+        texts.concat().into_bytes()
     }
 }
 

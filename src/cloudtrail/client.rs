@@ -21,7 +21,7 @@ const LIMITS: HttpLimits = HttpLimits {
     connect: Duration::from_secs(10),
     first_byte: Duration::from_mins(1),
     between_bytes: Duration::from_secs(30),
-    max_body: 4 * 1024 * 1024,
+    max_body: 4 << 20,
     keep_ends: 0,
 };
 

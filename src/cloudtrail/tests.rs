@@ -52,14 +52,18 @@ impl Script {
 }
 
 impl Http for Script {
-    async fn send(&self, request: HttpRequest, _: HttpLimits) -> Answer {
+    async fn send(&self, request: HttpRequest, limits: HttpLimits) -> Answer {
         let body: Value = serde_json::from_slice(request.body()).unwrap();
         let events = body["auditEvents"].as_array().unwrap();
         let ids: Vec<_> =
             events.iter().map(|event| event["id"].as_str().unwrap().to_owned()).collect();
         self.calls.borrow_mut().push((self.now.get(), ids.clone()));
         self.requests.borrow_mut().push(request);
-        self.answers.borrow_mut().pop_front().unwrap_or_else(|| accepts(&ids))
+        let answer = self.answers.borrow_mut().pop_front().unwrap_or_else(|| accepts(&ids))?;
+        if answer.body().len() > limits.max_body {
+            return Err(HttpError::TooLarge(crate::ports::Ends::default()));
+        }
+        Ok(answer)
     }
 }
 
@@ -239,6 +243,18 @@ fn no_try_begins_after_the_deadline() {
 }
 
 #[test]
+fn a_run_is_out_of_time_from_its_deadline_on() {
+    let script = Script::new([]);
+    within(&script, 1, |cloudtrail| {
+        let out_of_time = [0, 999, 1000, 1001].map(|ms| {
+            script.now.set(Duration::from_millis(ms));
+            cloudtrail.out_of_time()
+        });
+        assert_eq!(out_of_time, [false, false, true, true]);
+    });
+}
+
+#[test]
 fn without_the_lease_nothing_is_sent() {
     let script = Script::new([]);
     let sent = within(&script, 3000, |cloudtrail| now(cloudtrail.send(batch(&["a"]), || false)));
@@ -319,8 +335,11 @@ fn a_clock_that_is_off_is_set_right_once() {
     let behind =
         |answers: Vec<Answer>| Script { clock_behind_ms: 3_600_000, ..Script::new(answers) };
     let script = behind(vec![off()]);
-    let sent = send(&script, &["a"]);
-    assert_eq!(accepted(&sent), ["a"]);
+    within(&script, 3000, |cloudtrail| {
+        let sent = now(cloudtrail.send(batch(&["a"]), || true));
+        assert_eq!(accepted(&sent), ["a"]);
+        assert_eq!((cloudtrail.calls(), cloudtrail.retries()), (2, 1));
+    });
     let dates: Vec<_> = script
         .requests
         .borrow()

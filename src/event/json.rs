@@ -288,9 +288,9 @@ mod tests {
     #[test]
     fn of_repeated_members_the_last_counts() {
         let value: &RawValue =
-            serde_json::from_str(r#"{"a":1,"b":[{"c":1.0,"c":2.0}],"a":3}"#).unwrap();
+            serde_json::from_str(r#"{"a":1,"b":[{"c":1.0,"c":2.0}, 7, []],"a":3}"#).unwrap();
         let mut written = String::new();
         unrepeated(&mut written, value);
-        assert_eq!(written, r#"{"b":[{"c":2.0}],"a":3}"#);
+        assert_eq!(written, r#"{"b":[{"c":2.0},7,[]],"a":3}"#);
     }
 }

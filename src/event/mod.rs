@@ -68,9 +68,7 @@ pub fn events(entry: &Entry<'_>, context: &Context<'_>) -> Vec<Event> {
     let mut parts = Parts::default();
     let envelope = Envelope::new(entry, context, &mut placed);
 
-    let fields: usize =
-        entry.fields.iter().map(|(name, value)| name.len() + value.get().len()).sum();
-    let mut data = String::with_capacity(fields + fields / 4 + 1024);
+    let mut data = String::with_capacity(4096);
     let mut event = envelope.open(&mut data, &envelope.uid);
     match entry.stream {
         Stream::Requests => {

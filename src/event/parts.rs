@@ -118,3 +118,37 @@ fn cut(text: &str, room: usize) -> Vec<usize> {
     ends.push(text.len());
     ends
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{cut, is_part_id, is_reference};
+
+    #[test]
+    fn slices_are_as_long_as_there_is_room_and_never_empty() {
+        for (text, room, ends) in [
+            ("", 9, &[0][..]),
+            ("abcd", 4, &[4]),
+            ("abcde", 2, &[2, 4, 5]),
+            ("a\"b", 2, &[1, 2, 3]),
+            ("é😀a", 5, &[2, 7]),
+            ("ab", 0, &[1, 2]),
+        ] {
+            assert_eq!(cut(text, room), ends, "{text} in slices of {room}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_a_part_ends_in_its_number() {
+        assert!(["x-p1", "-p0", "x-p1-p22"].into_iter().all(is_part_id));
+        assert!(!["", "x", "x-p", "x-p1a", "xp1", "x-p1-"].into_iter().any(is_part_id));
+    }
+
+    #[test]
+    fn a_reference_has_three_members_whatever_their_order() {
+        let all = r#"{"sha256":"","parts":[1,1],"bytes":0}"#;
+        assert!(is_reference(all));
+        for other in ["{}", "[]", "\"\"", r#"{"parts":1}"#, &all.replace('}', r#","more":1}"#)] {
+            assert!(!is_reference(other), "{other}");
+        }
+    }
+}

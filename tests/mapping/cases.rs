@@ -5,6 +5,7 @@ use std::collections::HashMap;
 
 use kong_cloudtrail::event::{Event, rebuild};
 use kong_cloudtrail::kong::Stream;
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::{context, data, map, map_with, object, request};
@@ -67,9 +68,9 @@ fn of_repeated_members_the_last_is_shown_and_the_text_kept() {
 }
 
 #[test]
-fn numbers_stay_as_they_are_spelt() {
+fn members_stay_as_they_are_spelt() {
     let payload =
-        r#"{"a":1.0,"b":12345678901234567890,"c":1E+2,"d":-0,"e":0.10000000000000000001}"#;
+        r#"{"a":1.0,"b":12345678901234567890, "c" : 1E+2,"d":-0,"e":[ 0.10000000000000000001 ]}"#;
     let events = map(Stream::Requests, &with_payload(&quoted(payload)));
     assert!(events[0].data.contains(&payload[1..payload.len() - 1]), "{}", events[0].data);
     let beyond_doubles = r#"{"a":1e400}"#;
@@ -157,6 +158,24 @@ fn who_it_was_shows_in_the_identity() {
     ] {
         let event = request(&format!(r#"{{"request_id":"r1"{fields}}}"#));
         assert_eq!(event["userIdentity"], identity);
+    }
+}
+
+#[test]
+fn a_text_of_1024_bytes_stands_in_its_place_alone_and_a_longer_one_whole_beside() {
+    for field in ["request_id", "rbac_user_id", "rbac_user_name"] {
+        for (bytes, beside) in [(1024, false), (1025, true)] {
+            let text = "x".repeat(bytes);
+            let event = request(&format!(r#"{{"{field}":"{text}","path":"/a"}}"#));
+            let shown = match field {
+                "request_id" => &event["UID"],
+                "rbac_user_id" => &event["userIdentity"]["principalId"],
+                _ => &event["userIdentity"]["details"]["userName"],
+            };
+            assert_eq!(shown, &text[..1024], "{field}");
+            let kept = if beside { json!(text) } else { Value::Null };
+            assert_eq!(event["additionalEventData"][field], kept, "{field}");
+        }
     }
 }
 
@@ -305,14 +324,52 @@ fn a_payload_over_the_limit_goes_out_in_parts() {
     assert_eq!(whole, payload);
 }
 
+/// Bytes of a section as it is written.
+fn section_bytes(event: &Event, section: &str) -> usize {
+    let members: HashMap<&str, &RawValue> = serde_json::from_str(&event.data).unwrap();
+    members[section].get().len()
+}
+
+/// Fills `entry`, which is given so many bytes and some more, until its `section` is at the limit.
+fn assert_limit(
+    stream: Stream,
+    section: &str,
+    limit: usize,
+    entry: impl Fn(usize, &str) -> String,
+) {
+    let bytes = |filled| section_bytes(&map(stream, &entry(filled, "p"))[0], section);
+    let filled = (limit - bytes(1)) / (bytes(2) - bytes(1));
+    let padding = "p".repeat(1 + limit - bytes(1 + filled));
+    let events = map(stream, &entry(1 + filled, &padding));
+    assert_eq!((events.len(), section_bytes(&events[0], section)), (1, limit));
+    // With a byte more it takes another form, or goes out in parts, and is within the limit.
+    map(stream, &entry(1 + filled, &(padding + "p")));
+}
+
 #[test]
 fn a_section_of_exactly_its_limit_stays_whole() {
-    let payload = |bytes: usize| format!("[\"{}\"]", "x".repeat(bytes));
-    // {"payload":"[\"…\"]","queryParameters":"q=1"}
-    let frame = r#"{"payload":"[\"\"]","queryParameters":"q=1"}"#.len();
-    let events = |bytes| map(Stream::Requests, &with_payload(&quoted(&payload(bytes)))).len();
-    assert_eq!(events(100_000 - frame), 1);
-    assert!(events(100_001 - frame) > 1);
+    let sent = |fields: String| {
+        move |bytes: usize, padding: &str| {
+            let fields = fields.replace('~', &"x".repeat(bytes));
+            format!(r#"{{"request_id":"r1","path":"/a?{padding}",{fields}}}"#)
+        }
+    };
+    for payload in [r#"["~"]"#, r#"{"a":"~"}"#, r#" { "part" : "~" } "#, r#"{"a":1,"a":"~"}"#] {
+        let payload = format!(r#""payload":{}"#, quoted(payload));
+        let signed = payload.clone() + r#","signature":"c2ln""#;
+        for fields in [payload, signed] {
+            assert_limit(Stream::Requests, "requestParameters", 100_000, sent(fields));
+        }
+    }
+    let entity = |bytes: usize, padding: &str| {
+        let entity = format!(r#"{{"a":"{}","b":"{padding}"}}"#, "x".repeat(bytes));
+        format!(r#"{{"id":"o1","entity":{}}}"#, quoted(&entity))
+    };
+    assert_limit(Stream::Objects, "responseElements", 100_000, entity);
+    let additional = |bytes: usize, padding: &str| {
+        format!(r#"{{"id":"o1","new":"{}","{padding}\"":[1.0],"id":"o1"}}"#, "x".repeat(bytes))
+    };
+    assert_limit(Stream::Objects, "additionalEventData", 28_000, additional);
 }
 
 #[test]
@@ -347,14 +404,45 @@ fn too_many_fields_go_out_as_one_list() {
 }
 
 #[test]
+fn fields_keep_their_names_while_there_is_room_for_a_list_of_others_beside() {
+    let fields: Vec<String> = (1000..3400).map(|number| format!(r#""{number}":1.0"#)).collect();
+    let map = |padding: usize| {
+        let name = "n".repeat(padding);
+        map(Stream::Objects, &format!(r#"{{"id":"o1",{},"{name}":1}}"#, fields.join(",")))
+    };
+    let bytes = |padding| section_bytes(&map(padding)[0], "additionalEventData");
+    // Such a list is at most a reference of 135 bytes.
+    let room = 28_000 - r#""otherFields":,"#.len() - 135;
+    let padding = 1 + room - bytes(1);
+    assert_eq!(bytes(padding), room);
+    for (padding, is_gathered) in [(padding, false), (padding + 1, true)] {
+        let additional = &data(&map(padding)[0])["additionalEventData"];
+        assert_eq!(additional["1000"].is_null(), is_gathered);
+        assert_eq!(additional["otherFields"].is_null(), !is_gathered);
+    }
+}
+
+#[test]
+fn a_value_goes_out_in_as_few_parts_as_there_can_be() {
+    // The ids and names of fields that take most room in a part.
+    let (id, name) = ("i".repeat(120), "n".repeat(200));
+    let value = "x".repeat(298_000);
+    let events = map(Stream::Requests, &format!(r#"{{"request_id":"{id}","{name}":"{value}"}}"#));
+    assert_eq!(events.len(), 1 + 3, "three parts");
+}
+
+#[test]
 fn parts_of_a_long_id_go_by_its_hash() {
-    let id = "x".repeat(121);
-    let entry = format!(r#"{{"request_id":"{id}","payload":"{}"}}"#, "x".repeat(150_000));
-    let events = map(Stream::Requests, &entry);
-    assert_eq!(events.len(), 3);
-    assert_eq!(events[0].id, id);
-    assert!(events[1].id.len() == 67 && events[1].id.ends_with("-p1"), "{}", events[1].id);
-    assert_eq!(data(&events[1])["requestParameters"]["part"]["of"], id);
+    for (length, hashed) in [(120, false), (121, true)] {
+        let id = "x".repeat(length);
+        let entry = format!(r#"{{"request_id":"{id}","payload":"{}"}}"#, "x".repeat(150_000));
+        let events = map(Stream::Requests, &entry);
+        assert_eq!(events.len(), 3);
+        assert_eq!(events[0].id, id);
+        let base = events[1].id.strip_suffix("-p1").unwrap();
+        assert!(if hashed { base.len() == 64 } else { base == id }, "{base}");
+        assert_eq!(data(&events[1])["requestParameters"]["part"]["of"], id);
+    }
 }
 
 #[test]
@@ -384,4 +472,13 @@ fn an_entry_is_not_rebuilt_from_too_little_or_too_much() {
     let damaged = second.replace("xxx", "xyx");
     assert_eq!(rebuilt(&[event, first, &damaged]), Err(Error::Damaged { field: payload }));
     assert!(matches!(rebuilt(&["{}"]), Err(Error::NotAnEvent(_))));
+    for (error, remedy) in [
+        (Error::NotAnEvent("why".to_owned()), "why"),
+        (Error::NoEvent, "add the event"),
+        (Error::SeveralEntries, "give one event"),
+        (Error::MissingPart { field: "f".to_owned(), number: 7 }, "part 7, which belongs to f"),
+        (Error::Damaged { field: "f".to_owned() }, "the parts of f"),
+    ] {
+        assert!(error.to_string().contains(remedy), "{error}");
+    }
 }

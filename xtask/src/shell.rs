@@ -106,17 +106,6 @@ pub fn run_within(title: &str, command: &mut Command, limit: Duration) -> Result
     })
 }
 
-/// Runs `command` to its end with this terminal as its own: it tells by itself how far it is.
-pub fn show(command: &mut Command) -> Result<ExitStatus> {
-    let child = Service::start(command)?;
-    loop {
-        if let Some(status) = child.exited()? {
-            return Ok(status);
-        }
-        std::thread::sleep(POLL);
-    }
-}
-
 /// Runs `command` to its end as `step`, keeping its output; `look` is called again and again, and
 /// its error ends the command.
 pub fn watch(
