@@ -343,7 +343,7 @@ impl<'a, P: Ports> Run<'a, P> {
         delivery.tally().report.pages += 1;
         for entry in page.entries(pass.stream) {
             let entry = entry.map_err(Halt::Kong)?;
-            if !window.holds(entry.exact_timestamp()) {
+            if !window.may_hold(&entry) {
                 return Err(Halt::Kong(KongError::FilterIgnored));
             }
             delivery.tally().report.fetched += 1;

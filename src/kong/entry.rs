@@ -79,6 +79,11 @@ impl<'a> Entry<'a> {
         self.get("request_timestamp")?.get().parse().ok()
     }
 
+    /// Whether there is a `request_timestamp`, whatever it says.
+    pub fn tells_time(&self) -> bool {
+        self.get("request_timestamp").is_some_and(|value| value.get() != "null")
+    }
+
     /// `expire`, which Kong gives in milliseconds, in Unix seconds.
     pub fn expire(&self) -> Option<i64> {
         number(self.get("expire")?).map(|milliseconds| milliseconds.div_euclid(1000))

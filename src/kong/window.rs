@@ -1,6 +1,6 @@
 //! Which span of Kong timestamps a run asks for.
 
-use super::{Stream, Version};
+use super::{Entry, Stream, Version};
 use crate::config::Config;
 use crate::ledger::StreamHead;
 
@@ -14,12 +14,14 @@ pub struct Window {
 }
 
 impl Window {
-    /// Whether an entry of that time is in it. One without a time is: no filter can rule on it.
-    pub fn holds(&self, time: Option<i64>) -> bool {
-        time.is_none_or(|time| {
-            self.after.is_none_or(|after| time >= after)
-                && self.before.is_none_or(|before| time < before)
-        })
+    /// Whether Kong may give the entry where it is asked for this window. One without a time is, as SQL has
+    /// it, in none; on one whose time is not what Kong sends today, nobody can rule.
+    pub fn may_hold(&self, entry: &Entry<'_>) -> bool {
+        let Some(time) = entry.exact_timestamp() else {
+            return *self == Self::default() || entry.tells_time();
+        };
+        self.after.is_none_or(|after| time >= after)
+            && self.before.is_none_or(|before| time < before)
     }
 
     /// What of it lies before `border`, and the rest; all of it where nothing lies behind.

@@ -260,7 +260,9 @@ pub fn get(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
         "/" => {
             let mut response = answer(200, &kong.root());
             response.headers_mut().insert("date", http_date(now + kong.skew).parse().unwrap());
-            world.truth.borrow_mut().told(exchange.run, now + kong.skew, kong.filters());
+            let fresh = Stream::ALL.map(|stream| world.store.borrow().ledger().is_fresh(stream));
+            let mut truth = world.truth.borrow_mut();
+            truth.told(exchange.run, now + kong.skew, kong.filters(), fresh);
             return Ok(response);
         }
         "/audit/requests" => Stream::Requests,

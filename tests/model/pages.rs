@@ -121,6 +121,23 @@ fn what_is_met_before_the_filters_turn_out_to_be_dropped_is_shipped_and_recorded
 }
 
 #[test]
+fn objects_without_a_time_tell_that_the_filters_are_dropped_as_those_of_another_time_do() {
+    for version in [Version::V3_4, Version::V3_9] {
+        let mut scene = Scene::without_reconciles();
+        scene.setup.page_size = 1;
+        scene.kong(|kong| kong.version = Version::V2_8);
+        scene.write_objects(30);
+        scene.run();
+        scene.pass(90_000);
+        scene.kong(|kong| (kong.version, kong.filters_dropped) = (version, true));
+        let mut report = scene.run();
+        let objects = report.stream(Stream::Objects);
+        assert_eq!(objects.mode, Some("full"), "{version:?}");
+        assert!(objects.pages < 40, "{version:?}: {} pages for 30 entries", objects.pages);
+    }
+}
+
+#[test]
 fn an_upgrade_and_a_downgrade_lose_and_repeat_nothing() {
     let scene = Scene::new();
     let versions = [Version::V2_8, Version::V3_4, Version::V3_9, Version::V3_4, Version::V2_8];

@@ -72,6 +72,11 @@ impl Stored<'_> {
         Some(self.head.as_mut()?.stream(stream).sweep.as_ref()?.began)
     }
 
+    /// Whether no run has come to an end, or to that of a slice: the next one is a first run.
+    pub fn is_fresh(&mut self, stream: Stream) -> bool {
+        self.head.as_mut().is_none_or(|head| head.stream(stream).watermark.is_none())
+    }
+
     /// Whether a segment that the head names holds the fingerprint.
     pub fn holds(&mut self, stream: Stream, fingerprint: &Fingerprint, time: i64) -> bool {
         let Some(head) = &mut self.head else { return false };

@@ -86,18 +86,18 @@ impl Truth {
         self.coverage[stream as usize].await_entry(index);
     }
 
-    /// Kong told a run its time.
-    pub fn told(&mut self, run: usize, kong_time: i64, filters: bool) {
+    /// Kong told a run its time. Of a stream whose ledger is fresh it has to look at everything.
+    pub fn told(&mut self, run: usize, kong_time: i64, filters: bool, fresh: [bool; 2]) {
         // What a run that is under way has completed meanwhile is not on the accounts yet.
         let alone = self.runs.iter().filter(|run| !run.ended).count() == 1;
         let run = &mut self.runs[run];
         run.told = Some(kong_time);
         run.same_second = !self.told.insert(kong_time);
         let reconciles = run.setup.reconciles && filters;
-        run.must_be_whole = self
-            .coverage
-            .each_mut()
-            .map(|coverage| coverage.begin(run.started, kong_time, reconciles) && alone);
+        run.must_be_whole = std::array::from_fn(|stream| {
+            let due = self.coverage[stream].begin(run.started, kong_time, reconciles);
+            (due || fresh[stream]) && alone
+        });
     }
 
     /// The entry behind an event, and the event's number among its events.
