@@ -14,11 +14,10 @@ use super::world::World;
 const HOST: &str = "127.0.0.1";
 pub const PASSWORD: &str = "redis-password-that-nobody-may-see";
 /// A user who may do what the ledger needs, on the ledger's keys: what docs/tls.md gives.
-const USER: &str = "kong-cloudtrail on >redis-password-that-nobody-may-see resetkeys ~kong-cloudtrail:* -@all +get +set +mset +del \
-                    +exists +ping +watch +multi +exec +unwatch +client|setinfo";
+const USER: &str = "kong-cloudtrail on >redis-password-that-nobody-may-see resetkeys ~kong-cloudtrail:* -@all \
+                    +get +set +mset +del +ping +watch +multi +exec +unwatch";
 
-/// A real server that speaks TLS alone, but for a socket by which it is seen to be ready; ended when
-/// dropped.
+/// A real server that speaks TLS alone; ended when dropped.
 struct Redis {
     server: Child,
     port: u16,
@@ -40,7 +39,7 @@ impl Redis {
             if redis.is_ready() {
                 return Some(redis);
             }
-            let said = std::fs::read_to_string(redis.folder.path().join("log")).unwrap();
+            let said = redis.log();
             if said.contains("Bad directive") {
                 eprintln!("SKIPPED: TLS with Redis; redis-server was built without TLS");
                 return None;
@@ -64,20 +63,24 @@ impl Redis {
         command.arg("--tls-key-file").arg(path("server.key"));
         // The server wants one, though it asks no client for a certificate.
         command.arg("--tls-ca-cert-file").arg(path("server.pem"));
-        command.args(["--user", USER, "--user", "default off"]);
-        command.arg("--unixsocket").arg(path("socket")).arg("--dir").arg(folder.path());
+        command.arg("--user").args(USER.split(' ')).args(["--user", "default", "off"]);
+        command.arg("--dir").arg(folder.path());
         let server = command.stdout(log.try_clone()?).stderr(log).spawn()?;
         Ok(Self { server, port, folder })
     }
 
-    /// Whether it came to listen: it opens the socket after the port.
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap()
+    }
+
+    /// Whether it came to serve, by its own words: its port is open for a moment even where it ends.
     fn is_ready(&mut self) -> bool {
         let deadline = Instant::now() + Duration::from_secs(20);
-        while !self.folder.path().join("socket").exists() {
+        while !self.log().contains("Ready to accept connections") {
             if self.server.try_wait().unwrap().is_some() {
                 return false;
             }
-            assert!(Instant::now() < deadline, "redis-server does not listen on {}", self.port);
+            assert!(Instant::now() < deadline, "redis-server does not serve: {}", self.log());
             std::thread::sleep(Duration::from_millis(10));
         }
         true
