@@ -329,6 +329,15 @@ fn xml_that_is_cut_off_or_of_another_kind_holds_no_credentials() {
 }
 
 #[test]
+fn an_sts_whose_certificate_is_not_trusted_leads_to_the_setting_for_authorities() {
+    let script = Script::of((0..3).map(|_| Err(HttpError::Tls("no trust".to_owned()))));
+    script.file.replace(Some("token".to_owned()));
+    let config = web_identity();
+    let error = lent(&Keeper::new(&script, &config, Duration::MAX)).unwrap_err();
+    assert!(error.contains("aws_endpoint_url_sts") && error.contains("ca_roots_file"), "{error}");
+}
+
+#[test]
 fn a_token_file_that_is_no_token_is_named_and_not_sent() {
     for (text, told) in
         [(None, "is not there"), (Some(""), "holds no token"), (Some("a b"), "holds no token")]

@@ -9,7 +9,7 @@ use super::Temporary;
 use super::document::{self, Fault};
 use super::fetch::{FetchError, may_pass, said, send, token_file};
 use crate::ports::{Files, Http, HttpLimits, HttpResponse};
-use crate::wire::query_value;
+use crate::wire::{query_value, tls_remedy};
 
 pub(super) const NAME: &str = "STS for the role of aws_role_arn";
 const LIMITS: HttpLimits = HttpLimits {
@@ -49,9 +49,10 @@ impl WebIdentity {
             .map_err(|error| {
                 FetchError::lasting(NAME, format!("{url} cannot be asked: {error}"), REACH)
             })?;
-        let response = send(port, request, LIMITS)
-            .await
-            .map_err(|error| FetchError::unreachable(NAME, url, &error, REACH))?;
+        let response = send(port, request, LIMITS).await.map_err(|error| {
+            let tls = tls_remedy(&error, "aws_endpoint_url_sts").map(|remedy| remedy.to_string());
+            FetchError::unreachable(NAME, url, &error, tls.unwrap_or_else(|| REACH.to_owned()))
+        })?;
         if response.status().is_success() {
             return credentials(response.body()).map_err(|fault| {
                 let why = match fault {
