@@ -113,8 +113,9 @@ fn kill_and_kill_again(redis: &str, mut random: fastrand::Rng, kills: u32) -> Ta
             // Mostly, not always, until the dead one's lease has run out.
             std::thread::sleep(Duration::from_millis(random.u64(700..1050)));
         } else {
-            let outcome = host.report()["outcome"].clone();
-            assert!(outcome == "ok" || outcome == "skipped", "{}", host.said());
+            let report = host.report();
+            let outcome = report["outcome"].as_str().unwrap();
+            assert!(["ok", "skipped"].contains(&outcome) || lags(&report), "{}", host.said());
             tally.runs_to_the_end += 1;
         }
     }
@@ -144,6 +145,15 @@ fn came(since: Since, world: &World, before: &Seen, host: &mut Host) -> bool {
     }
 }
 
+/// Whether the run brought a sweep to its end that a killed one had begun, and left what came since to
+/// the next one.
+fn lags(report: &serde_json::Value) -> bool {
+    let error = report["error"].as_str().unwrap_or_default();
+    report["outcome"] == "partial"
+        && total(report, "pending") == 0
+        && error.contains("left to the next run")
+}
+
 /// Runs without kills, until all is in.
 fn ship_the_rest(world: &World) {
     let deadline = Instant::now() + Duration::from_mins(1);
@@ -157,7 +167,7 @@ fn ship_the_rest(world: &World) {
                 return;
             }
             "skipped" => std::thread::sleep(Duration::from_millis(100)),
-            _ => panic!("{}", host.said()),
+            _ => assert!(lags(&report), "{}", host.said()),
         }
         assert!(Instant::now() < deadline, "the lease of a dead host does not run out");
     }

@@ -246,7 +246,8 @@ impl History {
         for number in 0..entries {
             let border = borders[usize::try_from(world.draw(4)).unwrap()];
             let time = border - 1 + i64::try_from(world.draw(3)).unwrap();
-            let oldest = if self.setup.reconciles { i64::MIN } else { watermark - LOOKBACK_SECS };
+            let found = (watermark - LOOKBACK_SECS).max(now + kong.skew - kong.retention);
+            let oldest = if self.setup.reconciles { i64::MIN } else { found };
             let time = time.clamp(oldest, now + kong.skew);
             let stream = Stream::ALL[usize::try_from(number % 2).unwrap()];
             let expires = now + kong.retention;
