@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::event::Event;
+use crate::event::{Event, json};
 
 /// Most events a call (PutAuditEvents API reference).
 const MAX_EVENTS: usize = 100;
@@ -25,24 +25,22 @@ pub struct Item {
     pub parcel: u64,
     /// Its number among them.
     pub number: usize,
-    json: String,
+    json: Vec<u8>,
 }
 
 impl Item {
     /// Serialises the event with its checksum.
     pub fn new(event: Event, parcel: u64, number: usize) -> Self {
         let checksum = STANDARD.encode(Sha256::digest(event.data.as_bytes()));
-        let mut json = Vec::with_capacity(event.data.len() + event.data.len() / 4 + 256);
-        json.extend_from_slice(br#"{"id":"#);
-        write_string(&mut json, &event.id);
-        json.extend_from_slice(br#","eventData":"#);
-        write_string(&mut json, &event.data);
-        json.extend_from_slice(br#","eventDataChecksum":"#);
-        write_string(&mut json, &checksum);
-        json.push(b'}');
-        // Strings in, strings out: what serde_json writes is UTF-8.
-        let json = String::from_utf8(json).unwrap_or_default();
-        Self { id: event.id, parcel, number, json }
+        let mut out = Vec::with_capacity(event.data.len() + event.data.len() / 4 + 256);
+        out.extend_from_slice(br#"{"id":"#);
+        json::string(&mut out, &event.id);
+        out.extend_from_slice(br#","eventData":"#);
+        json::string(&mut out, &event.data);
+        out.extend_from_slice(br#","eventDataChecksum":"#);
+        json::string(&mut out, &checksum);
+        out.push(b'}');
+        Self { id: event.id, parcel, number, json: out }
     }
 }
 
@@ -55,15 +53,10 @@ impl Item {
             event_data: String,
         }
         // What `new` wrote can be read.
-        let data = serde_json::from_str(&self.json)
+        let data = serde_json::from_slice(&self.json)
             .map_or_else(|_| String::new(), |Wire { event_data }| event_data);
         Event { id: self.id.clone(), data }
     }
-}
-
-fn write_string(out: &mut Vec<u8>, text: &str) {
-    // Writing a string into memory cannot fail.
-    let _ = serde_json::to_writer(out, text);
 }
 
 /// Events of one call.
@@ -83,7 +76,7 @@ impl Batch {
             if index > 0 {
                 body.push(b',');
             }
-            body.extend_from_slice(item.json.as_bytes());
+            body.extend_from_slice(&item.json);
         }
         body.extend_from_slice(TAIL.as_bytes());
         body

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::json::Object;
 use super::{Context, object, parts, request};
@@ -62,7 +63,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// Begins an event; the caller adds what is its own and closes it.
-    pub fn open<'o>(&self, out: &'o mut String, uid: &str) -> Object<'o> {
+    pub fn open<'o>(&self, out: &'o mut Vec<u8>, uid: &str) -> Object<'o> {
         let mut event = Object::open(out);
         event.text("version", required(self.context.kong_version, SHORT));
         let mut identity = event.object("userIdentity");
@@ -137,15 +138,8 @@ fn event_time(entry: &Entry<'_>, context: &Context<'_>, placed: &mut Placed) -> 
         Some(_) => {}
     }
     let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        time.year(),
-        u8::from(time.month()),
-        time.day(),
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
+    // Between 1970 and 9999 every time has this form.
+    time.format(&Rfc3339).unwrap_or_default()
 }
 
 fn time_of(entry: &Entry<'_>, context: &Context<'_>) -> i64 {

@@ -18,35 +18,37 @@ const DEPTH: usize = 64;
 
 /// An object being written.
 pub struct Object<'o> {
-    out: &'o mut String,
+    out: &'o mut Vec<u8>,
     empty: bool,
 }
 
 impl<'o> Object<'o> {
-    pub fn open(out: &'o mut String) -> Self {
-        out.push('{');
+    pub fn open(out: &'o mut Vec<u8>) -> Self {
+        out.push(b'{');
         Self { out, empty: true }
     }
 
     pub fn close(self) {
-        self.out.push('}');
+        self.out.push(b'}');
     }
 
+    #[inline(never)]
     pub fn text(&mut self, name: &str, value: &str) {
         self.name(name);
         string(self.out, value);
     }
 
     /// A member whose value is JSON already.
+    #[inline(never)]
     pub fn json(&mut self, name: &str, value: &str) {
         self.name(name);
-        self.out.push_str(value);
+        copy(self.out, value);
     }
 
     /// Members that are JSON already, as they stand between an object's braces.
     pub fn members(&mut self, members: &str) {
         self.separate();
-        self.out.push_str(members);
+        copy(self.out, members);
     }
 
     pub fn object(&mut self, name: &str) -> Object<'_> {
@@ -54,60 +56,103 @@ impl<'o> Object<'o> {
         Object::open(self.out)
     }
 
+    #[inline(never)]
     fn name(&mut self, name: &str) {
         self.separate();
         string(self.out, name);
-        self.out.push(':');
+        self.out.push(b':');
     }
 
     fn separate(&mut self) {
         if !std::mem::take(&mut self.empty) {
-            self.out.push(',');
+            self.out.push(b',');
         }
     }
 }
 
-/// Writes `text` as a JSON string. What it escapes is what [`char_len`] counts.
-pub fn string(out: &mut String, text: &str) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    out.push('"');
-    let mut copied = 0;
-    for (at, byte) in text.bytes().enumerate() {
-        let short = match byte {
-            b'"' => '"',
-            b'\\' => '\\',
-            b'\n' => 'n',
-            b'\r' => 'r',
-            b'\t' => 't',
-            0..0x20 => 'u',
-            _ => continue,
-        };
-        out.push_str(&text[copied..at]);
-        out.push('\\');
-        out.push(short);
-        if short == 'u' {
-            out.push_str("00");
-            out.push(HEX[usize::from(byte >> 4)].into());
-            out.push(HEX[usize::from(byte & 15)].into());
-        }
-        copied = at + 1;
+/// Bytes that are written at once. From WebAssembly a copy of another length is a call to the host,
+/// which takes longer than to copy the few bytes that most strings here have.
+const CHUNK: usize = 16;
+
+/// Writes `text` as it is.
+#[inline(never)]
+fn copy(out: &mut Vec<u8>, text: &str) {
+    if text.len() > 8 * CHUNK {
+        out.extend_from_slice(text.as_bytes());
+        return;
     }
-    out.push_str(&text[copied..]);
-    out.push('"');
+    let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
+    for chunk in chunks {
+        out.extend_from_slice(chunk);
+    }
+    for byte in rest {
+        out.push(*byte);
+    }
+}
+
+/// What was written. It is UTF-8, since it was made of text alone.
+pub fn written(out: Vec<u8>) -> String {
+    String::from_utf8(out)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// Writes `text` as a JSON string. What it escapes is what [`byte_len`] counts.
+#[inline(never)]
+pub fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(b'"');
+    let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
+    for chunk in chunks {
+        // Each byte is looked at, so that all are looked at together.
+        if chunk.iter().fold(false, |any, byte| any | is_escaped(*byte)) {
+            chunk.iter().for_each(|byte| escape(out, *byte));
+        } else {
+            out.extend_from_slice(chunk);
+        }
+    }
+    rest.iter().for_each(|byte| escape(out, *byte));
+    out.push(b'"');
+}
+
+fn escape(out: &mut Vec<u8>, byte: u8) {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let short = match byte {
+        b'"' | b'\\' => byte,
+        b'\n' => b'n',
+        b'\r' => b'r',
+        b'\t' => b't',
+        0..0x20 => {
+            let digits = [byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]);
+            out.extend_from_slice(b"\\u00");
+            out.extend_from_slice(&digits);
+            return;
+        }
+        _ => return out.push(byte),
+    };
+    out.extend_from_slice(&[b'\\', short]);
+}
+
+fn is_escaped(byte: u8) -> bool {
+    (byte < b' ') | (byte == b'"') | (byte == b'\\')
+}
+
+/// Bytes that a byte of UTF-8 takes within a JSON string.
+fn byte_len(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
+        0..0x20 => 6,
+        _ => 1,
+    }
 }
 
 /// Bytes that a character takes within a JSON string.
 pub fn char_len(character: char) -> usize {
-    match character {
-        '"' | '\\' | '\n' | '\r' | '\t' => 2,
-        '\0'..' ' => 6,
-        _ => character.len_utf8(),
-    }
+    u8::try_from(character).ok().filter(u8::is_ascii).map_or(character.len_utf8(), byte_len)
 }
 
 /// Bytes that `text` takes as a JSON string, quotes included.
+#[inline(never)]
 pub fn string_len(text: &str) -> usize {
-    2 + text.chars().map(char_len).sum::<usize>()
+    2 + text.bytes().map(byte_len).sum::<usize>()
 }
 
 /// What a JSON text looks like from above.
@@ -139,6 +184,12 @@ pub fn is_plain(value: &str) -> bool {
         [b'-' | b'0'..=b'9', ..] if value.len() < 300 && !value.contains(['e', 'E']) => true,
         _ => Shape::of(value).is_some_and(|shape| !shape.repeated),
     }
+}
+
+/// Sorts the names of an object's members; whether one stands there twice.
+pub fn sort_names(names: &mut [Cow<'_, str>]) -> bool {
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair[0] == pair[1])
 }
 
 struct Survey<'s, 't> {
@@ -205,8 +256,7 @@ impl<'t> Visitor<'t> for Survey<'_, 't> {
             names.push(name);
             members.next_value_seed(Survey { depth, shape: self.shape })?;
         }
-        names.sort_unstable();
-        self.shape.repeated |= names.windows(2).any(|pair| pair[0] == pair[1]);
+        self.shape.repeated |= sort_names(&mut names);
         if self.depth == 0 {
             self.shape.members = Some(names);
         }
@@ -216,7 +266,7 @@ impl<'t> Visitor<'t> for Survey<'_, 't> {
 
 /// Writes `value`, which has a [`Shape`], with the last of each set of repeated members alone, as
 /// Kong's own JSON reader takes it.
-pub fn unrepeated(out: &mut String, value: &RawValue) {
+pub fn unrepeated(out: &mut Vec<u8>, value: &RawValue) {
     let text = value.get();
     if let Ok(Fields(members)) = serde_json::from_str(text) {
         let last: HashMap<&str, usize> =
@@ -230,16 +280,16 @@ pub fn unrepeated(out: &mut String, value: &RawValue) {
         }
         object.close();
     } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
-        out.push('[');
+        out.push(b'[');
         for (at, item) in items.into_iter().enumerate() {
             if at > 0 {
-                out.push(',');
+                out.push(b',');
             }
             unrepeated(out, item);
         }
-        out.push(']');
+        out.push(b']');
     } else {
-        out.push_str(text);
+        copy(out, text);
     }
 }
 
@@ -251,11 +301,13 @@ mod tests {
 
     #[test]
     fn a_written_string_reads_back_the_same_and_is_as_long_as_counted() {
-        for text in ["", "plain", "\"\\/\n\r\t", "\0\u{1}\u{1f}\u{7f}", "é\u{2028}😀"] {
-            let mut written = String::new();
-            string(&mut written, text);
-            assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
-            assert_eq!(written.len(), string_len(text));
+        let long = "what is long is written in chunks, é, \u{1f} and the last \" too. ".repeat(20);
+        for text in ["", "plain", "\"\\/\n\r\t", "\0\u{1}\u{1f}\u{7f}", "é\u{2028}😀", &long] {
+            let mut out = Vec::new();
+            string(&mut out, text);
+            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+            assert_eq!(out.len(), string_len(text));
+            assert_eq!(out.len(), 2 + text.chars().map(char_len).sum::<usize>());
         }
     }
 
@@ -289,8 +341,8 @@ mod tests {
     fn of_repeated_members_the_last_counts() {
         let value: &RawValue =
             serde_json::from_str(r#"{"a":1,"b":[{"c":1.0,"c":2.0}],"a":3}"#).unwrap();
-        let mut written = String::new();
-        unrepeated(&mut written, value);
-        assert_eq!(written, r#"{"b":[{"c":2.0}],"a":3}"#);
+        let mut out = Vec::new();
+        unrepeated(&mut out, value);
+        assert_eq!(written(out), r#"{"b":[{"c":2.0}],"a":3}"#);
     }
 }

@@ -47,13 +47,14 @@ impl<'a> Member<'a> {
 
     /// A list of names.
     pub fn names(name: &'static str, names: &[&str]) -> Self {
-        let mut list = String::new();
+        let mut list = Vec::new();
         for name in names {
-            list.push(if list.is_empty() { '[' } else { ',' });
+            list.push(if list.is_empty() { b'[' } else { b',' });
             json::string(&mut list, name);
         }
-        list.push(']');
-        Self { name: name.into(), value: Value::Json(list.into()), apart: false, named: true }
+        list.push(b']');
+        let list = json::written(list).into();
+        Self { name: name.into(), value: Value::Json(list), apart: false, named: true }
     }
 
     /// A field of the entry, verbatim.
@@ -76,13 +77,13 @@ impl<'a> Member<'a> {
 /// Fields that cannot stand under their own name, as a list of names and values.
 #[derive(Default)]
 pub(super) struct Others {
-    list: String,
+    list: Vec<u8>,
     apart: bool,
 }
 
 impl Others {
     pub fn push(&mut self, name: &str, value: &str) {
-        self.list.push(if self.list.is_empty() { '[' } else { ',' });
+        self.list.push(if self.list.is_empty() { b'[' } else { b',' });
         let mut item = Object::open(&mut self.list);
         item.text("name", name);
         item.json("value", value);
@@ -93,10 +94,10 @@ impl Others {
     /// The list as a member, if there is anything in it.
     pub fn member<'a>(mut self) -> Option<Member<'a>> {
         (!self.list.is_empty()).then(|| {
-            self.list.push(']');
+            self.list.push(b']');
             Member {
                 name: OTHER_FIELDS.into(),
-                value: Value::Json(self.list.into()),
+                value: Value::Json(json::written(self.list).into()),
                 apart: self.apart,
                 named: true,
             }
