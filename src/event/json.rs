@@ -71,7 +71,8 @@ impl<'o> Object<'o> {
 }
 
 /// Bytes that are written at once. From WebAssembly a copy of another length is a call to the host,
-/// which takes longer than to copy the few bytes that most strings here have.
+/// which takes longer than to copy the few bytes that most strings here have. What writes in chunks is
+/// not inlined, since it is called from everywhere and the component has little room.
 const CHUNK: usize = 16;
 
 /// Writes `text` as it is.
@@ -102,14 +103,17 @@ pub fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
     let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
     for chunk in chunks {
-        // Each byte is looked at, so that all are looked at together.
         if chunk.iter().fold(false, |any, byte| any | is_escaped(*byte)) {
-            chunk.iter().for_each(|byte| escape(out, *byte));
+            for byte in chunk {
+                escape(out, *byte);
+            }
         } else {
             out.extend_from_slice(chunk);
         }
     }
-    rest.iter().for_each(|byte| escape(out, *byte));
+    for byte in rest {
+        escape(out, *byte);
+    }
     out.push(b'"');
 }
 
@@ -131,6 +135,7 @@ fn escape(out: &mut Vec<u8>, byte: u8) {
     out.extend_from_slice(&[b'\\', short]);
 }
 
+#[expect(clippy::needless_bitwise_bool, reason = "no branch: a chunk's bytes are compared at once")]
 fn is_escaped(byte: u8) -> bool {
     (byte < b' ') | (byte == b'"') | (byte == b'\\')
 }
