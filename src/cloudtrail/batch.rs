@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 
-use crate::event::{Event, json};
+use crate::event::Event;
 
 /// Most events a call (PutAuditEvents API reference).
 const MAX_EVENTS: usize = 100;
@@ -32,15 +32,15 @@ impl Item {
     /// Serialises the event with its checksum.
     pub fn new(event: Event, parcel: u64, number: usize) -> Self {
         let checksum = STANDARD.encode(Sha256::digest(event.data.as_bytes()));
-        let mut out = Vec::with_capacity(event.data.len() + event.data.len() / 4 + 256);
-        out.extend_from_slice(br#"{"id":"#);
-        json::string(&mut out, &event.id);
-        out.extend_from_slice(br#","eventData":"#);
-        json::string(&mut out, &event.data);
-        out.extend_from_slice(br#","eventDataChecksum":"#);
-        json::string(&mut out, &checksum);
-        out.push(b'}');
-        Self { id: event.id, parcel, number, json: out }
+        let mut json = Vec::with_capacity(event.data.len() + event.data.len() / 4 + 256);
+        json.extend_from_slice(br#"{"id":"#);
+        write_string(&mut json, &event.id);
+        json.extend_from_slice(br#","eventData":"#);
+        write_string(&mut json, &event.data);
+        json.extend_from_slice(br#","eventDataChecksum":"#);
+        write_string(&mut json, &checksum);
+        json.push(b'}');
+        Self { id: event.id, parcel, number, json }
     }
 }
 
@@ -57,6 +57,11 @@ impl Item {
             .map_or_else(|_| String::new(), |Wire { event_data }| event_data);
         Event { id: self.id.clone(), data }
     }
+}
+
+fn write_string(out: &mut Vec<u8>, text: &str) {
+    // Writing a string into memory cannot fail.
+    let _ = serde_json::to_writer(out, text);
 }
 
 /// Events of one call.

@@ -47,9 +47,9 @@ impl<'a> Document<'a> {
                 let keep_text = repeated || is_signed(entry);
                 if repeated && !clash {
                     unrepeated = serde_json::from_str(&text).ok().map(|value: &RawValue| {
-                        let mut out = Vec::with_capacity(text.len());
+                        let mut out = String::with_capacity(text.len());
                         json::unrepeated(&mut out, value);
-                        json::written(out)
+                        out
                     });
                 }
                 match (clash, keep_text) {

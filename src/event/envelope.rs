@@ -63,7 +63,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// Begins an event; the caller adds what is its own and closes it.
-    pub fn open<'o>(&self, out: &'o mut Vec<u8>, uid: &str) -> Object<'o> {
+    pub fn open<'o>(&self, out: &'o mut String, uid: &str) -> Object<'o> {
         let mut event = Object::open(out);
         event.text("version", required(self.context.kong_version, SHORT));
         let mut identity = event.object("userIdentity");

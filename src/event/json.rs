@@ -18,37 +18,35 @@ const DEPTH: usize = 64;
 
 /// An object being written.
 pub struct Object<'o> {
-    out: &'o mut Vec<u8>,
+    out: &'o mut String,
     empty: bool,
 }
 
 impl<'o> Object<'o> {
-    pub fn open(out: &'o mut Vec<u8>) -> Self {
-        out.push(b'{');
+    pub fn open(out: &'o mut String) -> Self {
+        out.push('{');
         Self { out, empty: true }
     }
 
     pub fn close(self) {
-        self.out.push(b'}');
+        self.out.push('}');
     }
 
-    #[inline(never)]
     pub fn text(&mut self, name: &str, value: &str) {
         self.name(name);
         string(self.out, value);
     }
 
     /// A member whose value is JSON already.
-    #[inline(never)]
     pub fn json(&mut self, name: &str, value: &str) {
         self.name(name);
-        copy(self.out, value);
+        self.out.push_str(value);
     }
 
     /// Members that are JSON already, as they stand between an object's braces.
     pub fn members(&mut self, members: &str) {
         self.separate();
-        copy(self.out, members);
+        self.out.push_str(members);
     }
 
     pub fn object(&mut self, name: &str) -> Object<'_> {
@@ -56,108 +54,60 @@ impl<'o> Object<'o> {
         Object::open(self.out)
     }
 
-    #[inline(never)]
     fn name(&mut self, name: &str) {
         self.separate();
         string(self.out, name);
-        self.out.push(b':');
+        self.out.push(':');
     }
 
     fn separate(&mut self) {
         if !std::mem::take(&mut self.empty) {
-            self.out.push(b',');
+            self.out.push(',');
         }
     }
 }
 
-/// Bytes that are written at once. From WebAssembly a copy of another length is a call to the host,
-/// which takes longer than to copy the few bytes that most strings here have. What writes in chunks is
-/// not inlined, since it is called from everywhere and the component has little room.
-const CHUNK: usize = 16;
-
-/// Writes `text` as it is.
-#[inline(never)]
-fn copy(out: &mut Vec<u8>, text: &str) {
-    if text.len() > 8 * CHUNK {
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
-    let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
-    for chunk in chunks {
-        out.extend_from_slice(chunk);
-    }
-    for byte in rest {
-        out.push(*byte);
-    }
-}
-
-/// What was written. It is UTF-8, since it was made of text alone.
-pub fn written(out: Vec<u8>) -> String {
-    String::from_utf8(out)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-}
-
-/// Writes `text` as a JSON string. What it escapes is what [`byte_len`] counts.
-#[inline(never)]
-pub fn string(out: &mut Vec<u8>, text: &str) {
-    out.push(b'"');
-    let (chunks, rest) = text.as_bytes().as_chunks::<CHUNK>();
-    for chunk in chunks {
-        if chunk.iter().fold(false, |any, byte| any | is_escaped(*byte)) {
-            for byte in chunk {
-                escape(out, *byte);
-            }
-        } else {
-            out.extend_from_slice(chunk);
-        }
-    }
-    for byte in rest {
-        escape(out, *byte);
-    }
-    out.push(b'"');
-}
-
-fn escape(out: &mut Vec<u8>, byte: u8) {
+/// Writes `text` as a JSON string. What it escapes is what [`char_len`] counts.
+pub fn string(out: &mut String, text: &str) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
-    let short = match byte {
-        b'"' | b'\\' => byte,
-        b'\n' => b'n',
-        b'\r' => b'r',
-        b'\t' => b't',
-        0..0x20 => {
-            let digits = [byte >> 4, byte & 15].map(|digit| HEX[usize::from(digit)]);
-            out.extend_from_slice(b"\\u00");
-            out.extend_from_slice(&digits);
-            return;
+    out.push('"');
+    let mut copied = 0;
+    for (at, byte) in text.bytes().enumerate() {
+        let short = match byte {
+            b'"' => '"',
+            b'\\' => '\\',
+            b'\n' => 'n',
+            b'\r' => 'r',
+            b'\t' => 't',
+            0..0x20 => 'u',
+            _ => continue,
+        };
+        out.push_str(&text[copied..at]);
+        out.push('\\');
+        out.push(short);
+        if short == 'u' {
+            out.push_str("00");
+            out.push(HEX[usize::from(byte >> 4)].into());
+            out.push(HEX[usize::from(byte & 15)].into());
         }
-        _ => return out.push(byte),
-    };
-    out.extend_from_slice(&[b'\\', short]);
-}
-
-#[expect(clippy::needless_bitwise_bool, reason = "no branch: a chunk's bytes are compared at once")]
-fn is_escaped(byte: u8) -> bool {
-    (byte < b' ') | (byte == b'"') | (byte == b'\\')
-}
-
-/// Bytes that a byte of UTF-8 takes within a JSON string.
-fn byte_len(byte: u8) -> usize {
-    match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' => 2,
-        0..0x20 => 6,
-        _ => 1,
+        copied = at + 1;
     }
+    out.push_str(&text[copied..]);
+    out.push('"');
 }
 
 /// Bytes that a character takes within a JSON string.
 pub fn char_len(character: char) -> usize {
-    u8::try_from(character).ok().filter(u8::is_ascii).map_or(character.len_utf8(), byte_len)
+    match character {
+        '"' | '\\' | '\n' | '\r' | '\t' => 2,
+        '\0'..' ' => 6,
+        _ => character.len_utf8(),
+    }
 }
 
 /// Bytes that `text` takes as a JSON string, quotes included.
-#[inline(never)]
 pub fn string_len(text: &str) -> usize {
-    2 + text.bytes().map(byte_len).sum::<usize>()
+    2 + text.chars().map(char_len).sum::<usize>()
 }
 
 /// What a JSON text looks like from above.
@@ -271,7 +221,7 @@ impl<'t> Visitor<'t> for Survey<'_, 't> {
 
 /// Writes `value`, which has a [`Shape`], with the last of each set of repeated members alone, as
 /// Kong's own JSON reader takes it.
-pub fn unrepeated(out: &mut Vec<u8>, value: &RawValue) {
+pub fn unrepeated(out: &mut String, value: &RawValue) {
     let text = value.get();
     if let Ok(Fields(members)) = serde_json::from_str(text) {
         let last: HashMap<&str, usize> =
@@ -285,16 +235,16 @@ pub fn unrepeated(out: &mut Vec<u8>, value: &RawValue) {
         }
         object.close();
     } else if let Ok(items) = serde_json::from_str::<Vec<&RawValue>>(text) {
-        out.push(b'[');
+        out.push('[');
         for (at, item) in items.into_iter().enumerate() {
             if at > 0 {
-                out.push(b',');
+                out.push(',');
             }
             unrepeated(out, item);
         }
-        out.push(b']');
+        out.push(']');
     } else {
-        copy(out, text);
+        out.push_str(text);
     }
 }
 
@@ -306,13 +256,11 @@ mod tests {
 
     #[test]
     fn a_written_string_reads_back_the_same_and_is_as_long_as_counted() {
-        let long = "what is long is written in chunks, é, \u{1f} and the last \" too. ".repeat(20);
-        for text in ["", "plain", "\"\\/\n\r\t", "\0\u{1}\u{1f}\u{7f}", "é\u{2028}😀", &long] {
-            let mut out = Vec::new();
-            string(&mut out, text);
-            assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
-            assert_eq!(out.len(), string_len(text));
-            assert_eq!(out.len(), 2 + text.chars().map(char_len).sum::<usize>());
+        for text in ["", "plain", "\"\\/\n\r\t", "\0\u{1}\u{1f}\u{7f}", "é\u{2028}😀"] {
+            let mut written = String::new();
+            string(&mut written, text);
+            assert_eq!(serde_json::from_str::<String>(&written).unwrap(), text);
+            assert_eq!(written.len(), string_len(text));
         }
     }
 
@@ -346,8 +294,8 @@ mod tests {
     fn of_repeated_members_the_last_counts() {
         let value: &RawValue =
             serde_json::from_str(r#"{"a":1,"b":[{"c":1.0,"c":2.0}],"a":3}"#).unwrap();
-        let mut out = Vec::new();
-        unrepeated(&mut out, value);
-        assert_eq!(written(out), r#"{"b":[{"c":2.0}],"a":3}"#);
+        let mut written = String::new();
+        unrepeated(&mut written, value);
+        assert_eq!(written, r#"{"b":[{"c":2.0}],"a":3}"#);
     }
 }

@@ -22,7 +22,7 @@ use crate::kong::{Entry, Stream};
 mod additional;
 mod document;
 mod envelope;
-pub(crate) mod json;
+mod json;
 mod object;
 mod parts;
 pub mod rebuild;
@@ -70,7 +70,7 @@ pub fn events(entry: &Entry<'_>, context: &Context<'_>) -> Vec<Event> {
 
     let fields: usize =
         entry.fields.iter().map(|(name, value)| name.len() + value.get().len()).sum();
-    let mut data = Vec::with_capacity(fields + fields / 4 + 1024);
+    let mut data = String::with_capacity(fields + fields / 4 + 1024);
     let mut event = envelope.open(&mut data, &envelope.uid);
     match entry.stream {
         Stream::Requests => {
@@ -91,6 +91,6 @@ pub fn events(entry: &Entry<'_>, context: &Context<'_>) -> Vec<Event> {
     event.close();
 
     let mut events = parts.events(&envelope);
-    events.insert(0, Event { id: envelope.id, data: json::written(data) });
+    events.insert(0, Event { id: envelope.id, data });
     events
 }

@@ -63,7 +63,7 @@ impl<'a> Parts<'a> {
                 let id = format!("{base}-p{number}");
                 let slice = &value.bytes[start..end];
                 start = end;
-                let mut data = Vec::with_capacity(slice.len() + slice.len() / 4 + 1024);
+                let mut data = String::with_capacity(slice.len() + slice.len() / 4 + 1024);
                 let mut event = envelope.open(&mut data, &id);
                 let mut parameters = event.object("requestParameters");
                 let mut part = parameters.object("part");
@@ -76,7 +76,7 @@ impl<'a> Parts<'a> {
                 part.close();
                 parameters.close();
                 event.close();
-                events.push(Event { id, data: json::written(data) });
+                events.push(Event { id, data });
             }
         }
         events

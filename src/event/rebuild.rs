@@ -95,11 +95,11 @@ pub fn entry<T: AsRef<str>>(stream: Stream, events: &[T]) -> Result<String, Rebu
         }
     }
     let event = event.ok_or(RebuildError::NoEvent)?;
-    let mut out = Vec::new();
+    let mut out = String::new();
     let mut entry = Object::open(&mut out);
     write_fields(&mut entry, stream, &event, &parts)?;
     entry.close();
-    Ok(json::written(out))
+    Ok(out)
 }
 
 #[derive(Deserialize)]
@@ -283,13 +283,13 @@ fn document(
     if members.is_empty() {
         return Ok(None);
     }
-    let mut text = Vec::new();
+    let mut text = String::new();
     let mut object = Object::open(&mut text);
     for (name, value) in members {
         object.json(&name, value.get());
     }
     object.close();
-    Ok(Some(quoted(&json::written(text))))
+    Ok(Some(quoted(&text)))
 }
 
 fn members(object: Option<&RawValue>) -> Result<Vec<(Cow<'_, str>, &RawValue)>, RebuildError> {
@@ -299,7 +299,7 @@ fn members(object: Option<&RawValue>) -> Result<Vec<(Cow<'_, str>, &RawValue)>, 
 }
 
 fn quoted(text: &str) -> String {
-    let mut out = Vec::with_capacity(text.len() + text.len() / 4 + 2);
+    let mut out = String::with_capacity(text.len() + text.len() / 4 + 2);
     json::string(&mut out, text);
-    json::written(out)
+    out
 }

@@ -47,14 +47,13 @@ impl<'a> Member<'a> {
 
     /// A list of names.
     pub fn names(name: &'static str, names: &[&str]) -> Self {
-        let mut list = Vec::new();
+        let mut list = String::new();
         for name in names {
-            list.push(if list.is_empty() { b'[' } else { b',' });
+            list.push(if list.is_empty() { '[' } else { ',' });
             json::string(&mut list, name);
         }
-        list.push(b']');
-        let list = json::written(list).into();
-        Self { name: name.into(), value: Value::Json(list), apart: false, named: true }
+        list.push(']');
+        Self { name: name.into(), value: Value::Json(list.into()), apart: false, named: true }
     }
 
     /// A field of the entry, verbatim.
@@ -77,13 +76,13 @@ impl<'a> Member<'a> {
 /// Fields that cannot stand under their own name, as a list of names and values.
 #[derive(Default)]
 pub(super) struct Others {
-    list: Vec<u8>,
+    list: String,
     apart: bool,
 }
 
 impl Others {
     pub fn push(&mut self, name: &str, value: &str) {
-        self.list.push(if self.list.is_empty() { b'[' } else { b',' });
+        self.list.push(if self.list.is_empty() { '[' } else { ',' });
         let mut item = Object::open(&mut self.list);
         item.text("name", name);
         item.json("value", value);
@@ -94,10 +93,10 @@ impl Others {
     /// The list as a member, if there is anything in it.
     pub fn member<'a>(mut self) -> Option<Member<'a>> {
         (!self.list.is_empty()).then(|| {
-            self.list.push(b']');
+            self.list.push(']');
             Member {
                 name: OTHER_FIELDS.into(),
-                value: Value::Json(json::written(self.list).into()),
+                value: Value::Json(self.list.into()),
                 apart: self.apart,
                 named: true,
             }
