@@ -20,6 +20,7 @@ type Series = Vec<(u64, f64)>;
 
 #[derive(Deserialize)]
 struct Figures {
+    new: String,
     first: BTreeMap<String, Series>,
     steady: BTreeMap<String, Series>,
 }
@@ -31,7 +32,8 @@ pub fn draw(figures: &[u8], out: &Path) -> Result<()> {
     let area = SVGBackend::new(out, SIZE).into_drawing_area();
     area.fill(&WHITE)?;
     let panels = area.split_evenly((1, 2));
-    let titles = ["First run: everything that Kong retains", "Steady state: 1,400 new entries"];
+    let steady = format!("Steady state: {} new entries", figures.new);
+    let titles = ["First run: everything that Kong retains", &steady];
     for ((panel, title), series) in panels.iter().zip(titles).zip([&figures.first, &figures.steady])
     {
         draw_panel(panel, title, series, (entries.clone(), seconds.clone()))?;
@@ -130,12 +132,18 @@ mod tests {
     fn each_way_is_in_the_chart_with_its_last_time() {
         let series =
             r#"{"ours": [[1000, 2.5], [10000, 20]], "floor": [[1000, 1], [10000, 10.25]]}"#;
-        let figures = format!(r#"{{"first": {series}, "steady": {series}}}"#);
+        let figures = format!(r#"{{"new": "1,400", "first": {series}, "steady": {series}}}"#);
         let file = std::env::temp_dir().join(format!("chart-{}.svg", std::process::id()));
         draw(figures.as_bytes(), &file).unwrap();
         let svg = std::fs::read_to_string(&file).unwrap();
         std::fs::remove_file(&file).unwrap();
-        for label in ["ours, 20.00 s", "floor, 10.25 s", "10 k", "First run"] {
+        for label in [
+            "ours, 20.00 s",
+            "floor, 10.25 s",
+            "10 k",
+            "First run",
+            "Steady state: 1,400 new entries",
+        ] {
             assert!(svg.contains(label), "{label} is missing");
         }
     }

@@ -28,8 +28,6 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use ureq::Agent;
 
-use crate::cpu_us;
-
 const PAGE: usize = 100;
 const BATCH: usize = 100;
 /// As long as Kong retains an entry.
@@ -82,7 +80,6 @@ pub fn run(config: &Config, mut redis: Connection) -> Result<Value> {
     }
     Ok(json!({
         "wall_us": u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "cpu_us": cpu_us(),
         "calls": { "kong": calls.kong, "cloudtrail": calls.cloudtrail, "kv": calls.kv },
     }))
 }

@@ -25,7 +25,7 @@ pub struct Item {
     pub parcel: u64,
     /// Its number among them.
     pub number: usize,
-    json: String,
+    json: Vec<u8>,
 }
 
 impl Item {
@@ -40,8 +40,6 @@ impl Item {
         json.extend_from_slice(br#","eventDataChecksum":"#);
         write_string(&mut json, &checksum);
         json.push(b'}');
-        // Strings in, strings out: what serde_json writes is UTF-8.
-        let json = String::from_utf8(json).unwrap_or_default();
         Self { id: event.id, parcel, number, json }
     }
 }
@@ -55,7 +53,7 @@ impl Item {
             event_data: String,
         }
         // What `new` wrote can be read.
-        let data = serde_json::from_str(&self.json)
+        let data = serde_json::from_slice(&self.json)
             .map_or_else(|_| String::new(), |Wire { event_data }| event_data);
         Event { id: self.id.clone(), data }
     }
@@ -76,14 +74,14 @@ pub struct Batch {
 impl Batch {
     /// The call's body.
     pub fn body(&self) -> Vec<u8> {
-        let mut texts = vec![HEAD];
-        let mut separator = "";
+        let mut texts = vec![HEAD.as_bytes()];
+        let mut separator: &[u8] = b"";
         for item in &self.items {
             texts.extend([separator, &item.json]);
-            separator = ",";
+            separator = b",";
         }
-        texts.push(TAIL);
-        texts.concat().into_bytes()
+        texts.push(TAIL.as_bytes());
+        texts.concat()
     }
 }
 

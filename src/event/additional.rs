@@ -1,10 +1,12 @@
 //! `additionalEventData`: every field that the event does not tell exactly in a place of its own,
 //! verbatim (invariant 3).
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::Context;
 use super::envelope::{LONG, Placed, shorten};
+use super::json;
 use super::section::{Member, OTHER_FIELDS, Section};
 use crate::kong::Entry;
 
@@ -45,11 +47,11 @@ pub(super) fn section<'a>(
     placed: &Placed,
 ) -> Section<'a> {
     let mut section = Section::additional_event_data();
-    let last: HashMap<&str, usize> =
-        entry.fields.iter().enumerate().map(|(at, (name, _))| (name.as_ref(), at)).collect();
+    let last = last_of_each(entry);
     for (at, (name, value)) in entry.fields.iter().enumerate() {
         let name = name.as_ref();
-        if last[name] != at || TAKEN.contains(&name) {
+        let is_followed = last.as_ref().is_some_and(|last| last[name] != at);
+        if is_followed || TAKEN.contains(&name) {
             section.others.push(name, value.get());
         } else if !placed.elsewhere.contains(&name) {
             let named = NAMED.contains(&name);
@@ -61,4 +63,12 @@ pub(super) fn section<'a>(
         section.members.push(Member::names(ABSENT_FIELDS, &placed.absent));
     }
     section
+}
+
+/// Where the last field of each name stands, if any name is there twice: of those the last counts.
+fn last_of_each<'a>(entry: &'a Entry<'a>) -> Option<HashMap<&'a str, usize>> {
+    let names = || entry.fields.iter().map(|(name, _)| name.as_ref());
+    let mut sorted: Vec<_> = names().map(Cow::Borrowed).collect();
+    json::sort_names(&mut sorted)
+        .then(|| names().enumerate().map(|(at, name)| (name, at)).collect())
 }

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use super::json::Object;
 use super::{Context, object, parts, request};
@@ -137,15 +138,8 @@ fn event_time(entry: &Entry<'_>, context: &Context<'_>, placed: &mut Placed) -> 
         Some(_) => {}
     }
     let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    format!(
-        "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}Z",
-        time.year(),
-        u8::from(time.month()),
-        time.day(),
-        time.hour(),
-        time.minute(),
-        time.second()
-    )
+    // Between 1970 and 9999 every time has this form.
+    time.format(&Rfc3339).unwrap_or_default()
 }
 
 fn time_of(entry: &Entry<'_>, context: &Context<'_>) -> i64 {

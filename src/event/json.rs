@@ -141,6 +141,12 @@ pub fn is_plain(value: &str) -> bool {
     }
 }
 
+/// Sorts the names of an object's members; whether one stands there twice.
+pub fn sort_names(names: &mut [Cow<'_, str>]) -> bool {
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair[0] == pair[1])
+}
+
 struct Survey<'s, 't> {
     depth: usize,
     shape: &'s mut Shape<'t>,
@@ -205,8 +211,7 @@ impl<'t> Visitor<'t> for Survey<'_, 't> {
             names.push(name);
             members.next_value_seed(Survey { depth, shape: self.shape })?;
         }
-        names.sort_unstable();
-        self.shape.repeated |= names.windows(2).any(|pair| pair[0] == pair[1]);
+        self.shape.repeated |= sort_names(&mut names);
         if self.depth == 0 {
             self.shape.members = Some(names);
         }

@@ -111,14 +111,15 @@ impl<'a> Entry<'a> {
 }
 
 /// The string that a JSON value is, if it is one.
+#[inline(never)]
 pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(serde::Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    value
-        .get()
-        .starts_with('"')
-        .then(|| serde_json::from_str::<Text<'_>>(value.get()).ok())?
-        .map(|Text(text)| text)
+    let quoted = value.get().strip_prefix('"')?;
+    match quoted.strip_suffix('"') {
+        Some(text) if !text.contains('\\') => Some(Cow::Borrowed(text)),
+        _ => serde_json::from_str(value.get()).ok().map(|Text(text)| text),
+    }
 }
 
 /// Whole seconds or milliseconds out of a JSON number, or a number in text.

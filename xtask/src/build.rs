@@ -98,14 +98,16 @@ pub fn benches() -> Result<[PathBuf; 2]> {
     let mut command = cargo_build()?;
     command.args(package);
     let with = programs("Building the Lambda pattern and the native core", command)?;
+    let with = with.find(BENCHES)?;
+    let folder = with.with_file_name("soft-sha");
 
     let mut command = cargo_build()?;
     let flags = std::env::var("RUSTFLAGS").unwrap_or_default();
     command.env("RUSTFLAGS", format!("{flags} --cfg sha2_256_backend=\"soft\""));
     command.env_remove("CARGO_ENCODED_RUSTFLAGS");
-    command.args(package).arg("--target-dir").arg(tool::root()?.join("target/soft-sha"));
+    command.args(package).arg("--target-dir").arg(folder);
     let without = programs("Building the native core without SHA instructions", command)?;
-    Ok([with.find(BENCHES)?, without.find(BENCHES)?])
+    Ok([with, without.find(BENCHES)?])
 }
 
 /// What a build made.

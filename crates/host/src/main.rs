@@ -228,6 +228,7 @@ async fn call(app: &App, args: &RunArgs) -> Result<Outcome> {
         let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         let usage = serde_json::json!({
             "event": "usage",
+            "outcome": outcome.outcome(),
             "wall_us": micros(outcome.elapsed),
             "cpu_us": micros(cpu),
             "peak_memory_bytes": outcome.peak_memory,

@@ -16,8 +16,8 @@ use anyhow::{Context, Result, ensure};
 use crate::redis::Redis;
 use crate::tool::{self, Installs};
 use crate::{build, shell};
-use figures::{Figures, Job, Size, Throughput};
-use stage::{Load, Programs, Run, Stage};
+use figures::{Comparison, Figures, Job, Size, Throughput};
+use stage::{Load, Programs, Stage};
 
 /// Entries that Kong retains.
 const SIZES: &[u64] = &[10_000, 100_000, 1_000_000];
@@ -31,6 +31,8 @@ const ROUNDS: usize = 3;
 const IDLE_RUNS: usize = 50;
 /// The component's `max_calls_per_sec` on a first run: a little below the quota of 100.
 const MAX_CALLS_PER_SEC: &str = "max_calls_per_sec=95";
+/// Makes the daily comparison due with the hour that has passed since the first run.
+const HOURLY_COMPARISON: &str = "reconcile_secs=3600";
 
 #[derive(clap::Args)]
 pub struct Arguments {
@@ -55,7 +57,7 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     }
     let throughput = throughput(&programs)?;
     let idle_cpu = idle(&programs)?;
-    let figures = Figures { sizes, throughput, idle_cpu };
+    let figures = Figures { sizes, new: NEW, throughput, idle_cpu };
 
     let section = page::section(&conditions, &figures);
     println!("{section}");
@@ -69,7 +71,7 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// First run and steady state, in both ways.
+/// First run and steady state, in both ways, and the component's daily comparison.
 fn size(programs: &Programs, retained: u64) -> Result<Size> {
     eprintln!("\n{retained} entries retained");
     let pages = retained.div_ceil(1000);
@@ -81,6 +83,9 @@ fn size(programs: &Programs, retained: u64) -> Result<Size> {
     let ours_store = stage.store()?;
     stage.an_hour_later(NEW)?;
     let steady = stage.component("Steady state", &[MAX_CALLS_PER_SEC], NEW)?;
+    let comparison =
+        stage.component("Daily comparison", &[MAX_CALLS_PER_SEC, HOURLY_COMPARISON], 0)?;
+    ensure!(comparison.fetched >= retained, "the comparison read {} entries", comparison.fetched);
     drop(stage);
 
     let stage = Stage::start(programs, &Load::real(retained))?;
@@ -94,14 +99,15 @@ fn size(programs: &Programs, retained: u64) -> Result<Size> {
         peak_memory: first.peak_memory,
         first: Job {
             ours: first.cost,
-            lambda: lambda_first.cost,
+            lambda: lambda_first,
             floor: figures::floor(pages, batches),
         },
         steady: Job {
             ours: steady.cost,
-            lambda: lambda_steady.cost,
+            lambda: lambda_steady,
             floor: figures::floor(NEW.div_ceil(1000), NEW.div_ceil(100)),
         },
+        comparison: Comparison { ours: comparison.cost, peak_memory: comparison.peak_memory },
         throttled: channel.throttled_calls,
         calls: channel.calls,
         ours_store,
@@ -115,12 +121,12 @@ fn throughput(programs: &Programs) -> Result<Throughput> {
     eprintln!("\nThroughput on {THROUGHPUT} entries, without latency and limits");
     let (mut component, mut native, mut soft) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
-        let on_fresh_stage = |run: &dyn Fn(&Stage<'_>) -> Result<Run>| {
-            let run = run(&Stage::start(programs, &Load::unhindered(THROUGHPUT))?)?;
-            anyhow::Ok(run.cpu)
+        let on_fresh_stage = |cpu: &dyn Fn(&Stage<'_>) -> Result<Duration>| {
+            cpu(&Stage::start(programs, &Load::unhindered(THROUGHPUT))?)
         };
-        component
-            .push(on_fresh_stage(&|stage| stage.component("Component", UNLIMITED, THROUGHPUT))?);
+        component.push(on_fresh_stage(&|stage| {
+            Ok(stage.component("Component", UNLIMITED, THROUGHPUT)?.cpu)
+        })?);
         native.push(on_fresh_stage(&|stage| {
             stage.native("Native", &programs.benches, UNLIMITED, THROUGHPUT)
         })?);

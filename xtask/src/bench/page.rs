@@ -36,7 +36,9 @@ pub fn section(conditions: &str, figures: &Figures) -> String {
     // Writing into a string cannot fail.
     let _ = write!(out, "\n### First run\n\n{}\n", costs(figures, |size| &size.first));
     let steady = costs(figures, |size| &size.steady);
-    let _ = write!(out, "\n### Steady state, 1,400 new entries\n\n{steady}\n");
+    let new = thousands(figures.new);
+    let _ = write!(out, "\n### Steady state, {new} new entries\n\n{steady}\n");
+    let _ = write!(out, "\n### Daily comparison, nothing new\n\n{}\n", comparisons(figures));
     let _ = write!(out, "\n### Memory and store after the first run\n\n{}\n", sizes(figures));
     let _ = write!(out, "\n### CPU\n\n{}", cpu(figures));
     out
@@ -78,6 +80,22 @@ fn costs(figures: &Figures, job: fn(&Size) -> &Job) -> Table {
             let [ours, lambda, floor] = [&job.ours, &job.lambda, &job.floor].map(of);
             table.add_row([retained.clone(), name.to_owned(), ours, lambda, floor]);
         }
+    }
+    table
+}
+
+fn comparisons(figures: &Figures) -> Table {
+    let header = ["retained", "time", "calls to Kong", "key-value operations", "peak guest memory"];
+    let mut table = table(header, 1);
+    for Size { retained, comparison, .. } in &figures.sizes {
+        let ours = &comparison.ours;
+        table.add_row([
+            thousands(*retained),
+            seconds(ours.wall),
+            thousands(ours.kong),
+            thousands(ours.kv),
+            mib(comparison.peak_memory),
+        ]);
     }
     table
 }

@@ -34,7 +34,7 @@ pub struct Programs {
 impl Programs {
     /// Draws the chart.
     pub fn chart(&self, figures: &Figures, out: &Path) -> Result<Command> {
-        let file = tool::root()?.join("target/bench.json");
+        let file = self.benches.with_file_name("bench.json");
         fs::write(&file, figures.chart().to_string())?;
         let mut command = Command::new(&self.benches);
         command.arg("chart").arg("--figures").arg(file).arg("--out").arg(out);
@@ -63,12 +63,14 @@ impl Load {
     }
 }
 
-/// What a run took.
+/// What a run of the component took.
 pub struct Run {
     pub cost: Cost,
     pub cpu: Duration,
-    /// Of the component, in bytes; 0 for the others.
+    /// In bytes.
     pub peak_memory: u64,
+    /// Requests that it read.
+    pub fetched: u64,
 }
 
 pub struct Stage<'a> {
@@ -135,35 +137,35 @@ impl<'a> Stage<'a> {
         }
         let finished = self.ship(title, &mut command, expected)?;
         let report = simulators::report(&finished.stdout)?;
+        ensure!(report["outcome"] == "ok", "the run is not ok: {report}");
         let usage = usages(&finished.stderr).next().context("the host tells no usage")?;
         Ok(Run {
             cost: cost(&report["calls"], micros(&usage["wall_us"])?)?,
             cpu: micros(&usage["cpu_us"])?,
             peak_memory: number(&usage["peak_memory_bytes"])?,
+            fetched: number(&report["streams"]["requests"]["fetched"])?,
         })
     }
 
-    /// One run of the component's core as a native program.
+    /// CPU time of one run of the component's core as a native program.
     pub fn native(
         &self,
         title: &str,
         program: &Path,
         variables: &[&str],
         expected: u64,
-    ) -> Result<Run> {
+    ) -> Result<Duration> {
         let mut command = self.bench(program, "native");
         for variable in variables {
             command.args(["--variable", variable]);
         }
         let finished = self.ship(title, &mut command, expected)?;
         let done: Value = serde_json::from_str(&finished.stdout)?;
-        let wall = Duration::from_millis(number(&done["report"]["duration_ms"])?);
-        let cost = cost(&done["report"]["calls"], wall)?;
-        Ok(Run { cost, cpu: micros(&done["cpu_us"])?, peak_memory: 0 })
+        micros(&done["cpu_us"])
     }
 
     /// One run of the Lambda pattern, which is to read `retained` entries and ship `expected`.
-    pub fn lambda(&self, title: &str, retained: u64, expected: u64) -> Result<Run> {
+    pub fn lambda(&self, title: &str, retained: u64, expected: u64) -> Result<Cost> {
         const PATH: &str = "/audit/requests";
         let before = self.channel.status()?.accepted;
         let read = self.kong.calls(PATH)?;
@@ -176,8 +178,7 @@ impl<'a> Stage<'a> {
         .or_show("the Lambda pattern")?;
         self.check(before, expected)?;
         let done: Value = serde_json::from_str(&finished.stdout)?;
-        let cost = cost(&done["calls"], micros(&done["wall_us"])?)?;
-        Ok(Run { cost, cpu: micros(&done["cpu_us"])?, peak_memory: 0 })
+        cost(&done["calls"], micros(&done["wall_us"])?)
     }
 
     /// CPU time of each of `runs` runs that find nothing new, in one process, one after the other.
@@ -191,7 +192,10 @@ impl<'a> Stage<'a> {
         let host = Service::start(&mut command)?;
         loop {
             let told = fs::read_to_string(&errors)?;
-            let cpu = usages(&told).map(|usage| micros(&usage["cpu_us"]));
+            let cpu = usages(&told).map(|usage| {
+                ensure!(usage["outcome"] == "ok", "an idle run is not ok: {usage}; {told}");
+                micros(&usage["cpu_us"])
+            });
             let cpu = cpu.take(runs).collect::<Result<Vec<_>>>()?;
             if cpu.len() == runs {
                 step.end(true);
