@@ -14,6 +14,7 @@ mod kubernetes;
 mod mutants;
 mod progress;
 mod python;
+mod queries;
 mod redis;
 mod round;
 mod shell;

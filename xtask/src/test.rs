@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::redis::Redis;
 use crate::round::{Outcome, Round};
 use crate::tool::{self, Installs};
-use crate::{build, deployment, kubernetes, shell};
+use crate::{build, deployment, kubernetes, queries, shell};
 
 /// Where the tests find their Redis. Without it they say `SKIPPED` for what they leave out, which
 /// is counted.
@@ -32,6 +32,7 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
         round.command("lints", &mut clippy)?;
     }
     deployment::all(round, installs)?;
+    queries::check(round, installs);
     let component = round.attempt("component", || {
         let path = build::component(installs)?;
         let kib = path.metadata()?.len().div_ceil(1024);
