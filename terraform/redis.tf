@@ -80,9 +80,15 @@ resource "aws_elasticache_replication_group" "redis" {
   # The former password stays good until the next change, so that running tasks go on.
   auth_token_update_strategy = "ROTATE"
 
+  snapshot_name              = var.redis_snapshot_name
   snapshot_retention_limit   = var.redis_snapshot_days
   final_snapshot_identifier  = "${var.resource_name}-final"
   auto_minor_version_upgrade = true
   apply_immediately          = true
   tags                       = var.resource_tags
+
+  lifecycle {
+    # It says what a new one begins with. Another name is no reason to throw the ledger away.
+    ignore_changes = [snapshot_name]
+  }
 }

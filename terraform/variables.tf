@@ -268,6 +268,12 @@ variable "redis_node_type" {
   nullable    = false
 }
 
+variable "redis_snapshot_name" {
+  description = "Snapshot that Redis is filled from when it is made: a former ledger's, or that of the Redis of Kong's Lambda."
+  type        = string
+  default     = null
+}
+
 variable "redis_snapshot_days" {
   description = "How many days Redis' daily snapshots are kept."
   type        = number

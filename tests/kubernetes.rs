@@ -322,6 +322,21 @@ fn each_overlay_has_what_its_kind_of_credentials_needs() {
     }
 }
 
+/// What EKS sets in a pod. SpinKube's shim hands it to the variable of that name.
+#[test]
+fn what_eks_gives_a_pod_is_a_variable_of_the_application() {
+    let manifest = toml("spin-command.toml");
+    for name in [
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "AWS_ROLE_ARN",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+    ] {
+        let variable = name.to_lowercase();
+        assert!(manifest["variables"].get(&variable).is_some(), "{variable}");
+    }
+}
+
 #[test]
 fn the_example_pins_its_image_and_has_the_authority_of_kong_where_the_readme_says() {
     let all = built();

@@ -36,6 +36,23 @@ fn every_variable_that_a_task_is_given_is_the_components_or_the_entrypoints() {
 }
 
 #[test]
+fn what_the_entrypoint_hands_on_of_aws_is_a_variable_of_the_component() {
+    let component = component_variables();
+    let settings = text("crates/entrypoint/src/settings.rs");
+    let (_, rest) = settings.split_once("const FROM_AWS").unwrap();
+    let (table, _) = rest.split_once("];").unwrap();
+    let rows: Vec<Vec<&str>> = table
+        .lines()
+        .filter(|line| line.trim_start().starts_with('('))
+        .map(|line| line.split('"').skip(1).step_by(2).collect())
+        .collect();
+    assert!(rows.len() > 5);
+    for row in rows {
+        assert!(component.contains_key(row[1]), "{} for {}", row[1], row[0]);
+    }
+}
+
+#[test]
 fn a_secret_is_given_by_reference_and_never_as_text() {
     let module = Module::read("terraform");
     let component = component_variables();
@@ -61,7 +78,7 @@ fn each_variable_of_the_component_can_be_set_or_has_an_input_or_comes_from_the_r
     }
     for name in component.keys() {
         // What begins so comes from ECS and the entrypoint.
-        let from_aws = name.starts_with("aws_") || name.starts_with("use_");
+        let from_aws = name.starts_with("aws_");
         assert!(settable.contains(name) || own.contains(&name.as_str()) || from_aws, "{name}");
     }
 }
