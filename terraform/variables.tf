@@ -269,7 +269,7 @@ variable "redis_node_type" {
 }
 
 variable "redis_snapshot_name" {
-  description = "Snapshot that Redis is filled from when it is made: a former ledger's, or that of the Redis of Kong's Lambda."
+  description = "Snapshot that Redis is filled from when it is made: a former ledger's, or that of the Redis of Kong's Lambda. Later changes of it do nothing."
   type        = string
   default     = null
 }
