@@ -67,6 +67,13 @@ impl Shared {
         let seen = (self.longest_ttl > 0).then_some(self.longest_ttl);
         self.about.record_ttl.or(seen).unwrap_or(DEFAULT_RETENTION_SECS).min(CENTURY_SECS)
     }
+
+    /// The longest that Kong may retain: of an old entry `ttl` is what is left, so that a trail without
+    /// young ones shows too little.
+    pub fn longest_retention(&self) -> i64 {
+        let shown = self.about.record_ttl.is_some();
+        if shown { self.retention() } else { self.retention().max(DEFAULT_RETENTION_SECS) }
+    }
 }
 
 /// One stream's way through what was planned.

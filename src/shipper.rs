@@ -349,7 +349,7 @@ impl<'a, P: Ports> Run<'a, P> {
             ledger.expire(stream, compared - retention, buckets);
         } else if accounted_for && self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental
         {
-            ledger.expire(stream, shared.now - 2 * retention, buckets);
+            ledger.expire(stream, shared.now - 2 * shared.longest_retention(), buckets);
         }
     }
 }
