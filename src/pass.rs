@@ -298,6 +298,11 @@ impl<'a, P: Ports> Run<'a, P> {
             sweep.buckets.clone_from(&pass.buckets);
             if sweep.offset.is_none() {
                 if sweep.left_behind {
+                    // What is pending would be met again at once: one more reading in each look-back's span.
+                    if beside && shared.now.saturating_sub(sweep.began) < self.config.lookback_secs
+                    {
+                        return Ok(());
+                    }
                     sweep.clone_from(&anew);
                     continue;
                 }

@@ -20,11 +20,6 @@ impl Retry {
         Self { tries: 1, most, deadline }
     }
 
-    /// Lowers how many tries there are.
-    pub fn at_most(&mut self, tries: u32) {
-        self.most = self.most.min(tries);
-    }
-
     /// Waits and returns true when there is another try; false when the tries or the time are used
     /// up. `asked` is the wait that the server asked for, the shortest then.
     pub async fn again(&mut self, port: &(impl Clock + Random), asked: Option<Duration>) -> bool {

@@ -14,12 +14,13 @@ output "dead_letters_command" {
 }
 
 output "verify_query" {
-  description = "For the editor of CloudTrail Lake, with the id of the channel's event data store in place of `<event_data_store_id>`: the latest events of this Kong."
+  description = "For the editor of CloudTrail Lake, with the id of the channel's event data store in place of `<event_data_store_id>`, and a time in UTC such as `2026-02-01 00:00:00` in place of `<from>`: the latest events of this Kong since then."
   value       = <<-SQL
     SELECT eventdata.eventtime, eventdata.eventname, eventdata.useridentity.principalid, eventdata.uid
     FROM <event_data_store_id>
     WHERE eventcategory = 'ActivityAuditLog'
         AND eventdata.eventsource = '${lookup(var.component_variables, "event_source", "kong-gateway")}'
+        AND eventtime >= '<from>'
     ORDER BY eventdata.eventtime DESC
     LIMIT 20
   SQL

@@ -131,6 +131,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
     ) -> Option<[Batch; 2]> {
         let begun = self.port.elapsed();
         let mut retry = Retry::new(TRIES, self.deadline);
+        let mut handshakes = 0;
         let mut renewed = false;
         loop {
             let signer = match self.credentials.lend(self.clock_ahead_ms.get()).await {
@@ -171,7 +172,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
                         self.concurrency.set((self.concurrency.get() / 2).max(1));
                     } else if handshake_failed {
                         // Nothing was sent.
-                        retry.at_most(HANDSHAKES);
+                        handshakes += 1;
                     } else {
                         self.doubt(batch.items.len());
                     }
@@ -204,7 +205,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
                     return stop(batch, why, sent);
                 }
             };
-            if !retry.again(self.port, asked).await {
+            if handshakes >= HANDSHAKES || !retry.again(self.port, asked).await {
                 sent.undelivered.extend(batch.items.into_iter().zip(left));
                 // Others may have got through meanwhile.
                 let answered = self.answered.get().is_some_and(|last| last >= begun);

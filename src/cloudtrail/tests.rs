@@ -365,3 +365,14 @@ fn a_failed_handshake_is_tried_once_more_and_leaves_no_doubt() {
         assert!(stop.contains("ca_roots_file") && stop.contains("cloudtrail_endpoint"), "{stop}");
     });
 }
+
+#[test]
+fn a_failed_handshake_takes_no_try_from_other_failures() {
+    let failed = || Err(HttpError::Tls("broke off".to_owned()));
+    let busy = || answer(503, "", "{}");
+    let script = Script::new([busy(), failed(), busy(), busy(), accepts(&["a"])]);
+    within(&script, 3000, |cloudtrail| {
+        let sent = now(cloudtrail.send(batch(&["a"]), || true));
+        assert_eq!((sent.accepted.len(), cloudtrail.calls()), (1, 5));
+    });
+}

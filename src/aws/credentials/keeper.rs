@@ -111,6 +111,12 @@ impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
         if state.serial != refused.serial {
             return Ok(());
         }
+        if state.kept.is_none()
+            && self.port.elapsed() < state.rests_until
+            && let Some(error) = &state.failed
+        {
+            return Err(error.clone());
+        }
         let renewed = self.fetch(&mut state, ahead_ms).await;
         if renewed.is_err() {
             state.kept = None;

@@ -171,6 +171,17 @@ fn callers_at_once_share_one_fetch_and_one_renewal() {
 }
 
 #[test]
+fn of_callers_at_once_whose_renewal_fails_one_asks() {
+    let script = Script::of([issued("one", 3600), answer(404, "")]);
+    kept(&script, |keeper| {
+        let lent = [now(keeper.lend(0)).unwrap(), now(keeper.lend(0)).unwrap()];
+        let (first, second) = now(join(keeper.renew(&lent[0], 0), keeper.renew(&lent[1], 0)));
+        assert!(first.is_err() && second.is_err());
+        assert_eq!(script.asked(), 2);
+    });
+}
+
+#[test]
 fn while_the_old_ones_last_a_failed_renewal_is_a_warning_and_the_source_is_left_alone_for_a_minute()
 {
     let script = Script::of([issued("one", 3600), answer(404, ""), issued("two", 7200)]);

@@ -8,6 +8,11 @@ output "run_command" {
   value       = module.kong_cloudtrail.run_command
 }
 
+output "dead_letters_command" {
+  description = "Lists the dead letters into the log."
+  value       = module.kong_cloudtrail.dead_letters_command
+}
+
 output "verify_query" {
   description = "For the editor of CloudTrail Lake."
   value       = module.kong_cloudtrail.verify_query
@@ -16,4 +21,9 @@ output "verify_query" {
 output "security_group_id" {
   description = "The tasks' security group, for the Admin API to let in."
   value       = module.kong_cloudtrail.security_group_id
+}
+
+output "task_role_arn" {
+  description = "For the channel's resource policy where the channel is another account's."
+  value       = module.kong_cloudtrail.task_role_arn
 }
