@@ -120,6 +120,9 @@ impl World {
         coverage.certain = is_last.then_some(now);
         if whole {
             coverage.reconciled = Some(now);
+        } else if !goes_on {
+            // The end of a comparison that earlier runs began counts from its beginning.
+            coverage.reconciled = coverage.reconciled.max(sweeping);
         }
         if run.store_failed {
             coverage.forget();
