@@ -192,6 +192,7 @@ fn what_is_written_is_for_this_user_alone_and_replaces_what_was_there() {
         hosts = ['kong.example']\n\
         ca_roots_file = 'kong-ca.pem'\n\
         ca_use_webpki_roots = false\n\
+        ca_use_platform_roots = false\n\
         client_cert_file = 'kong-client.pem'\n\
         client_private_key_file = 'kong-client.key'"
         .parse()
@@ -212,7 +213,7 @@ fn without_certificates_there_is_nothing_about_tls() {
 }
 
 #[test]
-fn a_client_certificate_alone_leaves_the_public_authorities_in_force() {
+fn a_client_certificate_alone_leaves_the_other_authorities_in_force() {
     let container = Container::with_spin("exit 0")
         .set("SPIN_VARIABLE_KONG_ADMIN_API", "https://kong.example")
         .set("KONG_CLIENT_CERT", CA)
@@ -220,6 +221,7 @@ fn a_client_certificate_alone_leaves_the_public_authorities_in_force() {
     container.run(&["run"]);
     let tls = container.config()["client_tls"][0].clone();
     assert_eq!(tls["ca_use_webpki_roots"].as_bool(), Some(true));
+    assert_eq!(tls["ca_use_platform_roots"].as_bool(), Some(true));
     assert_eq!(tls.get("ca_roots_file"), None);
 }
 
