@@ -162,7 +162,7 @@ impl<'a, P: Ports> Run<'a, P> {
             // Until the stream is complete; stored with whatever is stored next.
             head.incomplete = true;
         }
-        let first = head.watermark.is_none();
+        let first = head.watermark.is_none() && head.buckets.is_empty();
         if plan.begins_anew() {
             (head.watermark, head.sweep) = (None, None);
         }

@@ -11,7 +11,7 @@ pub(super) const ENTITY: &str = "entity";
 /// Operation in capitals and table: `CREATEconsumers`.
 pub(super) fn event_name(entry: &Entry<'_>) -> String {
     let operation = entry.text("operation").unwrap_or_default();
-    operation.to_uppercase() + entry.text("dao_name").as_deref().unwrap_or_default()
+    operation.to_ascii_uppercase() + entry.text("dao_name").as_deref().unwrap_or_default()
 }
 
 /// Copies to search by: the originals stand in `additionalEventData`.

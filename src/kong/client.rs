@@ -61,7 +61,7 @@ impl Page {
         #[derive(Deserialize)]
         struct Body<'p> {
             #[serde(borrow)]
-            data: Option<&'p RawValue>,
+            data: Option<Vec<&'p RawValue>>,
             #[serde(borrow, default)]
             offset: Option<&'p RawValue>,
             #[serde(borrow, default)]
@@ -69,10 +69,8 @@ impl Page {
         }
         let malformed = |why: String| malformed(path, why);
         let parsed: Body<'_> = serde_json::from_str(&body)
-            .map_err(|error| malformed(format!("the page is not whole JSON ({error})")))?;
-        let data = parsed.data.ok_or_else(|| malformed("the page has no data".to_owned()))?;
-        let entries: Vec<&RawValue> = serde_json::from_str(data.get())
-            .map_err(|_| malformed("the page's data is no list".to_owned()))?;
+            .map_err(|error| malformed(format!("it is no page of entries ({error})")))?;
+        let entries = parsed.data.ok_or_else(|| malformed("the page has no data".to_owned()))?;
         if let Some(stray) = entries.iter().find(|raw| !raw.get().starts_with('{')) {
             let shown: String = stray.get().chars().take(40).collect();
             return Err(malformed(format!("an element of the page's data is no entry: {shown}")));

@@ -98,12 +98,11 @@ impl<'a> Entry<'a> {
     /// The entry as JSON with its keys sorted at every depth, without `ttl` (which falls as time
     /// passes) and without fields that are null (which come and go with Kong's version).
     pub fn canonical(&self) -> String {
-        let kept: BTreeMap<&str, &RawValue> = self
+        let kept = self
             .fields
             .iter()
             .filter(|(name, value)| name != "ttl" && value.get() != "null")
-            .map(|(name, value)| (name.as_ref(), *value))
-            .collect();
+            .map(|(name, value)| (name.as_ref(), *value));
         let mut out = String::new();
         write_object(&mut out, kept, 0);
         out
@@ -166,9 +165,16 @@ impl<'de> Deserialize<'de> for Fields<'de> {
 /// not exhaust the stack.
 const CANONICAL_DEPTH: u32 = 64;
 
-fn write_object(out: &mut String, members: BTreeMap<&str, &RawValue>, depth: u32) {
+fn write_object<'a>(
+    out: &mut String,
+    members: impl Iterator<Item = (&'a str, &'a RawValue)>,
+    depth: u32,
+) {
+    let mut sorted = BTreeMap::new();
+    // `collect` would bring a sort of its own, of 9 kB in the component.
+    sorted.extend(members);
     out.push('{');
-    for (index, (name, value)) in members.into_iter().enumerate() {
+    for (index, (name, value)) in sorted.into_iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
@@ -186,7 +192,7 @@ fn write_canonical(out: &mut String, value: &RawValue, depth: u32) {
             if let Ok(Fields(members)) = serde_json::from_str(value.get()) {
                 write_object(
                     out,
-                    members.iter().map(|(name, value)| (name.as_ref(), *value)).collect(),
+                    members.iter().map(|(name, value)| (name.as_ref(), *value)),
                     depth,
                 );
             }

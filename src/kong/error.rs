@@ -51,7 +51,8 @@ pub enum KongError {
         /// What is wrong with it.
         why: String,
     },
-    /// Entries outside the window came back: this Kong ignores time filters.
+    /// Entries came back that the filters cannot have let through, from outside the window or without a
+    /// time: this Kong ignores them.
     FilterIgnored,
 }
 

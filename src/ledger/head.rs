@@ -122,9 +122,9 @@ impl Head {
         self.streams.entry(stream.name().to_owned()).or_default()
     }
 
-    /// Each stream's watermark.
-    pub fn watermarks(&mut self) -> BTreeMap<Stream, Option<i64>> {
-        Stream::ALL.into_iter().map(|stream| (stream, self.stream(stream).watermark)).collect()
+    /// The watermark of each of [`Stream::ALL`].
+    pub fn watermarks(&mut self) -> [Option<i64>; Stream::ALL.len()] {
+        Stream::ALL.map(|stream| self.stream(stream).watermark)
     }
 
     /// The value to store.

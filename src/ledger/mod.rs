@@ -17,7 +17,7 @@ pub mod sealed;
 mod segment;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::fmt;
 
 pub use dead_letters::{Chunk, DeadLetter, DeadLetters, INDEX as DEAD_LETTERS};
@@ -109,11 +109,12 @@ pub struct Ledger<'a, P> {
     cache: HashMap<SegmentId, (Segment, u64)>,
     cached_at_most: usize,
     uses: u64,
-    accepted: BTreeMap<(Stream, i64), Vec<(Fingerprint, i64)>>,
+    /// By stream and bucket: ledger times, and the fingerprints of them.
+    accepted: BTreeMap<(Stream, i64), BinaryHeap<(i64, Fingerprint)>>,
     accepted_set: HashSet<Fingerprint>,
     lost: Vec<String>,
     expired: Vec<SegmentId>,
-    watermarks: BTreeMap<Stream, Option<i64>>,
+    watermarks: [Option<i64>; Stream::ALL.len()],
 }
 
 impl<'a, P: KeyValue> Ledger<'a, P> {
@@ -180,7 +181,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
 
     /// End of the stream's last completed window, as stored.
     pub fn watermark(&self, stream: Stream) -> Option<i64> {
-        self.watermarks.get(&stream).copied().flatten()
+        Stream::ALL.into_iter().zip(self.watermarks).find(|(of, _)| *of == stream)?.1
     }
 
     /// What is asked for from now on may come in any order of time.
@@ -217,7 +218,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     pub fn accept(&mut self, stream: Stream, fingerprint: Fingerprint, time: i64) {
         if self.accepted_set.insert(fingerprint) {
             let bucket = time.div_euclid(BUCKET_SECS);
-            self.accepted.entry((stream, bucket)).or_default().push((fingerprint, time));
+            self.accepted.entry((stream, bucket)).or_default().push((time, fingerprint));
         }
     }
 
@@ -229,9 +230,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         let mut written = Vec::new();
         for ((stream, bucket), entries) in &self.accepted {
             // Newest last, so that segments of a growing bucket hold successive spans of time.
-            let mut entries = entries.clone();
-            entries.sort_unstable_by_key(|(_, time)| *time);
-            let mut entries = entries.into_iter().peekable();
+            let mut entries = entries.clone().into_sorted_vec().into_iter().peekable();
             let metas = head.stream(*stream).buckets.entry(*bucket).or_default();
             while entries.peek().is_some() {
                 if metas.last().is_none_or(|meta| meta.count >= CAPACITY) {
@@ -246,7 +245,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                         .clone()
                 };
                 let mut taken: Vec<Fingerprint> = Vec::new();
-                for (fingerprint, time) in
+                for (time, fingerprint) in
                     entries.by_ref().take(CAPACITY.saturating_sub(segment.count()))
                 {
                     meta.cover(time);

@@ -2,6 +2,8 @@
 //!
 //! 16 bytes a fingerprint, sealed ([`super::sealed`]).
 
+use std::collections::BinaryHeap;
+
 use super::fingerprint::Fingerprint;
 use super::sealed::{self, HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 
@@ -28,10 +30,19 @@ impl Segment {
     /// Takes in as many of `more` as it has room for, from the end, and leaves the others there.
     pub fn fill(&mut self, more: &mut Vec<Fingerprint>) {
         let room = CAPACITY.saturating_sub(self.0.len()).min(more.len());
-        self.0.extend(more.drain(more.len() - room..));
-        // Stable, since it merges the sorted run that is there with what comes.
-        self.0.sort();
-        self.0.dedup();
+        // Few beside those that are there: a heap sorts them in a tenth of the code of `sort`.
+        let come: BinaryHeap<_> = more.drain(more.len() - room..).collect();
+        let mut come = come.into_sorted_vec().into_iter().peekable();
+        let mut all = Vec::with_capacity(self.0.len() + room);
+        for there in self.0.drain(..) {
+            while let Some(earlier) = come.next_if(|come| *come < there) {
+                all.push(earlier);
+            }
+            all.push(there);
+        }
+        all.extend(come);
+        all.dedup();
+        self.0 = all;
     }
 
     /// The value to store.
