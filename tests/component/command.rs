@@ -6,11 +6,12 @@ use std::process::Command;
 use kong_cloudtrail_host::{Ending, Entry};
 use kong_cloudtrail_sim::kong;
 
-use super::support::{Answer, Store, World, host};
+use super::binary;
+use super::support::{Answer, Store, World};
 
 fn once(world: &World, manifest: &str, extra: &[&str]) -> (i32, String, String) {
     let state = tempfile::tempdir().unwrap();
-    let mut command = Command::new(host());
+    let mut command = Command::new(binary::host());
     command.arg("once").arg("--from").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest));
     command.arg("--state-dir").arg(state.path()).args(extra);
     let Answer { status, stdout, stderr } =

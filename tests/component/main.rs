@@ -4,6 +4,7 @@
 
 mod artefact;
 mod bad_input;
+mod binary;
 mod command;
 mod credentials;
 mod dead_letters;

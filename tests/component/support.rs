@@ -15,6 +15,7 @@ use kong_cloudtrail_sim::{cloudtrail, kong};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::binary;
 use super::settled::settled;
 
 pub const CHANNEL: &str =
@@ -157,7 +158,7 @@ impl World {
 
     /// What `kong-cloudtrail-host dead-letters` says, on this world's store.
     pub fn dead_letters(&self, verb: &str, arguments: &[&str]) -> Answer {
-        let mut command = Command::new(host());
+        let mut command = Command::new(binary::host());
         command.args(["dead-letters", verb]).args(arguments);
         command.arg("--from").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("spin.toml"));
         command.arg("--state-dir").arg(self.folder.path());
@@ -218,20 +219,6 @@ impl World {
         }
         assert!(events.is_empty(), "events that belong to no entry: {:?}", events.keys());
     }
-}
-
-/// The host's binary, which cargo puts two folders above the tests'.
-pub fn host() -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    let host = path.join("kong-cloudtrail-host");
-    assert!(
-        host.exists(),
-        "no host at {}: run `cargo build -p kong-cloudtrail-host`",
-        host.display()
-    );
-    host
 }
 
 /// How a command ended.

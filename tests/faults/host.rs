@@ -1,7 +1,6 @@
 //! `kong-cloudtrail-host` as a process that can be stopped, continued and killed.
 
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -20,17 +19,6 @@ pub struct Host {
     stdout: Arc<Mutex<Vec<Line>>>,
     stderr: Arc<Mutex<Vec<Line>>>,
     readers: Vec<JoinHandle<()>>,
-}
-
-/// The host's binary, which cargo puts beside the folder of the tests'.
-pub fn binary() -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    let host = path.join("kong-cloudtrail-host");
-    let found = host.display();
-    assert!(host.exists(), "no host at {found}: run `cargo build -p kong-cloudtrail-host`");
-    host
 }
 
 impl Host {

@@ -18,6 +18,8 @@
 //! is printed and can be given back in `KONG_CLOUDTRAIL_SEED`.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../component/binary.rs"]
+mod binary;
 mod faulty;
 mod host;
 mod hosts;

@@ -13,7 +13,8 @@ use kong_cloudtrail_sim::{cloudtrail, credentials, kong};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::host::{self, Host};
+use super::binary;
+use super::host::Host;
 
 pub const CHANNEL: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
@@ -127,7 +128,7 @@ impl World {
     pub fn spawn(&self, verb: &str, change: impl FnOnce(&mut Command)) -> Host {
         let access_key_id = self.new_key();
         compile();
-        let mut command = Command::new(host::binary());
+        let mut command = Command::new(binary::host());
         command.arg(verb).current_dir(self.folder.path()).env_remove("RUST_LOG");
         command.args(["--runtime-config-file", "runtime-config.toml", "--state-dir", ""]);
         for (name, value) in &self.variables {
@@ -218,7 +219,7 @@ fn compile() {
     COMPILED.call_once(|| {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("spin.toml"), manifest()).unwrap();
-        let mut command = Command::new(host::binary());
+        let mut command = Command::new(binary::host());
         command.args(["once", "--state-dir", ""]).current_dir(folder.path());
         // It ends at once: there is no channel_arn.
         command.env(variable("kong_admin_api"), "http://127.0.0.1:1");

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod authority;
+#[path = "../component/binary.rs"]
+mod binary;
 mod cloudtrail;
 mod kong;
 mod redis;

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::authority::Identity;
+use super::binary;
 
 const CHANNEL: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
@@ -123,7 +124,7 @@ impl World {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let component = root.join("target/wasm32-wasip2/release/kong_cloudtrail.wasm");
         assert!(component.exists(), "no component: run `cargo xtask build`");
-        let mut command = Command::new(host());
+        let mut command = Command::new(binary::host());
         command.arg("once").arg("--from").arg(root.join("spin.toml"));
         command.arg("--state-dir").arg(self.folder.path());
         let runtime_config = self.file("runtime-config.toml", &self.runtime_config);
@@ -164,15 +165,4 @@ impl World {
         assert_eq!(self.cloudtrail.status().accepted, 0);
         run
     }
-}
-
-/// The host's binary, which cargo puts beside the folder of the tests'.
-fn host() -> PathBuf {
-    let mut path = std::env::current_exe().unwrap();
-    path.pop();
-    path.pop();
-    let host = path.join("kong-cloudtrail-host");
-    let found = host.display();
-    assert!(host.exists(), "no host at {found}: run `cargo build -p kong-cloudtrail-host`");
-    host
 }

@@ -3,7 +3,7 @@
 //! a linter for the Containerfile, and a scanner for known weaknesses over all of it.
 
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 
@@ -31,31 +31,18 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
     scan(round, installs)
 }
 
-/// Notes `step` as skipped.
-pub fn skip(round: &mut Round, step: &str, why: &anyhow::Error) {
-    round.note(step, Outcome::Skipped(format!("{why:#}")), Duration::ZERO);
-}
-
 fn containerfile(round: &mut Round, installs: Installs) -> Result<()> {
     const STEP: &str = "Containerfile";
-    match python::tool(installs, HADOLINT, "hadolint") {
-        Err(why) => skip(round, STEP, &why),
-        Ok(hadolint) => {
-            let file = tool::root()?.join("Containerfile");
-            round.command(STEP, Command::new(hadolint).arg(file))?;
-        }
-    }
-    Ok(())
+    let Some(hadolint) = python::tool(round, STEP, installs, HADOLINT, "hadolint") else {
+        return Ok(());
+    };
+    round.command(STEP, Command::new(hadolint).arg(tool::root()?.join("Containerfile")))
 }
 
 fn scan(round: &mut Round, installs: Installs) -> Result<()> {
     const STEP: &str = "deployment: scan";
-    let checkov = match python::tool(installs, CHECKOV, "checkov") {
-        Ok(checkov) => checkov,
-        Err(why) => {
-            skip(round, STEP, &why);
-            return Ok(());
-        }
+    let Some(checkov) = python::tool(round, STEP, installs, CHECKOV, "checkov") else {
+        return Ok(());
     };
     let root = tool::root()?;
     // The scanner knows a Containerfile by another name alone, and passes over what it does not

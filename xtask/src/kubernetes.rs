@@ -4,12 +4,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
 use crate::deployment::CHECKOV;
-use crate::round::{Outcome, Round};
+use crate::round::Round;
 use crate::tool::{self, Installs};
 use crate::{python, shell};
 
@@ -28,14 +27,15 @@ const ACCEPTED: &str = "CKV_K8S_35";
 
 /// Builds, validates and scans as steps of `round`; the folder with what was built.
 pub fn manifests(round: &mut Round, installs: Installs) -> Option<PathBuf> {
-    let kubectl = tool(round, "kubernetes manifests", installs, KUBECTL, "kubectl")?;
+    let kubectl = python::tool(round, "kubernetes manifests", installs, KUBECTL, "kubectl")?;
     let built = tool::root().ok()?.join("target/kubernetes-manifests");
     let files = round.attempt("kubernetes manifests", || {
         let files = build(&kubectl, &built)?;
         let seen = format!("{} kustomizations", files.len());
         Ok((files, seen))
     })?;
-    let validate = tool(round, "kubernetes schemas", installs, VALIDATE, "kubernetes-validate");
+    let validate =
+        python::tool(round, "kubernetes schemas", installs, VALIDATE, "kubernetes-validate");
     if let Some(validate) = validate {
         round.attempt("kubernetes schemas", || {
             for version in VERSIONS {
@@ -48,7 +48,7 @@ pub fn manifests(round: &mut Round, installs: Installs) -> Option<PathBuf> {
         });
     }
     // The example alone has what a deployment adds: a namespace and an image by its digest.
-    if let Some(checkov) = tool(round, "kubernetes scan", installs, CHECKOV, "checkov") {
+    if let Some(checkov) = python::tool(round, "kubernetes scan", installs, CHECKOV, "checkov") {
         round.attempt("kubernetes scan", || {
             let mut scan = Command::new(&checkov);
             // The rules are in the package; what it would download are their descriptions.
@@ -59,22 +59,6 @@ pub fn manifests(round: &mut Round, installs: Installs) -> Option<PathBuf> {
         });
     }
     Some(built)
-}
-
-/// A program that `step` needs; notes it as skipped where it cannot be had.
-fn tool(
-    round: &mut Round,
-    step: &str,
-    installs: Installs,
-    package: (&str, &str),
-    program: &str,
-) -> Option<PathBuf> {
-    let started = Instant::now();
-    python::tool(installs, package, program)
-        .map_err(|why| {
-            round.note(step, Outcome::Skipped(format!("{why:#}")), started.elapsed());
-        })
-        .ok()
 }
 
 /// What each kustomization comes to, in a file of its name in the folder `built`.

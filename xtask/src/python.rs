@@ -5,11 +5,23 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use crate::round::Round;
 use crate::shell;
 use crate::tool::{self, Installs};
 
-/// `program` out of the package `name` at `version`, installed where it is not there yet.
-pub fn tool(installs: Installs, (name, version): (&str, &str), program: &str) -> Result<PathBuf> {
+/// The program that `step` needs, out of a package at a version; the step is noted as skipped where
+/// it cannot be had.
+pub fn tool(
+    round: &mut Round,
+    step: &str,
+    installs: Installs,
+    package: (&str, &str),
+    program: &str,
+) -> Option<PathBuf> {
+    installed(installs, package, program).inspect_err(|why| round.skip(step, why)).ok()
+}
+
+fn installed(installs: Installs, (name, version): (&str, &str), program: &str) -> Result<PathBuf> {
     let tools = tool::root()?.join("target/tools/python");
     let own = tools.join(format!("{name}-{version}"));
     let path = own.join("bin").join(program);

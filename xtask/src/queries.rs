@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::round::Round;
 use crate::tool::{self, Installs};
-use crate::{deployment, python, shell};
+use crate::{python, shell};
 
 const SQLFLUFF: (&str, &str) = ("sqlfluff", "4.5.0");
 const DIALECT: &str = "trino";
@@ -17,11 +17,8 @@ const PLACEHOLDER: &str = "<event_data_store_id>";
 /// Parses each query, as a step of `round`.
 pub fn check(round: &mut Round, installs: Installs) {
     const STEP: &str = "queries: Trino's SQL";
-    match python::tool(installs, SQLFLUFF, "sqlfluff") {
-        Err(why) => deployment::skip(round, STEP, &why),
-        Ok(sqlfluff) => {
-            round.attempt(STEP, || parse(Command::new(sqlfluff)).map(|seen| ((), seen)));
-        }
+    if let Some(sqlfluff) = python::tool(round, STEP, installs, SQLFLUFF, "sqlfluff") {
+        round.attempt(STEP, || parse(Command::new(sqlfluff)).map(|seen| ((), seen)));
     }
 }
 

@@ -100,6 +100,11 @@ impl Round {
         self.rows.push(Row { step: step.to_owned(), outcome, took });
     }
 
+    /// Notes a step that cannot be made here.
+    pub fn skip(&mut self, step: &str, why: &anyhow::Error) {
+        self.note(step, Outcome::Skipped(format!("{why:#}")), Duration::ZERO);
+    }
+
     /// Notes a step that held and is as much as a test.
     pub fn proved(&mut self, step: &str, seen: String, took: Duration) {
         self.tally.passed += 1;

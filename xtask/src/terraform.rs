@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
-use crate::deployment::skip;
 use crate::round::{Outcome, Round};
 use crate::{shell, tool};
 
@@ -54,7 +53,7 @@ fn format(round: &mut Round) -> Result<()> {
         return round.command(STEP, &mut terraform);
     }
     match formatter() {
-        Err(why) => skip(round, STEP, &why),
+        Err(why) => round.skip(STEP, &why),
         Ok(formatter) => {
             let mut node = Command::new("node");
             node.args(["-e", FORMAT]).arg(formatter).args(hcl_files(&folder)?);
@@ -110,8 +109,8 @@ fn validate_and_test(round: &mut Round) -> Result<()> {
     let (copy, seen) = match own_terraform().and_then(|_| prepare()) {
         Ok(prepared) => prepared,
         Err(why) => {
-            skip(round, VALIDATE, &why);
-            skip(round, TEST, &why);
+            round.skip(VALIDATE, &why);
+            round.skip(TEST, &why);
             return Ok(());
         }
     };
@@ -121,7 +120,7 @@ fn validate_and_test(round: &mut Round) -> Result<()> {
         if init(&folder)?.is_some() {
             round.attempt(&step, || validate(&folder).map(|()| ((), String::new())));
         } else {
-            skip(round, &step, &anyhow!("terraform init does not find all of its providers"));
+            round.skip(&step, &anyhow!("terraform init does not find all of its providers"));
         }
     }
 
