@@ -142,7 +142,8 @@ impl<'a, P: Ports> Run<'a, P> {
         let head = delivery.ledger.stream(stream);
         head.incomplete = before.incomplete;
         (head.watermark, head.sweep) = (before.watermark, before.sweep);
-        self.plan(stream, Filters::Ignored, shared, delivery)
+        let first = pass.first;
+        Pass { first, ..self.plan(stream, Filters::Ignored, shared, delivery) }
     }
 
     fn plan(

@@ -308,7 +308,7 @@ impl<'a, P: Ports> Run<'a, P> {
                 "adopt_lambda_keys: {adopted} request entries count as shipped, since Kong's Lambda has a key for each"
             );
             self.log.log(Level::Info, text);
-        } else if pass.first && ended && shipped > 0 {
+        } else if pass.first && shipped > 0 {
             let text = format!(
                 "adopt_lambda_keys: Kong's Lambda has a key for none of the {shipped} request entries that were shipped: \
                  if it had shipped any, they are in CloudTrail twice now; check that the key-value store named in Spin's \

@@ -68,9 +68,15 @@ impl Page {
             next: Option<&'p RawValue>,
         }
         let malformed = |why: String| malformed(path, why);
-        let parsed: Body<'_> = serde_json::from_str(&body)
-            .map_err(|error| malformed(format!("it is no page of entries ({error})")))?;
-        let entries = parsed.data.ok_or_else(|| malformed("the page has no data".to_owned()))?;
+        let no_list = || malformed("the page has no list named data".to_owned());
+        // An error of data quotes them, however long they are.
+        let parsed: Body<'_> = serde_json::from_str(&body).map_err(|error| {
+            if error.is_data() {
+                return no_list();
+            }
+            malformed(format!("the page is not whole JSON ({error})"))
+        })?;
+        let entries = parsed.data.ok_or_else(no_list)?;
         if let Some(stray) = entries.iter().find(|raw| !raw.get().starts_with('{')) {
             let shown: String = stray.get().chars().take(40).collect();
             return Err(malformed(format!("an element of the page's data is no entry: {shown}")));
@@ -402,6 +408,19 @@ mod tests {
         let last = cut(r#"{"data":[{"payload":"\"request_id\":\"b\""#, r#"x"}],"next":null}"#);
         let last = last.unwrap();
         assert_eq!((last.left_out(), last.offset.as_deref()), (Some("of unknown id"), None));
+    }
+
+    #[test]
+    fn what_is_no_page_is_told_without_what_it_says() {
+        let why = |body: &str| match Page::read("/audit/requests", 10, body.to_owned()) {
+            Err(KongError::Malformed { why, .. }) => why,
+            _ => panic!("{body} is a page"),
+        };
+        for body in [r#""secret""#, "{}", r#"{"data":"secret"}"#, r#"{"data":{"secret":1}}"#] {
+            assert_eq!(why(body), "the page has no list named data");
+        }
+        assert!(why(r#"{"data":["secret"#).starts_with("the page is not whole JSON (EOF"));
+        assert!(why(r#"{"data":[{}],"next":"/secret"}"#).ends_with("without an offset"));
     }
 
     #[test]

@@ -122,7 +122,7 @@ impl Head {
         self.streams.entry(stream.name().to_owned()).or_default()
     }
 
-    /// The watermark of each of [`Stream::ALL`].
+    /// Each stream's watermark, in their order.
     pub fn watermarks(&mut self) -> [Option<i64>; Stream::ALL.len()] {
         Stream::ALL.map(|stream| self.stream(stream).watermark)
     }

@@ -109,8 +109,8 @@ pub struct Ledger<'a, P> {
     cache: HashMap<SegmentId, (Segment, u64)>,
     cached_at_most: usize,
     uses: u64,
-    /// By stream and bucket: ledger times, and the fingerprints of them.
-    accepted: BTreeMap<(Stream, i64), BinaryHeap<(i64, Fingerprint)>>,
+    /// By stream and bucket: each entry's ledger time and fingerprint.
+    accepted: BTreeMap<(Stream, i64), Vec<(i64, Fingerprint)>>,
     accepted_set: HashSet<Fingerprint>,
     lost: Vec<String>,
     expired: Vec<SegmentId>,
@@ -181,7 +181,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
 
     /// End of the stream's last completed window, as stored.
     pub fn watermark(&self, stream: Stream) -> Option<i64> {
-        Stream::ALL.into_iter().zip(self.watermarks).find(|(of, _)| *of == stream)?.1
+        self.watermarks[stream as usize]
     }
 
     /// What is asked for from now on may come in any order of time.
@@ -230,7 +230,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         let mut written = Vec::new();
         for ((stream, bucket), entries) in &self.accepted {
             // Newest last, so that segments of a growing bucket hold successive spans of time.
-            let mut entries = entries.clone().into_sorted_vec().into_iter().peekable();
+            let entries = BinaryHeap::from(entries.clone()).into_sorted_vec();
+            let mut entries = entries.into_iter().peekable();
             let metas = head.stream(*stream).buckets.entry(*bucket).or_default();
             while entries.peek().is_some() {
                 if metas.last().is_none_or(|meta| meta.count >= CAPACITY) {

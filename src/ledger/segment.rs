@@ -30,17 +30,17 @@ impl Segment {
     /// Takes in as many of `more` as it has room for, from the end, and leaves the others there.
     pub fn fill(&mut self, more: &mut Vec<Fingerprint>) {
         let room = CAPACITY.saturating_sub(self.0.len()).min(more.len());
-        // Few beside those that are there: a heap sorts them in a tenth of the code of `sort`.
-        let come: BinaryHeap<_> = more.drain(more.len() - room..).collect();
-        let mut come = come.into_sorted_vec().into_iter().peekable();
+        // A heap sorts them in a tenth of the code of `sort`.
+        let new: BinaryHeap<_> = more.drain(more.len() - room..).collect();
+        let mut new = new.into_sorted_vec().into_iter().peekable();
         let mut all = Vec::with_capacity(self.0.len() + room);
-        for there in self.0.drain(..) {
-            while let Some(earlier) = come.next_if(|come| *come < there) {
-                all.push(earlier);
+        for old in self.0.drain(..) {
+            while let Some(before) = new.next_if(|new| *new < old) {
+                all.push(before);
             }
-            all.push(there);
+            all.push(old);
         }
-        all.extend(come);
+        all.extend(new);
         all.dedup();
         self.0 = all;
     }
@@ -65,6 +65,8 @@ impl Segment {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -76,14 +78,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_was_written_is_read_back(fingerprints: Vec<[u8; 16]>) {
+        fn what_was_filled_in_is_there_once_and_read_back(fills: Vec<Vec<u8>>) {
+            let fingerprint = |n: &u8| Fingerprint([*n; Fingerprint::LEN]);
             let mut segment = Segment::default();
-            let mut more: Vec<_> = fingerprints.iter().copied().map(Fingerprint).collect();
-            segment.fill(&mut more);
-            prop_assert!(more.is_empty());
+            for fill in &fills {
+                let mut more: Vec<_> = fill.iter().map(fingerprint).collect();
+                segment.fill(&mut more);
+                prop_assert!(more.is_empty());
+            }
+            let all: BTreeSet<_> = fills.concat().iter().map(fingerprint).collect();
+            prop_assert_eq!(&segment.0, &all.iter().copied().collect::<Vec<_>>());
             let read = Segment::decode(&segment.encode()).unwrap();
             prop_assert_eq!(&read, &segment);
-            prop_assert!(fingerprints.into_iter().all(|bytes| read.contains(&Fingerprint(bytes))));
+            prop_assert!(all.iter().all(|one| read.contains(one)));
         }
 
         #[test]

@@ -1,8 +1,8 @@
-//! Where the host's binary is.
+//! The host's binary.
 
 use std::path::PathBuf;
 
-/// Cargo puts it two folders above the tests'.
+/// Cargo puts it beside the folder of the tests'.
 pub fn host() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();

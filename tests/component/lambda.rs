@@ -195,6 +195,19 @@ async fn a_store_without_the_lambdas_keys_is_told_of() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn that_is_told_once_by_the_first_of_several_runs_over_the_trail() {
+    let latency = std::time::Duration::from_millis(300);
+    let options = kong::Options { requests: 1500, latency, ..Default::default() };
+    let mut world = World::new(Store::Sqlite, options);
+    world.set("adopt_lambda_keys", "true").set("run_budget_secs", "1").set("page_size", "100");
+    let first = world.tick().await;
+    assert_eq!(first["outcome"], "partial");
+    assert!(says(&first, "a key for none"), "{:?}", log_of(&first));
+    world.set("run_budget_secs", "3000").set("page_size", "1000");
+    assert!(!says(&world.tick_ok().await, "a key for none"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn keys_are_adopted_only_when_that_is_asked_for() {
     let Some(mut world) = world(kong::Options { requests: 20, ..Default::default() }) else {
         return;

@@ -326,7 +326,7 @@ fn everything_by_one_user_is_told_by_id_and_by_name() {
     let id = string(call, "rbac_user_id").unwrap();
     let calls = TRAIL.requests.iter().map(|entry| (entry, "request_id", event_name(entry)));
     let objects = TRAIL.objects.iter().map(|object| {
-        let operation = string(object, "operation").unwrap().to_uppercase();
+        let operation = string(object, "operation").unwrap().to_ascii_uppercase();
         (object, "id", operation + &string(object, "dao_name").unwrap())
     });
     let by_user = calls.chain(objects).filter(|(entry, ..)| user(entry).as_ref() == Some(&id));

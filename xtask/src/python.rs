@@ -39,11 +39,11 @@ fn installed(installs: Installs, (name, version): (&str, &str), program: &str) -
     let mut install = Command::new(own.join("bin/python"));
     install.args(["-m", "pip", "install", "--quiet", "--no-compile"]);
     install.args(["--disable-pip-version-check"]).arg(format!("{name}=={version}"));
-    let installed = shell::run(&format!("Installing {name} {version}"), &mut create)
+    let outcome = shell::run(&format!("Installing {name} {version}"), &mut create)
         .and_then(|finished| finished.or_show("python3 -m venv"))
         .and_then(|_| shell::run("  its packages", &mut install))
         .and_then(|finished| finished.or_show("pip install"));
-    if let Err(why) = installed {
+    if let Err(why) = outcome {
         std::fs::remove_dir_all(&own)?;
         return Err(why).with_context(|| {
             format!("{name} {version} is missing: let the Python package index be reached")

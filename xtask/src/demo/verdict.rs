@@ -191,7 +191,9 @@ fn name(entry: &Entry) -> String {
             let path = text("path").split('?').next().unwrap_or_default();
             format!("{}{}", text("method"), path.strip_prefix('/').unwrap_or(path))
         }
-        Stream::Objects => format!("{}{}", text("operation").to_uppercase(), text("dao_name")),
+        Stream::Objects => {
+            format!("{}{}", text("operation").to_ascii_uppercase(), text("dao_name"))
+        }
     }
 }
 
