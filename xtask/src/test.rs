@@ -48,7 +48,7 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
     let mut tests = tool::cargo()?;
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     // More than there are cores on a small machine: the tests with processes mostly wait.
-    tests.env("RUST_TEST_THREADS", "3");
+    tests.env("RUST_TEST_THREADS", "6");
     match &redis {
         Some(redis) => tests.env(REDIS_URL, redis.url()),
         None => tests.env_remove(REDIS_URL),
