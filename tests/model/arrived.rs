@@ -99,11 +99,24 @@ impl World {
         // Without Kong's time the run saw nothing of Kong.
         let Some(now) = run.told else { return Vec::new() };
         let judged = report.filter(|report| report.outcome == Outcome::Ok && !run.same_second);
+        // Where offsets are positions, what goes while a reader pages takes others out of its sight.
+        let shifted = kong.offsets == Offsets::Positions
+            && self.shown_since(stream, run.started) < run.shown[stream as usize];
+        let may_miss = |entry: &Kept| {
+            let trail = &kong.trail(stream).entries;
+            let crowd = || trail.iter().filter(|other| other.time == entry.time).count();
+            shifted || (kong.further_pages_are_wrong() && crowd() >= run.setup.page_size as usize)
+        };
         let Some(mut report) = judged.cloned() else {
             // It may have completed this stream all the same.
             coverage.runs += 1;
             coverage.certain = None;
             coverage.reconciled = coverage.reconciled.max(Some(now));
+            let missed = coverage.awaited.iter().filter(|index| {
+                let entry = &kong.trail(stream).entries[**index];
+                entry.visible < run.started && may_miss(entry)
+            });
+            coverage.missed.extend(missed);
             return Vec::new();
         };
         let report = report.stream(stream);
@@ -127,9 +140,6 @@ impl World {
         if run.store_failed {
             coverage.forget();
         }
-        // Where offsets are positions, what goes while a reader pages takes others out of its sight.
-        let shifted = kong.offsets == Offsets::Positions
-            && self.shown_since(stream, run.started) < run.shown[stream as usize];
         let entries = &kong.trail(stream).entries;
         let mut violations = Vec::new();
         let awaited = std::mem::take(&mut coverage.awaited);
@@ -144,12 +154,7 @@ impl World {
             if entry.visible >= run.started || !kong.shows(entry, self.time()) {
                 continue;
             }
-            let crowd = || entries.iter().filter(|other| other.time == entry.time).count();
-            if shifted
-                || (!whole
-                    && kong.further_pages_are_wrong()
-                    && crowd() >= run.setup.page_size as usize)
-            {
+            if shifted || (!whole && may_miss(entry)) {
                 coverage.missed.insert(index);
                 continue;
             }
