@@ -18,6 +18,8 @@ use crate::ports::{
 };
 
 const NOW_MS: i64 = 784_111_777_000;
+/// ECS gives its containers credentials there.
+const CONTAINER: &str = "169.254.170.2";
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 
 type Answer = Result<HttpResponse, HttpError>;
@@ -27,6 +29,8 @@ struct Script {
     /// What was sent when: the ids of each call.
     calls: RefCell<Vec<(Duration, Vec<String>)>>,
     requests: RefCell<Vec<HttpRequest>>,
+    /// How often the container's endpoint has given credentials.
+    issued: Cell<u32>,
     now: Cell<Duration>,
     clock_behind_ms: i64,
 }
@@ -37,6 +41,7 @@ impl Script {
             answers: RefCell::new(answers.into_iter().collect()),
             calls: RefCell::default(),
             requests: RefCell::default(),
+            issued: Cell::default(),
             now: Cell::default(),
             clock_behind_ms: 0,
         }
@@ -53,6 +58,12 @@ impl Script {
 
 impl Http for Script {
     async fn send(&self, request: HttpRequest, limits: HttpLimits) -> Answer {
+        if request.uri().host() == Some(CONTAINER) {
+            self.issued.set(self.issued.get() + 1);
+            let id = format!("ASIA{}", self.issued.get());
+            let document = json!({"AccessKeyId": id, "SecretAccessKey": "s", "Token": "t"});
+            return answer(200, "", &document.to_string());
+        }
         let body: Value = serde_json::from_slice(request.body()).unwrap();
         let events = body["auditEvents"].as_array().unwrap();
         let ids: Vec<_> =
@@ -119,14 +130,16 @@ fn lost() -> Answer {
     Err(HttpError::Connection("reset".to_owned()))
 }
 
-fn config(max_calls_per_sec: u32) -> Config {
+const KEYS: [&str; 2] = ["aws_access_key_id", "aws_secret_access_key"];
+
+fn config(credentials: &[&str]) -> Config {
     Config::read(|name| {
         Ok(match name {
+            name if credentials.contains(&name) => Some("/x".to_owned()),
             "kong_admin_api" => Some("http://kong:8001".to_owned()),
             "channel_arn" => Some("arn:aws:cloudtrail:eu-west-1:123456789012:channel/a".to_owned()),
-            "aws_access_key_id" | "aws_secret_access_key" => Some("x".to_owned()),
             "external_id" => Some("a/b=c".to_owned()),
-            "max_calls_per_sec" => Some(max_calls_per_sec.to_string()),
+            "max_calls_per_sec" => Some("10".to_owned()),
             _ => None,
         })
     })
@@ -152,7 +165,7 @@ fn within<T>(
     deadline_secs: u64,
     work: impl FnOnce(&CloudTrail<'_, Script>) -> T,
 ) -> T {
-    let config = config(10);
+    let config = config(&KEYS);
     work(&CloudTrail::new(script, &config, Duration::from_secs(deadline_secs)))
 }
 
@@ -352,6 +365,29 @@ fn a_clock_that_is_off_is_set_right_once() {
     let sent = send(&script, &["a"]);
     assert_eq!(script.calls.borrow().len(), 2);
     assert!(sent.stop.unwrap().to_string().contains("aws_secret_access_key"));
+}
+
+#[test]
+fn credentials_that_are_refused_as_expired_are_renewed_once() {
+    let expired = || answer(403, "ExpiredTokenException", "{}");
+    let run = |credentials: &[&str], answers: Vec<Answer>| {
+        let (script, config) = (Script::new(answers), config(credentials));
+        let cloudtrail = CloudTrail::new(&script, &config, Duration::from_secs(3000));
+        let sent = now(cloudtrail.send(batch(&["a"]), || true));
+        let counts = (script.issued.get(), cloudtrail.calls(), cloudtrail.retries());
+        (counts, sent.accepted.len(), sent.stop.map(|stop| stop.to_string()))
+    };
+    let container = &["aws_container_credentials_relative_uri"];
+    assert_eq!(run(container, vec![expired()]), ((2, 2, 1), 1, None));
+
+    let (counts, accepted, stop) = run(container, vec![expired(), expired()]);
+    assert_eq!((counts, accepted), ((2, 2, 1), 0));
+    assert!(stop.unwrap().contains("ExpiredTokenException"));
+
+    // Keys that do not change.
+    let (counts, accepted, stop) = run(&KEYS, vec![expired()]);
+    assert_eq!((counts, accepted), ((0, 1, 0), 0));
+    assert!(stop.unwrap().contains("ExpiredTokenException"));
 }
 
 #[test]
