@@ -372,7 +372,7 @@ fn credentials_that_are_refused_as_expired_are_renewed_once() {
     let expired = || answer(403, "ExpiredTokenException", "{}");
     let run = |credentials: &[&str], answers: Vec<Answer>| {
         let (script, config) = (Script::new(answers), config(credentials));
-        let cloudtrail = CloudTrail::new(&script, &config, Duration::from_secs(3000));
+        let cloudtrail = CloudTrail::new(&script, &config, Duration::from_mins(50));
         let sent = now(cloudtrail.send(batch(&["a"]), || true));
         let counts = (script.issued.get(), cloudtrail.calls(), cloudtrail.retries());
         (counts, sent.accepted.len(), sent.stop.map(|stop| stop.to_string()))
