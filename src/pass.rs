@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::delivery::{Delivery, Halt, Progress, Reading, Shipment};
 use crate::event;
-use crate::kong::{self, About, Entry, Filters, KongError, Page, Plan, Stream, Window};
+use crate::kong::{self, About, Entry, Filters, KongError, Mode, Page, Plan, Stream, Window};
 use crate::lambda;
 use crate::ledger::{BUCKET_SECS, Fingerprint, LedgerError, Sweep};
 use crate::log::Level;
@@ -220,7 +220,7 @@ impl<'a, P: Ports> Run<'a, P> {
     /// are under way. Gives up, and says so, when it has more than `most` entries.
     ///
     /// Where further pages of a filtered stream cannot be trusted, a window that does not fit one
-    /// page is cut in two and each half asked for by itself.
+    /// page is cut in two and each half asked for by itself; a single second is left to a sweep.
     async fn slice(
         &self,
         slice: Window,
@@ -243,12 +243,12 @@ impl<'a, P: Ports> Run<'a, P> {
                     return Ok(false);
                 }
                 let page = self.page(window, offset.as_deref(), pass, shared, delivery).await?;
-                if !pages_filtered
-                    && page.is_full()
-                    && let Some((older, newer)) = window.halves()
-                {
-                    windows.extend([newer, older]);
-                    break;
+                if !pages_filtered && page.is_full() {
+                    if let Some((older, newer)) = window.halves() {
+                        windows.extend([newer, older]);
+                        break;
+                    }
+                    self.compare_all(pass, delivery);
                 }
                 offset = page.next(offset.as_deref()).map_err(Halt::Kong)?;
                 if offset.is_none() {
@@ -257,6 +257,31 @@ impl<'a, P: Ports> Run<'a, P> {
             }
         }
         Ok(true)
+    }
+
+    /// Of a second with more entries than a page nobody knows whether its further pages have them all:
+    /// only a sweep, which needs no filters, does.
+    fn compare_all(&self, pass: &mut Pass, delivery: &mut Delivery<'_, 'a, P>) {
+        // Also should it not begin, or not come to its end, in this run.
+        let head = delivery.ledger.stream(pass.stream);
+        match &mut head.sweep {
+            Some(begun) => begun.left_behind = true,
+            None => head.reconciled = None,
+        }
+        if std::mem::replace(&mut pass.plan.sweep, true) {
+            return;
+        }
+        let late_before = pass.plan.window.and_then(|window| window.after);
+        pass.plan = Plan { mode: Mode::Reconcile, late_before, ..pass.plan };
+        delivery.tally().report.mode = Some(pass.plan.mode.name());
+        self.log.log(
+            Level::Info,
+            format!(
+                "a second of {} has more entries than a page, of which Kong before 3.9 may leave some out: all that it \
+                 retains is compared",
+                pass.stream.name()
+            ),
+        );
     }
 
     /// Reads everything that Kong retains, from where an earlier run got to, and goes on in the next run.

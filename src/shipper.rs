@@ -139,6 +139,8 @@ impl<'a, P: Ports> Run<'a, P> {
                 "the store has lost the index of dead letters, {key}: restore it from its snapshot"
             );
             report.add(Outcome::Partial, Some(error));
+            // Its chunks may still be there, and must be when it is restored.
+            dead_letters.number_from(self.port.now_ms().unsigned_abs());
         }
         let about = self.kong.about().await;
         let told = about.as_ref().ok().and_then(|about| about.now);
@@ -372,8 +374,8 @@ fn too_many(pass: &Pass, shared: &Shared, kept: usize) -> String {
 
 fn left_behind_by(stream: Stream) -> String {
     format!(
-        "{} entries that the comparison with all that Kong retains met before are pending: it begins again when it is \
-         through, and tries them again",
+        "the comparison of {} with all that Kong retains begins again when it is through: of what it has passed some is \
+         pending, or of a second that does not fit a page of this Kong",
         stream.name()
     )
 }

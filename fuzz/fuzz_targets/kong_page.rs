@@ -44,9 +44,10 @@ impl Told<'_> {
         }
         let entries = kong::entries(&page).unwrap_or_default();
         self.ever.extend(entries.iter().map(|entry| (stream, kong::canonical(stream, entry))));
-        let strays = entries.iter().any(|entry| {
-            let time = Entry::parse(stream, entry).ok().and_then(|entry| entry.exact_timestamp());
-            time.is_some_and(|time| !kong::is_asked_for(request.uri(), time))
+        let filtered = ["after=", "before="].iter().any(|name| query.contains(name));
+        let strays = entries.iter().filter_map(|entry| Entry::parse(stream, entry).ok()).any(|entry| {
+            let Some(time) = entry.exact_timestamp() else { return filtered && !entry.tells_time() };
+            !kong::is_asked_for(request.uri(), time)
         });
         if strays {
             // A Kong that ignores filters is read as a whole, when that is due.

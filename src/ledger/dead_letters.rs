@@ -117,6 +117,11 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         self.has_index
     }
 
+    /// Numbers new chunks from `number` on.
+    pub fn number_from(&mut self, number: u64) {
+        self.index.next = number;
+    }
+
     /// Whether there is something to store.
     pub fn has_news(&self) -> bool {
         self.changed
@@ -508,6 +513,21 @@ mod tests {
         assert!(dead_letters.has_news());
         memory.values.borrow_mut().insert(store.key(crate::ledger::HEAD), Vec::new());
         assert!(dead_letters.is_of_a_used_ledger().unwrap());
+    }
+
+    #[test]
+    fn what_a_lost_index_named_is_not_written_over() {
+        let memory = Memory::default();
+        add(&memory, [letter("a", "{}")]);
+        let store = store(&memory);
+        let index = memory.values.borrow_mut().remove(&store.key(INDEX)).unwrap();
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        dead_letters.number_from(1_795_348_800_000);
+        dead_letters.add(letter("b", "{}"));
+        dead_letters.write().unwrap();
+        assert_eq!(dead_letters.chunks()[0].number, 1_795_348_800_000);
+        memory.values.borrow_mut().insert(store.key(INDEX), index);
+        assert_eq!(all(&memory), [letter("a", "{}")]);
     }
 
     #[test]

@@ -58,7 +58,8 @@ pub struct Sweep {
     pub offset: Option<String>,
     /// Buckets whose entries Kong still holds.
     pub buckets: BTreeSet<i64>,
-    /// An entry from before that place is pending, which only another reading meets again.
+    /// Of what lies before that place some is pending, or may not have been shown to a window: only
+    /// another reading meets it.
     pub left_behind: bool,
 }
 

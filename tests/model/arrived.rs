@@ -102,19 +102,13 @@ impl World {
         // Where offsets are positions, what goes while a reader pages takes others out of its sight.
         let shifted = kong.offsets == Offsets::Positions
             && self.shown_since(stream, run.started) < run.shown[stream as usize];
-        let may_miss = |entry: &Kept| {
-            let trail = &kong.trail(stream).entries;
-            let crowd = || trail.iter().filter(|other| other.time == entry.time).count();
-            shifted || (kong.further_pages_are_wrong() && crowd() >= run.setup.page_size as usize)
-        };
         let Some(mut report) = judged.cloned() else {
             // It may have completed this stream all the same.
             coverage.runs += 1;
             coverage.certain = None;
             coverage.reconciled = coverage.reconciled.max(Some(now));
             let missed = coverage.awaited.iter().filter(|index| {
-                let entry = &kong.trail(stream).entries[**index];
-                entry.visible < run.started && may_miss(entry)
+                shifted && kong.trail(stream).entries[**index].visible < run.started
             });
             coverage.missed.extend(missed);
             return Vec::new();
@@ -154,7 +148,7 @@ impl World {
             if entry.visible >= run.started || !kong.shows(entry, self.time()) {
                 continue;
             }
-            if shifted || (!whole && may_miss(entry)) {
+            if shifted {
                 coverage.missed.insert(index);
                 continue;
             }

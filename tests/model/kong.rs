@@ -147,11 +147,6 @@ impl Kong {
         self.version != Version::V2_8 && !self.filters_dropped
     }
 
-    /// Whether filtered windows are read whole, however many entries a second has.
-    pub fn further_pages_are_wrong(&self) -> bool {
-        self.version == Version::V3_4 && self.further_pages != FurtherPages::Right
-    }
-
     fn page(&mut self, stream: Stream, query: &str, now: i64) -> String {
         let parameter = |name: &str| {
             query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))

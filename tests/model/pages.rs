@@ -53,6 +53,36 @@ fn wrong_further_pages_of_an_older_kong_are_done_without() {
 }
 
 #[test]
+fn a_second_with_more_than_a_page_of_an_older_kong_has_all_compared_and_no_longer_than_it_is_met() {
+    for further_pages in [FurtherPages::EndEarly, FurtherPages::Lacking] {
+        let mut scene = Scene::without_reconciles();
+        scene.setup.page_size = 10;
+        scene.kong(|kong| {
+            kong.version = Version::V3_4;
+            kong.further_pages = further_pages;
+        });
+        scene.run();
+        scene.pass(300);
+        scene.write(25);
+        assert_eq!(mode(scene.run()), "reconcile");
+        assert_eq!((scene.arrived(), scene.repeated()), (25, 0), "{further_pages:?}");
+        // Nor is one missed that shows late in it, or if the run could not get to the comparison.
+        scene.pass(60);
+        scene.write_stamped(1, scene.kong_time() - 60);
+        scene.run_with(Faults { kong: 100, ..Faults::default() });
+        scene.run();
+        assert_eq!((scene.arrived(), scene.repeated()), (26, 0), "{further_pages:?}");
+        // Once more it is met.
+        scene.pass(300);
+        scene.run();
+        scene.pass(300);
+        scene.write(9);
+        assert_eq!(mode(scene.run()), "incremental");
+        assert_eq!((scene.arrived(), scene.repeated()), (35, 0), "{further_pages:?}");
+    }
+}
+
+#[test]
 fn entries_that_arrive_while_paging_shift_offsets_and_repeat_nothing() {
     let mut scene = Scene::new();
     scene.setup.page_size = 5;

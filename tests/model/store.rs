@@ -67,6 +67,12 @@ pub struct Stored<'a> {
 }
 
 impl Stored<'_> {
+    /// Whether there were dead letters, or events that failed, and their index is gone.
+    pub fn misses_dead_letters(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| head.dead_letters)
+            && self.values.get("kong-cloudtrail:default:dead-letters").is_none()
+    }
+
     /// When the comparison of everything began that is under way.
     pub fn sweep_began(&mut self, stream: Stream) -> Option<i64> {
         Some(self.head.as_mut()?.stream(stream).sweep.as_ref()?.began)
