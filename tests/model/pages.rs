@@ -33,15 +33,21 @@ fn equal_timestamps_on_a_window_border_are_neither_lost_nor_repeated() {
     }
 }
 
+/// A Kong before 3.9, of ten entries a page, that no reconcile helps.
+fn older_kong(further_pages: FurtherPages) -> Scene {
+    let mut scene = Scene::without_reconciles();
+    scene.setup.page_size = 10;
+    scene.kong(|kong| {
+        kong.version = Version::V3_4;
+        kong.further_pages = further_pages;
+    });
+    scene
+}
+
 #[test]
 fn wrong_further_pages_of_an_older_kong_are_done_without() {
     for further_pages in [FurtherPages::EndEarly, FurtherPages::Lacking] {
-        let mut scene = Scene::without_reconciles();
-        scene.setup.page_size = 10;
-        scene.kong(|kong| {
-            kong.version = Version::V3_4;
-            kong.further_pages = further_pages;
-        });
+        let scene = older_kong(further_pages);
         scene.run();
         for second in 0..90 {
             scene.write_stamped(2, scene.kong_time() + second);
@@ -55,12 +61,7 @@ fn wrong_further_pages_of_an_older_kong_are_done_without() {
 #[test]
 fn a_second_with_more_than_a_page_of_an_older_kong_has_all_compared_and_no_longer_than_it_is_met() {
     for further_pages in [FurtherPages::EndEarly, FurtherPages::Lacking] {
-        let mut scene = Scene::without_reconciles();
-        scene.setup.page_size = 10;
-        scene.kong(|kong| {
-            kong.version = Version::V3_4;
-            kong.further_pages = further_pages;
-        });
+        let scene = older_kong(further_pages);
         scene.run();
         scene.pass(300);
         scene.write(25);
