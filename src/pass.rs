@@ -262,11 +262,10 @@ impl<'a, P: Ports> Run<'a, P> {
     /// Of a second with more entries than a page nobody knows whether its further pages have them all:
     /// only a sweep, which needs no filters, does.
     fn compare_all(&self, pass: &mut Pass, delivery: &mut Delivery<'_, 'a, P>) {
-        // Also should it not begin, or not come to its end, in this run.
         let head = delivery.ledger.stream(pass.stream);
-        match &mut head.sweep {
-            Some(begun) => begun.left_behind = true,
-            None => head.reconciled = None,
+        head.crowded = true;
+        if let Some(begun) = &mut head.sweep {
+            begun.left_behind = true;
         }
         if std::mem::replace(&mut pass.plan.sweep, true) {
             return;

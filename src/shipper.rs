@@ -242,8 +242,10 @@ impl<'a, P: Ports> Run<'a, P> {
                 if let Some(sweep) = pass.lags_behind(shared.now) {
                     report.add(Outcome::Partial, Some(spread(pass.stream, sweep)));
                 }
-                let sweep = ledger.stream(pass.stream).sweep.as_ref();
-                if sweep.is_some_and(|sweep| sweep.left_behind) {
+                let head = ledger.stream(pass.stream);
+                if head.crowded {
+                    report.add(Outcome::Partial, Some(crowded(pass.stream)));
+                } else if head.sweep.as_ref().is_some_and(|sweep| sweep.left_behind) {
                     report.add(Outcome::Partial, Some(left_behind_by(pass.stream)));
                 }
             }
@@ -345,7 +347,7 @@ impl<'a, P: Ports> Run<'a, P> {
         let retention = shared.retention();
         if let Some(compared) = compared {
             let head = ledger.stream(stream);
-            (head.reconciled, head.sweep) = (Some(compared), None);
+            (head.reconciled, head.sweep, head.crowded) = (Some(compared), None, false);
             head.without_filters =
                 stream == Stream::Objects && !shared.about.version.has_time_filters();
             ledger.expire(stream, compared - retention, buckets);
@@ -374,8 +376,17 @@ fn too_many(pass: &Pass, shared: &Shared, kept: usize) -> String {
 
 fn left_behind_by(stream: Stream) -> String {
     format!(
-        "the comparison of {} with all that Kong retains begins again when it is through: of what it has passed some is \
-         pending, or of a second that does not fit a page of this Kong",
+        "{} entries that the comparison with all that Kong retains met before are pending: it begins again when it is \
+         through, and tries them again",
+        stream.name()
+    )
+}
+
+fn crowded(stream: Stream) -> String {
+    format!(
+        "a second of {} had more entries than a page, of which a Kong before 3.9 may leave some out of a window, and the \
+         comparison with all that Kong retains is not through: the next run goes on with it; upgrade Kong, or raise page_size \
+         or run_budget_secs",
         stream.name()
     )
 }

@@ -162,6 +162,7 @@ pub fn plan(config: &Config, head: &StreamHead, filters: Filters, now: i64) -> P
     let sweep = head.sweep.is_some()
         || head.reconciled.is_none()
         || head.without_filters
+        || head.crowded
         || (config.reconcile_secs > 0 && due(head.reconciled, config.reconcile_secs));
     if sweep {
         return Plan { mode: Mode::Reconcile, window, sweep, late_before: Some(after), looks_back };
@@ -277,6 +278,16 @@ mod tests {
         let head = StreamHead { without_filters: true, ..head(NOW - 300, NOW - 300, NOW - 300) };
         assert_eq!(plan(&off, &head, Filters::Complete, NOW).mode, Mode::Reconcile);
         assert!(!plan(&off, &head, Filters::Ignored, NOW).sweep);
+    }
+
+    #[test]
+    fn everything_is_compared_after_a_second_with_more_than_a_page_of_an_older_kong() {
+        let off = config(&[("reconcile_secs", "0")]);
+        let head = StreamHead { crowded: true, ..head(NOW - 300, NOW - 300, NOW - 300) };
+        for filters in [Filters::Partial, Filters::Complete] {
+            let plan = plan(&off, &head, filters, NOW);
+            assert_eq!((plan.mode, plan.sweep), (Mode::Reconcile, true));
+        }
     }
 
     #[test]

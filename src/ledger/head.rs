@@ -37,6 +37,9 @@ pub struct StreamHead {
     pub reconciled: Option<i64>,
     /// There may be rows without a time that no sweep has met.
     pub without_filters: bool,
+    /// A window met a second with more entries than a page of an older Kong, and no sweep has come to
+    /// its end since.
+    pub crowded: bool,
     /// The comparison that is under way, spread over runs.
     pub sweep: Option<Sweep>,
     /// The last run did not complete its window.
@@ -58,8 +61,8 @@ pub struct Sweep {
     pub offset: Option<String>,
     /// Buckets whose entries Kong still holds.
     pub buckets: BTreeSet<i64>,
-    /// Of what lies before that place some is pending, or may not have been shown to a window: only
-    /// another reading meets it.
+    /// Of what lies before that place some is pending, or was not shown to a window: only another
+    /// reading meets it.
     pub left_behind: bool,
 }
 

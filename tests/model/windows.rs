@@ -5,7 +5,7 @@ use kong_cloudtrail::ledger::{BUCKET_SECS, Head, SegmentMeta};
 use kong_cloudtrail::report::{Outcome, Report};
 
 use crate::host::Faults;
-use crate::kong::{MONTH_SECS, Times, Version};
+use crate::kong::{FurtherPages, MONTH_SECS, Times, Version};
 use crate::scene::{Scene, mode};
 
 const SHORT: Faults = Faults {
@@ -129,6 +129,33 @@ fn a_reconcile_that_is_large_is_spread_over_runs_and_holds_up_nothing_new() {
         }
     }
     assert_eq!((late, scene.missing(), scene.repeated()), (3, 0, 0));
+    assert_eq!(mode(scene.run()), "incremental");
+}
+
+#[test]
+fn until_a_second_with_more_than_a_page_of_an_older_kong_is_compared_no_run_is_ok() {
+    let scene = trail(25, 8);
+    scene.kong(|kong| {
+        kong.version = Version::V3_4;
+        kong.further_pages = FurtherPages::EndEarly;
+    });
+    scene.run();
+    scene.pass(300);
+    scene.write(30);
+    let mut partial = 0;
+    loop {
+        let report = scene.run_with(SHORT).unwrap();
+        let error = report.error.unwrap_or_default();
+        if report.outcome == Outcome::Ok {
+            break;
+        }
+        assert_eq!(report.outcome, Outcome::Partial);
+        partial += u32::from(error.contains("a second of requests had more entries than a page"));
+        scene.pass(300);
+    }
+    assert!(partial > 2, "the comparison was spread over runs");
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+    scene.pass(300);
     assert_eq!(mode(scene.run()), "incremental");
 }
 
