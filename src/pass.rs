@@ -244,11 +244,11 @@ impl<'a, P: Ports> Run<'a, P> {
                 }
                 let page = self.page(window, offset.as_deref(), pass, shared, delivery).await?;
                 if !pages_filtered && page.is_full() {
-                    if let Some((older, newer)) = window.halves() {
-                        windows.extend([newer, older]);
-                        break;
+                    match window.halves() {
+                        Some((older, newer)) => windows.extend([newer, older]),
+                        None => self.compare_all(window, pass, delivery),
                     }
-                    self.compare_all(pass, delivery);
+                    break;
                 }
                 offset = page.next(offset.as_deref()).map_err(Halt::Kong)?;
                 if offset.is_none() {
@@ -259,13 +259,18 @@ impl<'a, P: Ports> Run<'a, P> {
         Ok(true)
     }
 
-    /// Of a second with more entries than a page nobody knows whether its further pages have them all:
-    /// only a sweep, which needs no filters, does.
-    fn compare_all(&self, pass: &mut Pass, delivery: &mut Delivery<'_, 'a, P>) {
+    /// A second has more entries than a page: what is on none that can be relied on is left to a sweep,
+    /// which needs no filters. One that began when nothing could appear in that second any more has it.
+    fn compare_all(&self, second: Window, pass: &mut Pass, delivery: &mut Delivery<'_, 'a, P>) {
+        let late = self.config.lookback_secs.max(self.config.overlap_secs);
+        let settled = second.after.map(|second| second.saturating_add(late));
         let head = delivery.ledger.stream(pass.stream);
+        if head.reconciled > settled {
+            return;
+        }
         head.crowded = true;
         if let Some(begun) = &mut head.sweep {
-            begun.left_behind = true;
+            begun.left_behind |= Some(begun.began) <= settled;
         }
         if std::mem::replace(&mut pass.plan.sweep, true) {
             return;
@@ -295,6 +300,7 @@ impl<'a, P: Ports> Run<'a, P> {
         delivery.begin(pass.stream, Reading::Sweep);
         delivery.ledger.expect_any_order();
         let beside = pass.plan.window.is_some();
+        let crowded = delivery.ledger.stream(pass.stream).crowded;
         let share = self.port.elapsed() + self.budget / SWEEP_SHARE;
         let until = if beside { deadline.min(share) } else { deadline };
         let version = shared.about.version.as_str().to_owned();
@@ -324,8 +330,8 @@ impl<'a, P: Ports> Run<'a, P> {
             if sweep.offset.is_none() {
                 if sweep.left_behind {
                     // What is pending would be met again at once: one more reading in each look-back's span.
-                    if beside && shared.now.saturating_sub(sweep.began) < self.config.lookback_secs
-                    {
+                    let lately = shared.now.saturating_sub(sweep.began) < self.config.lookback_secs;
+                    if beside && lately && !crowded {
                         return Ok(());
                     }
                     sweep.clone_from(&anew);

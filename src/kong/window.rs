@@ -135,8 +135,10 @@ pub fn plan(config: &Config, head: &StreamHead, filters: Filters, now: i64) -> P
     let nothing =
         Plan { mode: Mode::Full, window: None, sweep: false, late_before: None, looks_back: true };
     if filters == Filters::Ignored {
-        let sweep =
-            head.incomplete || head.sweep.is_some() || due(head.reconciled, config.full_secs);
+        let sweep = head.incomplete
+            || head.crowded
+            || head.sweep.is_some()
+            || due(head.reconciled, config.full_secs);
         return Plan { sweep, ..nothing };
     }
     let everything = match filters {
@@ -288,6 +290,7 @@ mod tests {
             let plan = plan(&off, &head, filters, NOW);
             assert_eq!((plan.mode, plan.sweep), (Mode::Reconcile, true));
         }
+        assert!(plan(&off, &head, Filters::Ignored, NOW).sweep);
     }
 
     #[test]

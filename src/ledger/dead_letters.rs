@@ -117,9 +117,10 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         self.has_index
     }
 
-    /// Numbers new chunks from `number` on.
+    /// Numbers new chunks from `number` on, in later runs too.
     pub fn number_from(&mut self, number: u64) {
         self.index.next = number;
+        self.changed = true;
     }
 
     /// Whether there is something to store.
@@ -523,9 +524,10 @@ mod tests {
         let index = memory.values.borrow_mut().remove(&store.key(INDEX)).unwrap();
         let mut dead_letters = DeadLetters::load(&store).unwrap();
         dead_letters.number_from(1_795_348_800_000);
-        dead_letters.add(letter("b", "{}"));
         dead_letters.write().unwrap();
-        assert_eq!(dead_letters.chunks()[0].number, 1_795_348_800_000);
+        add(&memory, [letter("b", "{}")]);
+        let chunks = DeadLetters::load(&store).unwrap().chunks();
+        assert_eq!(chunks[0].number, 1_795_348_800_000);
         memory.values.borrow_mut().insert(store.key(INDEX), index);
         assert_eq!(all(&memory), [letter("a", "{}")]);
     }

@@ -120,6 +120,36 @@ fn a_lost_store_ships_again_what_kong_holds_once() {
 }
 
 #[test]
+fn of_a_lost_index_of_dead_letters_the_next_run_tells_and_no_later_one_writes_over_what_it_named() {
+    const INDEX: &str = "kong-cloudtrail:default:dead-letters";
+    let scene = Scene::new();
+    // The accounts know of no letters.
+    let run = || scene.hosts[0].run_once(scene.setup, Faults::default()).unwrap();
+    let one_becomes_a_letter = || {
+        scene.write(1);
+        scene.last_fails(true);
+        for seconds in [60, 90_000] {
+            scene.pass(seconds);
+            assert_eq!(run().outcome, Outcome::Partial);
+        }
+        scene.last_fails(false);
+    };
+    let chunk = || scene.world.store.borrow().get(&format!("{INDEX}:0")).map(<[u8]>::to_vec);
+    one_becomes_a_letter();
+    let kept = chunk();
+    assert!(kept.is_some());
+    scene.world.store.borrow_mut().apply(vec![(INDEX.to_owned(), None)]);
+    scene.pass(300);
+    let report = run();
+    assert_eq!((report.outcome, report.dead_letters), (Outcome::Partial, Some(0)));
+    assert!(report.error.unwrap().contains("has lost the index of dead letters"));
+    scene.pass(300);
+    assert_eq!(run().outcome, Outcome::Ok);
+    one_becomes_a_letter();
+    assert!(chunk() == kept);
+}
+
+#[test]
 fn a_run_whose_store_fails_now_and_then_loses_nothing() {
     let mut failed = 0;
     let scene = Scene::new();

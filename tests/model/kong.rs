@@ -31,6 +31,8 @@ pub enum FurtherPages {
     EndEarly,
     /// The second page lacks an entry and names no third.
     Lacking,
+    /// The page after the second begins where the second does. Not in random histories.
+    Endless,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -100,7 +102,7 @@ impl Default for Kong {
 #[derive(Clone, Debug, Default)]
 pub struct Trail {
     pub entries: Vec<Kept>,
-    order: Vec<(Rank, usize)>,
+    pub order: Vec<(Rank, usize)>,
     newest_first: bool,
 }
 
@@ -182,13 +184,17 @@ impl Kong {
         let mut page: Vec<usize> = shown.by_ref().skip(read).take(size + 1).collect();
         let mut more = page.len() > size;
         page.truncate(size);
-        let last = if by_position { read + page.len() } else { page.last().copied().unwrap_or(0) };
+        let mut last =
+            if by_position { read + page.len() } else { page.last().copied().unwrap_or(0) };
         if filtered && self.version == Version::V3_4 {
             match (self.further_pages, offset) {
                 (FurtherPages::EndEarly, _) => more = false,
                 (FurtherPages::Lacking, Some(_)) => {
                     more = false;
                     page.truncate(page.len().saturating_sub(1));
+                }
+                (FurtherPages::Endless, Some(asked)) => {
+                    (more, last) = (true, asked.parse().unwrap());
                 }
                 _ => {}
             }

@@ -1,7 +1,7 @@
 //! Long trails: oldest first, with progress that outlasts a run, and comparisons spread over runs.
 
 use kong_cloudtrail::kong::Stream;
-use kong_cloudtrail::ledger::{BUCKET_SECS, Head, SegmentMeta};
+use kong_cloudtrail::ledger::{BUCKET_SECS, Head, SegmentMeta, Sweep};
 use kong_cloudtrail::report::{Outcome, Report};
 
 use crate::host::Faults;
@@ -157,6 +157,27 @@ fn until_a_second_with_more_than_a_page_of_an_older_kong_is_compared_no_run_is_o
     assert_eq!((scene.missing(), scene.repeated()), (0, 0));
     scene.pass(300);
     assert_eq!(mode(scene.run()), "incremental");
+}
+
+#[test]
+fn a_comparison_that_has_passed_a_second_with_more_than_a_page_begins_again_at_once() {
+    let scene = trail(25, 8);
+    scene.kong(|kong| {
+        kong.version = Version::V3_4;
+        kong.further_pages = FurtherPages::EndEarly;
+    });
+    scene.run();
+    scene.pass(300);
+    let began = scene.kong_time() - 60;
+    scene.write(25);
+    let (_, last) = *scene.world.kong.borrow().trail(Stream::Requests).order.last().unwrap();
+    change_head(&scene, |head| {
+        let (version, offset) = ("3.4.3.9-enterprise-edition".to_owned(), Some(last.to_string()));
+        let sweep = Sweep { began, version, offset, ..Sweep::default() };
+        head.stream(Stream::Requests).sweep = Some(sweep);
+    });
+    assert_eq!(mode(scene.run()), "reconcile");
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
 }
 
 #[test]
