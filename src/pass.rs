@@ -86,6 +86,8 @@ pub struct Pass {
     pub first: bool,
     /// Something was learned that the next run must know.
     pub noted: bool,
+    /// Of a second with more than a page the window met one page, and a sweep was not needed again.
+    pub cut_short: bool,
     /// Buckets whose entries Kong still holds.
     pub buckets: BTreeSet<i64>,
     /// The sweep that came to its end.
@@ -168,7 +170,8 @@ impl<'a, P: Ports> Run<'a, P> {
             (head.watermark, head.sweep) = (None, None);
         }
         delivery.tally().report.mode = Some(plan.mode.name());
-        Pass { stream, plan, first, noted, buckets: BTreeSet::new(), swept: None, halted: None }
+        let buckets = BTreeSet::new();
+        Pass { stream, plan, first, noted, cut_short: false, buckets, swept: None, halted: None }
     }
 
     /// Reads the window in slices, the oldest first: the end of each is progress that outlasts the run.
@@ -246,7 +249,7 @@ impl<'a, P: Ports> Run<'a, P> {
                 if !pages_filtered && page.is_full() {
                     match window.halves() {
                         Some((older, newer)) => windows.extend([newer, older]),
-                        None => self.compare_all(window, pass, delivery),
+                        None => self.compare_all(window, shared.now, pass, delivery),
                     }
                     break;
                 }
@@ -260,18 +263,23 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 
     /// A second has more entries than a page: what is on none that can be relied on is left to a sweep,
-    /// which needs no filters. One that began when nothing could appear in that second any more has it.
-    fn compare_all(&self, second: Window, pass: &mut Pass, delivery: &mut Delivery<'_, 'a, P>) {
+    /// which needs no filters. One that began when nothing could appear in that second any more has
+    /// been enough, until what is pending and has windows meet it is not any more.
+    fn compare_all(
+        &self,
+        second: Window,
+        now: i64,
+        pass: &mut Pass,
+        delivery: &mut Delivery<'_, 'a, P>,
+    ) {
         let late = self.config.lookback_secs.max(self.config.overlap_secs);
         let settled = second.after.map(|second| second.saturating_add(late));
         let head = delivery.ledger.stream(pass.stream);
-        if head.reconciled > settled {
+        if head.reconciled > settled && head.reconciled <= Some(now) {
+            pass.cut_short = true;
             return;
         }
-        head.crowded = true;
-        if let Some(begun) = &mut head.sweep {
-            begun.left_behind |= Some(begun.began) <= settled;
-        }
+        head.crowded = Some(now);
         if std::mem::replace(&mut pass.plan.sweep, true) {
             return;
         }
@@ -300,7 +308,6 @@ impl<'a, P: Ports> Run<'a, P> {
         delivery.begin(pass.stream, Reading::Sweep);
         delivery.ledger.expect_any_order();
         let beside = pass.plan.window.is_some();
-        let crowded = delivery.ledger.stream(pass.stream).crowded;
         let share = self.port.elapsed() + self.budget / SWEEP_SHARE;
         let until = if beside { deadline.min(share) } else { deadline };
         let version = shared.about.version.as_str().to_owned();
@@ -330,8 +337,8 @@ impl<'a, P: Ports> Run<'a, P> {
             if sweep.offset.is_none() {
                 if sweep.left_behind {
                     // What is pending would be met again at once: one more reading in each look-back's span.
-                    let lately = shared.now.saturating_sub(sweep.began) < self.config.lookback_secs;
-                    if beside && lately && !crowded {
+                    if beside && shared.now.saturating_sub(sweep.began) < self.config.lookback_secs
+                    {
                         return Ok(());
                     }
                     sweep.clone_from(&anew);

@@ -138,6 +138,8 @@ impl<'a, P: Ports> Run<'a, P> {
             let error = format!(
                 "the store has lost the index of dead letters, {key}: restore it from its snapshot"
             );
+            // A later run does not find out again.
+            self.log.log(Level::Error, error.clone());
             report.add(Outcome::Partial, Some(error));
             // Its chunks may still be there, and must be when it is restored.
             dead_letters.number_from(self.port.now_ms().unsigned_abs());
@@ -243,7 +245,7 @@ impl<'a, P: Ports> Run<'a, P> {
                     report.add(Outcome::Partial, Some(spread(pass.stream, sweep)));
                 }
                 let head = ledger.stream(pass.stream);
-                if head.crowded {
+                if head.crowded.is_some() {
                     report.add(Outcome::Partial, Some(crowded(pass.stream)));
                 } else if head.sweep.as_ref().is_some_and(|sweep| sweep.left_behind) {
                     report.add(Outcome::Partial, Some(left_behind_by(pass.stream)));
@@ -344,10 +346,15 @@ impl<'a, P: Ports> Run<'a, P> {
             let looked_back = plan.looks_back.then_some(watermark);
             ledger.complete(stream, Completed { watermark, looked_back });
         }
+        if accounted_for && pass.cut_short {
+            ledger.stream(stream).crowded = Some(shared.now);
+        }
         let retention = shared.retention();
         if let Some(compared) = compared {
             let head = ledger.stream(stream);
-            (head.reconciled, head.sweep, head.crowded) = (Some(compared), None, false);
+            (head.reconciled, head.sweep) = (Some(compared), None);
+            // A time that has not come yet is of a clock that went back.
+            head.crowded = head.crowded.filter(|met| (compared + 1..=shared.now).contains(met));
             head.without_filters =
                 stream == Stream::Objects && !shared.about.version.has_time_filters();
             ledger.expire(stream, compared - retention, buckets);
@@ -385,8 +392,8 @@ fn left_behind_by(stream: Stream) -> String {
 fn crowded(stream: Stream) -> String {
     format!(
         "a second of {} had more entries than a page, of which a Kong before 3.9 may leave some out of a window, and the \
-         comparison with all that Kong retains is not through: the next run goes on with it; upgrade Kong, or raise page_size \
-         or run_budget_secs",
+         comparison with all that Kong retains is not through: the next run goes on with it; upgrade Kong, or raise \
+         run_budget_secs",
         stream.name()
     )
 }

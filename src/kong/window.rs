@@ -136,7 +136,7 @@ pub fn plan(config: &Config, head: &StreamHead, filters: Filters, now: i64) -> P
         Plan { mode: Mode::Full, window: None, sweep: false, late_before: None, looks_back: true };
     if filters == Filters::Ignored {
         let sweep = head.incomplete
-            || head.crowded
+            || head.crowded.is_some()
             || head.sweep.is_some()
             || due(head.reconciled, config.full_secs);
         return Plan { sweep, ..nothing };
@@ -164,7 +164,7 @@ pub fn plan(config: &Config, head: &StreamHead, filters: Filters, now: i64) -> P
     let sweep = head.sweep.is_some()
         || head.reconciled.is_none()
         || head.without_filters
-        || head.crowded
+        || head.crowded.is_some()
         || (config.reconcile_secs > 0 && due(head.reconciled, config.reconcile_secs));
     if sweep {
         return Plan { mode: Mode::Reconcile, window, sweep, late_before: Some(after), looks_back };
@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn everything_is_compared_after_a_second_with_more_than_a_page_of_an_older_kong() {
         let off = config(&[("reconcile_secs", "0")]);
-        let head = StreamHead { crowded: true, ..head(NOW - 300, NOW - 300, NOW - 300) };
+        let head = StreamHead { crowded: Some(NOW - 300), ..head(NOW - 300, NOW - 300, NOW - 300) };
         for filters in [Filters::Partial, Filters::Complete] {
             let plan = plan(&off, &head, filters, NOW);
             assert_eq!((plan.mode, plan.sweep), (Mode::Reconcile, true));

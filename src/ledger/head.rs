@@ -37,9 +37,9 @@ pub struct StreamHead {
     pub reconciled: Option<i64>,
     /// There may be rows without a time that no sweep has met.
     pub without_filters: bool,
-    /// A window met a second with more entries than a page of an older Kong, and no sweep has come to
-    /// its end since.
-    pub crowded: bool,
+    /// When a window last met a second with more entries than a page of an older Kong, until a sweep
+    /// that began then or later has come to its end.
+    pub crowded: Option<i64>,
     /// The comparison that is under way, spread over runs.
     pub sweep: Option<Sweep>,
     /// The last run did not complete its window.
@@ -61,8 +61,7 @@ pub struct Sweep {
     pub offset: Option<String>,
     /// Buckets whose entries Kong still holds.
     pub buckets: BTreeSet<i64>,
-    /// Of what lies before that place some is pending, or was not shown to a window: only another
-    /// reading meets it.
+    /// An entry from before that place is pending, which only another reading meets again.
     pub left_behind: bool,
 }
 

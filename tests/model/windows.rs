@@ -160,7 +160,7 @@ fn until_a_second_with_more_than_a_page_of_an_older_kong_is_compared_no_run_is_o
 }
 
 #[test]
-fn a_comparison_that_has_passed_a_second_with_more_than_a_page_begins_again_at_once() {
+fn after_a_comparison_that_has_passed_a_second_with_more_than_a_page_another_one_is_made() {
     let scene = trail(25, 8);
     scene.kong(|kong| {
         kong.version = Version::V3_4;
@@ -176,6 +176,11 @@ fn a_comparison_that_has_passed_a_second_with_more_than_a_page_begins_again_at_o
         let sweep = Sweep { began, version, offset, ..Sweep::default() };
         head.stream(Stream::Requests).sweep = Some(sweep);
     });
+    let report = scene.run_with(Faults::default()).unwrap();
+    assert_eq!((report.outcome, scene.missing()), (Outcome::Partial, 15));
+    let compared = head(&scene).unwrap().stream(Stream::Requests).reconciled;
+    assert_eq!(compared, Some(began), "it has come to its end all the same");
+    scene.pass(300);
     assert_eq!(mode(scene.run()), "reconcile");
     assert_eq!((scene.missing(), scene.repeated()), (0, 0));
 }
