@@ -35,6 +35,18 @@ fn trail(days: i64, entries: u64) -> Scene {
     scene
 }
 
+/// The same on a Kong before 3.9, shipped five minutes ago.
+fn trail_of_an_older_kong() -> Scene {
+    let scene = trail(25, 8);
+    scene.kong(|kong| {
+        kong.version = Version::V3_4;
+        kong.further_pages = FurtherPages::EndEarly;
+    });
+    scene.run();
+    scene.pass(300);
+    scene
+}
+
 fn watermark(scene: &Scene) -> Option<i64> {
     head(scene).and_then(|mut head| head.stream(Stream::Requests).watermark)
 }
@@ -134,13 +146,7 @@ fn a_reconcile_that_is_large_is_spread_over_runs_and_holds_up_nothing_new() {
 
 #[test]
 fn until_a_second_with_more_than_a_page_of_an_older_kong_is_compared_no_run_is_ok() {
-    let scene = trail(25, 8);
-    scene.kong(|kong| {
-        kong.version = Version::V3_4;
-        kong.further_pages = FurtherPages::EndEarly;
-    });
-    scene.run();
-    scene.pass(300);
+    let scene = trail_of_an_older_kong();
     scene.write(30);
     let mut partial = 0;
     loop {
@@ -161,13 +167,7 @@ fn until_a_second_with_more_than_a_page_of_an_older_kong_is_compared_no_run_is_o
 
 #[test]
 fn after_a_comparison_that_has_passed_a_second_with_more_than_a_page_another_one_is_made() {
-    let scene = trail(25, 8);
-    scene.kong(|kong| {
-        kong.version = Version::V3_4;
-        kong.further_pages = FurtherPages::EndEarly;
-    });
-    scene.run();
-    scene.pass(300);
+    let scene = trail_of_an_older_kong();
     let began = scene.kong_time() - 60;
     scene.write(25);
     let (_, last) = *scene.world.kong.borrow().trail(Stream::Requests).order.last().unwrap();
