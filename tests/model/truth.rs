@@ -94,6 +94,8 @@ impl Truth {
         run.told = Some(kong_time);
         run.same_second = !self.told.insert(kong_time);
         let reconciles = run.setup.reconciles && filters;
+        // A failover under this run may have taken what it had read before.
+        let fresh = fresh.map(|fresh| fresh && !run.store_failed);
         run.must_be_whole = std::array::from_fn(|stream| {
             let due = self.coverage[stream].begin(run.started, kong_time, reconciles);
             (due || fresh[stream]) && alone
