@@ -14,7 +14,7 @@ use kong_cloudtrail::report::{Outcome, Report};
 
 use crate::entry::Kept;
 use crate::host::{LOOKBACK_SECS, OVERLAP_SECS, RECONCILE_SECS};
-use crate::kong::{Offsets, Version};
+use crate::kong::Offsets;
 use crate::world::World;
 
 /// How far the runs of one stream have come.
@@ -128,11 +128,8 @@ impl World {
         if whole {
             coverage.reconciled = Some(now);
         } else if !goes_on {
-            // The end of a comparison that earlier runs began counts from its beginning; of one that
-            // had passed a second with more than a page, a run may have begun again.
-            let began_again = kong.version == Version::V3_4;
-            let latest = if began_again { Some(now) } else { sweeping };
-            coverage.reconciled = coverage.reconciled.max(latest);
+            // The end of a comparison that earlier runs began counts from its beginning.
+            coverage.reconciled = coverage.reconciled.max(sweeping);
         }
         if run.store_failed {
             coverage.forget();
