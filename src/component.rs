@@ -404,8 +404,14 @@ fn http_error(error: &ErrorCode) -> HttpError {
     match error {
         ErrorCode::HttpRequestDenied => HttpError::Denied,
         ErrorCode::DnsTimeout
-        | ErrorCode::ConnectionTimeout
-        | ErrorCode::ConnectionReadTimeout
+        | ErrorCode::DnsError(_)
+        | ErrorCode::DestinationNotFound
+        | ErrorCode::DestinationUnavailable
+        | ErrorCode::DestinationIpProhibited
+        | ErrorCode::DestinationIpUnroutable
+        | ErrorCode::ConnectionRefused
+        | ErrorCode::ConnectionTimeout => HttpError::NotReached(error.to_string()),
+        ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
         | ErrorCode::HttpResponseTimeout => HttpError::Timeout(error.to_string()),
         ErrorCode::TlsProtocolError

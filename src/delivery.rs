@@ -2,7 +2,9 @@
 //!
 //! Keeps invariant 2: batches under way and batches accepted but not yet recorded together never
 //! exceed `max_in_flight`, so neither does what a crash can repeat. And invariant 1: an entry is
-//! recorded once each of its events was accepted, or stored as a dead letter.
+//! recorded once each of its events was accepted, or stored as a dead letter. And invariant 9: before
+//! the first batch the store has taken a write like those that record; the first batch goes alone, and
+//! is recorded before the second.
 //!
 //! The order of writes: CloudTrail accepts, then the ledger records; CloudTrail refuses for good,
 //! then the event is stored as a dead letter, then the ledger records. A crash between two of them
@@ -20,7 +22,7 @@ use crate::cloudtrail::{Batch, Batcher, CloudTrail, Item, Sent, Stop, Undelivere
 use crate::event::Event;
 use crate::kong::{self, KongError, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{DeadLetter, DeadLetters, Fingerprint, Ledger, LedgerError, Sweep};
+use crate::ledger::{DeadLetter, DeadLetters, Fingerprint, Ledger, LedgerError, LedgerTime, Sweep};
 use crate::log::{Level, Logger};
 use crate::ports::Ports;
 use crate::report::StreamReport;
@@ -110,7 +112,7 @@ struct Parcel {
     stream: Stream,
     reading: Reading,
     fingerprint: Fingerprint,
-    time: i64,
+    time: LedgerTime,
     stamp: Option<i64>,
     late: bool,
     name: String,
@@ -133,7 +135,7 @@ pub struct Shipment {
     /// By which the ledger knows it.
     pub fingerprint: Fingerprint,
     /// Its ledger time.
-    pub time: i64,
+    pub time: LedgerTime,
     /// The time by which Kong's filters go, where it has one.
     pub stamp: Option<i64>,
     /// Only a reconcile found it.
@@ -172,6 +174,16 @@ pub struct Tally {
     pub rejected: BTreeMap<String, u64>,
 }
 
+/// What came of a delivery.
+pub struct Closed {
+    /// What was done for each stream.
+    pub tallies: BTreeMap<Stream, Tally>,
+    /// Why it ended early.
+    pub halted: Option<Halt>,
+    /// The store has lost fingerprints.
+    pub store_lost: bool,
+}
+
 /// The delivery of one run's entries, one stream after the other.
 pub struct Delivery<'r, 'a, P> {
     /// What is known already.
@@ -203,6 +215,10 @@ pub struct Delivery<'r, 'a, P> {
     /// The events of a batch that was refused as a whole, until the next one tells whether that is
     /// their own fault.
     suspects: Vec<(Item, String)>,
+    /// The store has recorded a batch in this run.
+    proven: bool,
+    /// The store has lost fingerprints.
+    store_lost: bool,
 }
 
 impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
@@ -238,6 +254,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             left_out: BTreeMap::new(),
             claimed: HashSet::new(),
             suspects: Vec::new(),
+            proven: false,
+            store_lost: false,
         }
     }
 
@@ -253,12 +271,13 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     }
 
     /// Whether the entry is in CloudTrail already, or on its way there in this run.
-    pub fn knows(&mut self, fingerprint: &Fingerprint, time: i64) -> Result<bool, Halt> {
+    pub fn knows(&mut self, fingerprint: &Fingerprint, time: LedgerTime) -> Result<bool, Halt> {
         if self.claimed.contains(fingerprint) {
             return Ok(true);
         }
         let known = self.ledger.knows(self.stream, fingerprint, time);
         for key in self.ledger.take_lost() {
+            self.store_lost = true;
             self.log.log(
                 Level::Warn,
                 format!(
@@ -270,7 +289,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     }
 
     /// Takes note of an entry that another shipper has recorded as shipped.
-    pub fn adopt(&mut self, fingerprint: Fingerprint, time: i64) -> Result<(), Halt> {
+    pub fn adopt(&mut self, fingerprint: Fingerprint, time: LedgerTime) -> Result<(), Halt> {
         self.ledger.accept(self.stream, fingerprint, time);
         let tally = self.tally();
         tally.adopted += 1;
@@ -396,7 +415,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// Ends the delivery. Unless it was `halted`, sends what is left; waits for what is under way
     /// all the same, since CloudTrail may accept it. What came of it is left to the caller to
     /// store, dead letters first.
-    pub async fn close(mut self, halted: Option<Halt>) -> (BTreeMap<Stream, Tally>, Option<Halt>) {
+    pub async fn close(mut self, halted: Option<Halt>) -> Closed {
         let mut halted = match halted {
             None => self.finish().await.err(),
             halted => halted,
@@ -428,7 +447,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
                     .log(Level::Warn, format!("{events} events of {stream} are pending: {why}"));
             }
         }
-        (self.tallies, halted)
+        Closed { tallies: self.tallies, halted, store_lost: self.store_lost }
     }
 
     async fn finish(&mut self) -> Result<(), Halt> {
@@ -445,13 +464,15 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// Starts as many batches as may be under way.
     fn start(&mut self) -> Result<(), Halt> {
         loop {
+            let most = if self.proven { self.max_in_flight } else { 1 };
             let free = self.in_flight.len() < self.cloudtrail.concurrency()
-                && self.in_flight.len() + self.unrecorded < self.max_in_flight;
-            if !free {
+                && self.in_flight.len() + self.unrecorded < most;
+            if !free || self.queue.is_empty() {
                 return Ok(());
             }
-            let Some(batch) = self.queue.pop_front() else { return Ok(()) };
             self.lease.hold()?;
+            self.ledger.preflight()?;
+            let Some(batch) = self.queue.pop_front() else { return Ok(()) };
             let parcel = batch.items.first().and_then(|item| self.parcels.get(&item.parcel));
             let stream = parcel.map_or(self.stream, |parcel| parcel.stream);
             self.tallies.entry(stream).or_default().report.batches += 1;
@@ -464,14 +485,21 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// Takes note of a batch's answers and records what was accepted when enough has gathered.
     fn settle(&mut self, sent: Sent) -> Result<(), Halt> {
         let halt = self.note(sent);
-        let recorded =
-            if self.unrecorded * 2 >= self.max_in_flight { self.record() } else { Ok(()) };
+        let is_first = !self.proven && self.unrecorded > 0;
+        let recorded = if is_first || self.unrecorded * 2 >= self.max_in_flight {
+            self.record()
+        } else {
+            Ok(())
+        };
         halt.map_or(recorded, Err)
     }
 
     fn note(&mut self, sent: Sent) -> Option<Halt> {
         let some_accepted = !sent.accepted.is_empty();
         self.unrecorded += usize::from(some_accepted);
+        if some_accepted {
+            self.ledger.bind();
+        }
         for item in sent.accepted {
             self.dead_letters.arrived(&item.id);
             self.decided(&item);
@@ -568,7 +596,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         self.claimed.remove(&parcel.fingerprint);
         let report = &mut self.tallies.entry(parcel.stream).or_default().report;
         if !parcel.rejected {
-            report.shipped += 1;
+            report.unrecorded += 1;
             report.late += u64::from(parcel.late);
         }
     }
@@ -583,7 +611,11 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         self.dead_letters.write()?;
         self.advance();
         self.ledger.write()?;
+        self.proven |= self.unrecorded > 0;
         (self.unrecorded, self.steps) = (0, 0);
+        for tally in self.tallies.values_mut() {
+            tally.report.recorded();
+        }
         Ok(())
     }
 }

@@ -19,9 +19,12 @@ use futures::future::{Either, select};
 use serde::{Deserialize, Serialize};
 
 use crate::ports::{Clock, KeyValue, Random};
+use crate::seal::Mark;
 use crate::store::{Store, StoreError};
+use crate::wire::rfc3339;
 
 const NAME: &str = "lease";
+const MARK: Mark = *b"kcl2";
 
 /// The end of a lease that its owner has given back.
 const RELEASED: i64 = 0;
@@ -35,10 +38,10 @@ pub const LONGEST: Duration = Duration::from_hours(24);
 /// Why a run may not go on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LeaseError {
-    /// Another host has it.
+    /// Another host has it, or a run that was interrupted.
     Held {
-        /// Milliseconds until it ends, by this host's clock.
-        remaining_ms: i64,
+        /// When it ends, in Unix milliseconds by this host's clock.
+        until_ms: i64,
     },
     /// It was ours and another host has taken it over.
     Lost,
@@ -49,10 +52,10 @@ pub enum LeaseError {
 impl fmt::Display for LeaseError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Held { remaining_ms } => write!(
+            Self::Held { until_ms } => write!(
                 f,
-                "another host holds the lease for {} s more",
-                remaining_ms.max(&0).unsigned_abs().div_ceil(1000)
+                "an interrupted run or another host holds the lease, until {} at the latest",
+                rfc3339(until_ms.div_euclid(1000) + 1)
             ),
             Self::Lost => write!(
                 f,
@@ -69,10 +72,26 @@ impl From<StoreError> for LeaseError {
     }
 }
 
+/// The lease as stored: JSON, with a check over owner and end.
 #[derive(Serialize, Deserialize)]
 struct Value {
     owner: String,
     until_ms: i64,
+    check: String,
+}
+
+impl Value {
+    fn body(owner: &str, until_ms: i64) -> Vec<u8> {
+        format!("{owner} {until_ms}").into_bytes()
+    }
+
+    /// What `store` holds of a lease; none of a value that no run with a seal that is taken has written.
+    fn read<P: KeyValue>(store: &Store<'_, P>, value: &[u8]) -> Option<Self> {
+        let value: Self = serde_json::from_slice(value).ok()?;
+        let check = hex::decode(&value.check).ok()?;
+        let body = Self::body(&value.owner, value.until_ms);
+        store.seals().hold(&check, &store.key(NAME), MARK, &body).then_some(value)
+    }
 }
 
 /// A lease that is ours.
@@ -98,13 +117,13 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         length: Duration,
     ) -> Result<Self, LeaseError> {
         let present = store.get(NAME)?;
-        // A value that nobody could have written is nobody's lease.
-        let held = present.as_deref().and_then(|v| serde_json::from_slice::<Value>(v).ok());
+        // A value that no run could have written is nobody's lease.
+        let held = present.as_deref().and_then(|value| Value::read(store, value));
         if let Some(held) = &held {
             let remaining_ms = held.until_ms.saturating_sub(port.now_ms());
             // A clock that was far ahead must not keep all others waiting for ever.
             if (1..=2 * millis(LONGEST)).contains(&remaining_ms) {
-                return Err(LeaseError::Held { remaining_ms });
+                return Err(LeaseError::Held { until_ms: held.until_ms });
             }
         }
         let lease = Self {
@@ -121,7 +140,9 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         };
         match lease.swap(present.as_deref()) {
             Ok(()) => Ok(lease),
-            Err(LeaseError::Lost) => Err(LeaseError::Held { remaining_ms: millis(length) }),
+            Err(LeaseError::Lost) => {
+                Err(LeaseError::Held { until_ms: port.now_ms().saturating_add(millis(length)) })
+            }
             Err(error) => Err(error),
         }
     }
@@ -187,7 +208,7 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
     /// Ends the lease, so that the next tick of any host need not wait for it to run out. That it was
     /// lost since the last look shows here at the latest: a host may stall between look and write.
     pub fn release(self) -> Result<(), LeaseError> {
-        let ended = encode(&Value { owner: self.owner, until_ms: RELEASED });
+        let ended = encode(self.store, &self.owner, RELEASED);
         let present = self.value.into_inner();
         self.store.swap(NAME, Some(&present), &ended)?;
         match self.store.get(NAME)? {
@@ -200,13 +221,13 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
     }
 
     fn is_ours(&self, value: &[u8]) -> bool {
-        serde_json::from_slice::<Value>(value).is_ok_and(|value| value.owner == self.owner)
+        Value::read(self.store, value).is_some_and(|value| value.owner == self.owner)
     }
 
     fn swap(&self, present: Option<&[u8]>) -> Result<(), LeaseError> {
         let seen = self.port.elapsed();
         let until_ms = self.port.now_ms().saturating_add(millis(self.length));
-        let wanted = encode(&Value { owner: self.owner.clone(), until_ms });
+        let wanted = encode(self.store, &self.owner, until_ms);
         self.store.swap(NAME, present, &wanted)?;
         let found = self.store.get(NAME)?;
         if found.as_deref() == Some(wanted.as_slice()) {
@@ -229,8 +250,11 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
     }
 }
 
-fn encode(value: &Value) -> Vec<u8> {
-    serde_json::to_vec(value).unwrap_or_default()
+fn encode<P: KeyValue>(store: &Store<'_, P>, owner: &str, until_ms: i64) -> Vec<u8> {
+    let body = Value::body(owner, until_ms);
+    let check = hex::encode(store.seals().current().check(&store.key(NAME), MARK, &body));
+    let value = Value { owner: owner.to_owned(), until_ms, check };
+    serde_json::to_vec(&value).unwrap_or_default()
 }
 
 fn millis(duration: Duration) -> i64 {
@@ -244,7 +268,9 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::config::Secret;
     use crate::ports::KeyValueError;
+    use crate::seal::{Seal, Seals};
 
     const LENGTH: Duration = Duration::from_mins(5);
 
@@ -287,7 +313,8 @@ mod tests {
             }
             if spend(&self.overtaken) {
                 let until_ms = self.now_ms() + millis(LENGTH);
-                values.insert(key.to_owned(), encode(&Value { owner: "another".into(), until_ms }));
+                let store = Store::new(self, "default");
+                values.insert(key.to_owned(), encode(&store, "another", until_ms));
             }
             Ok(())
         }
@@ -406,7 +433,7 @@ mod tests {
         assert!(!second.follows_a_death());
         drop(second);
         port.now.set(Duration::from_millis(299_999));
-        assert_eq!(take(&store, &port).err(), Some(LeaseError::Held { remaining_ms: 1 }));
+        assert_eq!(take(&store, &port).err(), Some(LeaseError::Held { until_ms: 300_000 }));
         port.now.set(LENGTH);
         assert!(take(&store, &port).unwrap().follows_a_death());
     }
@@ -416,13 +443,34 @@ mod tests {
         let port = Flaky::default();
         let store = Store::new(&port, "default");
         let until = |until_ms| {
-            let value = encode(&Value { owner: "another".to_owned(), until_ms });
+            let value = encode(&store, "another", until_ms);
             port.values.borrow_mut().insert(store.key(NAME), value);
         };
         until(2 * millis(LONGEST));
         assert!(matches!(take(&store, &port).err(), Some(LeaseError::Held { .. })));
         until(2 * millis(LONGEST) + 1);
         assert!(take(&store, &port).is_ok());
+    }
+
+    #[test]
+    fn a_lease_that_no_run_can_have_written_is_nobodys() {
+        let port = Flaky::default();
+        let store = Store::new(&port, "default");
+        let until_ms = millis(LENGTH);
+        let sound = encode(&store, "another", until_ms);
+        let keyed = Seals::new(Seal::Keyed(Secret::new("k".repeat(32))), None);
+        let with_a_key = Store::sealed(&port, "default", keyed);
+        for (value, by, held) in [
+            (sound.clone(), &store, true),
+            (sound.clone(), &with_a_key, false),
+            (encode(&with_a_key, "another", until_ms), &with_a_key, true),
+            (encode(&with_a_key, "another", until_ms), &store, false),
+            (String::from_utf8(sound).unwrap().replace("another", "forged!").into(), &store, false),
+            (br#"{"owner":"a","until_ms":300000}"#.to_vec(), &store, false),
+        ] {
+            port.values.borrow_mut().insert(store.key(NAME), value);
+            assert_eq!(take(by, &port).is_err(), held);
+        }
     }
 
     #[test]
@@ -452,8 +500,9 @@ mod tests {
 
     #[test]
     fn each_error_says_what_it_means() {
-        let held = LeaseError::Held { remaining_ms: 4001 };
-        assert_eq!(held.to_string(), "another host holds the lease for 5 s more");
+        let held = LeaseError::Held { until_ms: 1_795_348_800_001 };
+        let text = "an interrupted run or another host holds the lease, until 2026-11-22T12:00:01Z at the latest";
+        assert_eq!(held.to_string(), text);
         assert!(LeaseError::Lost.to_string().contains("stalled past its lease"));
     }
 

@@ -6,14 +6,14 @@
 //! - [`config`]: variables to what a run goes by, every mistake reported at once;
 //! - [`lease`]: one run at a time across hosts;
 //! - [`kong`]: the Admin API, the entries it gives, the windows of time to ask for;
-//! - [`ledger`]: what was shipped already, and up to where, on [`store`];
+//! - [`ledger`]: what was shipped already, and up to where, on [`store`], its values sealed by [`seal`];
 //! - `lambda`: what Kong's Lambda left in the store, for the move from it;
 //! - [`event`]: an entry becomes events, pure;
 //! - `pass`: one stream's way through its window;
 //! - [`delivery`]: keeps batches under way and records what was accepted;
 //! - [`replay`]: sends dead letters again that somebody wants sent again;
 //! - [`cloudtrail`] and [`aws`]: signed PutAuditEvents calls and what their answers mean;
-//! - [`report`] and [`log`]: what is printed;
+//! - [`report`], `notes` and [`log`]: what is printed;
 //! - [`ports`]: what all of it needs of the world. `component.rs`, for wasm alone, gives it Spin's.
 //!
 //! Dependencies point one way: the shipper knows the rooms, the rooms know the ports. The core does
@@ -31,11 +31,13 @@ mod lambda;
 pub mod lease;
 pub mod ledger;
 pub mod log;
+mod notes;
 mod pass;
 pub mod ports;
 pub mod replay;
 pub mod report;
 pub mod retry;
+pub mod seal;
 pub mod shipper;
 pub mod store;
 pub mod wire;

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use crate::delivery::{Delivery, Halt, Progress, Reading, Shipment};
 use crate::event;
-use crate::kong::{self, About, Entry, Filters, KongError, Mode, Page, Plan, Stream, Window};
+use crate::kong::{self, About, Entry, Filters, KongError, Page, Plan, Stream, Window};
 use crate::lambda;
-use crate::ledger::{BUCKET_SECS, Fingerprint, LedgerError, Sweep};
+use crate::ledger::{BUCKET_SECS, Bucket, Fingerprint, LedgerError, LedgerTime, Sweep};
 use crate::log::Level;
 use crate::ports::Ports;
 use crate::shipper::Run;
@@ -41,6 +41,8 @@ pub struct Shared {
     pub about: About,
     /// Kong's clock at the beginning.
     pub now: i64,
+    /// This host's clock at that moment, the one that never goes back.
+    pub told_at: Duration,
     /// `request_timestamp` by `request_id`, for objects of a Kong that gives them none.
     pub request_times: HashMap<String, i64>,
     /// The longest `ttl` ever seen, in seconds.
@@ -50,13 +52,13 @@ pub struct Shared {
 impl Shared {
     /// Keeps what later entries, or later runs, need to know of this one.
     fn note(&mut self, entry: &Entry<'_>) {
-        if let Some(ttl) = entry.get("ttl").and_then(|ttl| ttl.get().parse().ok()) {
+        if let Some(ttl) = entry.ttl() {
             self.longest_ttl = self.longest_ttl.max(ttl);
         }
         if entry.stream == Stream::Requests
             && !self.about.version.has_time_filters()
             && self.request_times.len() < MAX_REQUEST_TIMES
-            && let (Some(id), Some(time)) = (entry.id(), entry.request_timestamp())
+            && let (Some(id), Some(time)) = (entry.id(), entry.own_time())
         {
             self.request_times.insert(id.into_owned(), time);
         }
@@ -80,16 +82,18 @@ impl Shared {
 pub struct Pass {
     /// Which stream.
     pub stream: Stream,
+    /// What Kong can be asked for.
+    pub filters: Filters,
     /// What was to be done.
     pub plan: Plan,
     /// No run before got anywhere.
     pub first: bool,
-    /// Something was learned that the next run must know.
-    pub noted: bool,
-    /// Of a second with more than a page the window met one page, and a sweep was not needed again.
-    pub cut_short: bool,
+    /// One page held all that Kong retains.
+    pub read_all: bool,
+    /// An entry was met that does not tell its time.
+    pub timeless: bool,
     /// Buckets whose entries Kong still holds.
-    pub buckets: BTreeSet<i64>,
+    pub buckets: BTreeSet<Bucket>,
     /// The sweep that came to its end.
     pub swept: Option<Sweep>,
     /// Why it ended early, if the other stream may fare better.
@@ -99,7 +103,12 @@ pub struct Pass {
 impl Pass {
     /// Whether a sweep is due and nothing forbids it.
     pub fn may_sweep(&self) -> bool {
-        self.plan.sweep && self.halted.is_none()
+        self.plan.sweep && !self.read_all && self.halted.is_none()
+    }
+
+    /// Whether what was read of a window is all that Kong retains.
+    pub fn has_compared_all(&self) -> bool {
+        self.plan.is_whole() && (self.read_all || self.filters == Filters::Complete)
     }
 
     /// The sweep that came to its end and was begun by an earlier run, with no window for what came since.
@@ -125,13 +134,27 @@ impl<'a, P: Ports> Run<'a, P> {
     ) -> Pass {
         delivery.begin(stream, Reading::Window);
         let before = delivery.ledger.stream(stream).clone();
-        let filters = Filters::of(stream, &shared.about.version);
-        let mut pass = self.plan(stream, filters, shared, delivery);
-        let Some(window) = pass.plan.window else { return pass };
-        let halted = self.walk(window, deadline, &mut pass, shared, delivery).await.err();
-        if !matches!(halted, Some(Halt::Kong(KongError::FilterIgnored))) {
-            return Pass { halted, ..pass };
+        let mut filters = Filters::of(stream, &shared.about.version);
+        let mut first = None;
+        loop {
+            let mut pass = self.plan(stream, filters, shared, delivery);
+            pass.first = *first.get_or_insert(pass.first);
+            let Some(window) = pass.plan.window else { return pass };
+            let halted = self.walk(window, deadline, &mut pass, shared, delivery).await.err();
+            if !matches!(halted, Some(Halt::Kong(KongError::FilterIgnored))) {
+                return Pass { halted, ..pass };
+            }
+            let head = delivery.ledger.stream(stream);
+            head.incomplete = before.incomplete;
+            (head.watermark, head.sweep) = (before.watermark, before.sweep.clone());
+            if !self.kong.try_other_dates() {
+                self.tell_of_ignored_filters(stream, shared);
+                filters = Filters::Ignored;
+            }
         }
+    }
+
+    fn tell_of_ignored_filters(&self, stream: Stream, shared: &Shared) {
         self.log.log(
             Level::Warn,
             format!(
@@ -141,11 +164,6 @@ impl<'a, P: Ports> Run<'a, P> {
                 stream.name()
             ),
         );
-        let head = delivery.ledger.stream(stream);
-        head.incomplete = before.incomplete;
-        (head.watermark, head.sweep) = (before.watermark, before.sweep);
-        let first = pass.first;
-        Pass { first, ..self.plan(stream, Filters::Ignored, shared, delivery) }
     }
 
     fn plan(
@@ -157,9 +175,8 @@ impl<'a, P: Ports> Run<'a, P> {
     ) -> Pass {
         let head = delivery.ledger.stream(stream);
         // Rows that this Kong writes may have no time.
-        let writes_without_time =
+        head.without_filters |=
             stream == Stream::Objects && !shared.about.version.has_time_filters();
-        let noted = writes_without_time && !std::mem::replace(&mut head.without_filters, true);
         let plan = kong::plan(self.config, head, filters, shared.now);
         if !plan.is_empty() {
             // Until the stream is complete; stored with whatever is stored next.
@@ -170,8 +187,17 @@ impl<'a, P: Ports> Run<'a, P> {
             (head.watermark, head.sweep) = (None, None);
         }
         delivery.tally().report.mode = Some(plan.mode.name());
-        let buckets = BTreeSet::new();
-        Pass { stream, plan, first, noted, cut_short: false, buckets, swept: None, halted: None }
+        Pass {
+            stream,
+            filters,
+            plan,
+            first,
+            read_all: false,
+            timeless: false,
+            buckets: BTreeSet::new(),
+            swept: None,
+            halted: None,
+        }
     }
 
     /// Reads the window in slices, the oldest first: the end of each is progress that outlasts the run.
@@ -191,6 +217,7 @@ impl<'a, P: Ports> Run<'a, P> {
         if window.after.is_none()
             && self.page(window, None, pass, shared, delivery).await?.is_last()
         {
+            pass.read_all = true;
             rest = None;
         }
         // By what that page has told of Kong's retention.
@@ -221,9 +248,6 @@ impl<'a, P: Ports> Run<'a, P> {
 
     /// Reads a slice page by page and delivers what is new, the next page being fetched while batches
     /// are under way. Gives up, and says so, when it has more than `most` entries.
-    ///
-    /// Where further pages of a filtered stream cannot be trusted, a window that does not fit one
-    /// page is cut in two and each half asked for by itself; a single second is left to a sweep.
     async fn slice(
         &self,
         slice: Window,
@@ -233,71 +257,25 @@ impl<'a, P: Ports> Run<'a, P> {
         shared: &mut Shared,
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<bool, Halt> {
-        let pages_filtered = shared.about.version.pages_filtered();
         let before = delivery.tally().report.fetched;
-        let mut windows = vec![slice];
-        while let Some(window) = windows.pop() {
-            let mut offset = None;
-            loop {
-                if self.port.elapsed() >= deadline {
-                    return Err(Halt::Budget);
-                }
-                if delivery.tally().report.fetched - before > most {
-                    return Ok(false);
-                }
-                let page = self.page(window, offset.as_deref(), pass, shared, delivery).await?;
-                if !pages_filtered && page.is_full() {
-                    match window.halves() {
-                        Some((older, newer)) => windows.extend([newer, older]),
-                        None => self.compare_all(window, shared.now, pass, delivery),
-                    }
-                    break;
-                }
-                offset = page.next(offset.as_deref()).map_err(Halt::Kong)?;
-                if offset.is_none() {
-                    break;
-                }
+        let mut offset = None;
+        loop {
+            if self.port.elapsed() >= deadline {
+                return Err(Halt::Budget);
+            }
+            if delivery.tally().report.fetched - before > most {
+                return Ok(false);
+            }
+            let page = self.page(slice, offset.as_deref(), pass, shared, delivery).await?;
+            offset = page.next(offset.as_deref()).map_err(Halt::Kong)?;
+            if offset.is_none() {
+                return Ok(true);
             }
         }
-        Ok(true)
-    }
-
-    /// A second has more entries than a page: what is on none that can be relied on is left to a sweep,
-    /// which needs no filters. One that began when nothing could appear in that second any more has
-    /// been enough, until what is pending and has windows meet it is not any more.
-    fn compare_all(
-        &self,
-        second: Window,
-        now: i64,
-        pass: &mut Pass,
-        delivery: &mut Delivery<'_, 'a, P>,
-    ) {
-        let late = self.config.lookback_secs.max(self.config.overlap_secs);
-        let settled = second.after.map(|second| second.saturating_add(late));
-        let head = delivery.ledger.stream(pass.stream);
-        if head.reconciled > settled && head.reconciled <= Some(now) {
-            pass.cut_short = true;
-            return;
-        }
-        head.crowded = Some(now);
-        if std::mem::replace(&mut pass.plan.sweep, true) {
-            return;
-        }
-        let late_before = pass.plan.window.and_then(|window| window.after);
-        pass.plan = Plan { mode: Mode::Reconcile, late_before, ..pass.plan };
-        delivery.tally().report.mode = Some(pass.plan.mode.name());
-        self.log.log(
-            Level::Info,
-            format!(
-                "a second of {} has more entries than a page, of which Kong before 3.9 may leave some out: all that it \
-                 retains is compared",
-                pass.stream.name()
-            ),
-        );
     }
 
     /// Reads everything that Kong retains, from where an earlier run got to, and goes on in the next run.
-    /// Beside a window it takes a part of the run's time at most.
+    /// Beside a window it takes a part of the run's time at most, once all was compared before.
     pub(crate) async fn sweep(
         &self,
         deadline: Duration,
@@ -308,8 +286,9 @@ impl<'a, P: Ports> Run<'a, P> {
         delivery.begin(pass.stream, Reading::Sweep);
         delivery.ledger.expect_any_order();
         let beside = pass.plan.window.is_some();
+        let again = delivery.ledger.stream(pass.stream).reconciled.is_some();
         let share = self.port.elapsed() + self.budget / SWEEP_SHARE;
-        let until = if beside { deadline.min(share) } else { deadline };
+        let until = if beside && again { deadline.min(share) } else { deadline };
         let version = shared.about.version.as_str().to_owned();
         let anew = Sweep { began: shared.now, version, ..Sweep::default() };
         // Another version of Kong may order its pages otherwise.
@@ -334,6 +313,7 @@ impl<'a, P: Ports> Run<'a, P> {
             goes_on = false;
             sweep.offset = page.next(offset).map_err(Halt::Kong)?;
             sweep.buckets.clone_from(&pass.buckets);
+            sweep.timeless |= pass.timeless;
             if sweep.offset.is_none() {
                 if sweep.left_behind {
                     // What is pending would be met again at once: one more reading in each look-back's span.
@@ -391,15 +371,22 @@ impl<'a, P: Ports> Run<'a, P> {
         delivery: &mut Delivery<'_, 'a, P>,
     ) -> Result<(), Halt> {
         delivery.tally().report.pages += 1;
+        let since = self.port.elapsed().saturating_sub(shared.told_at);
+        let passed = i64::try_from(since.as_secs()).unwrap_or(i64::MAX);
+        let date = page.date().unwrap_or_else(|| shared.now.saturating_add(passed));
+        let reconciled = delivery.ledger.stream(pass.stream).reconciled;
+        let not_before = reconciled.map(|began| began.saturating_sub(self.config.lookback_secs));
         for entry in page.entries(pass.stream) {
             let entry = entry.map_err(Halt::Kong)?;
             if !window.may_hold(&entry) {
                 return Err(Halt::Kong(KongError::FilterIgnored));
             }
             delivery.tally().report.fetched += 1;
-            pass.buckets.insert(entry.ledger_time().div_euclid(BUCKET_SECS));
+            let time = LedgerTime::of(&entry, date);
+            pass.buckets.extend(time.buckets());
+            pass.timeless |= entry.own_time().is_none();
             shared.note(&entry);
-            let (fingerprint, time) = (Fingerprint::of(&entry), entry.ledger_time());
+            let fingerprint = Fingerprint::of(&entry);
             if delivery.knows(&fingerprint, time)? {
                 delivery.tally().report.duplicates += 1;
                 continue;
@@ -412,25 +399,37 @@ impl<'a, P: Ports> Run<'a, P> {
                 continue;
             }
             let name = entry.id().map(Cow::into_owned);
-            let events = event::events(&entry, &self.context(shared));
+            let events = event::events(&entry, &self.context(date, not_before, shared));
             let name = name.or_else(|| Some(events.first()?.id.clone())).unwrap_or_default();
             self.warn_of_oddities(&entry, &name);
-            let late = pass.plan.late_before.is_some_and(|before| time < before);
-            let stamp = entry.exact_timestamp();
+            // Windows never meet an entry without a time.
+            let written = entry.own_time().unwrap_or(i64::MIN);
+            let late = pass.plan.late_before.is_some_and(|before| written < before);
+            let stamp = entry.exact_time();
             delivery.add(Shipment { fingerprint, time, stamp, late, name, events })?;
         }
         Ok(())
     }
 
-    fn context<'c>(&'c self, shared: &'c Shared) -> event::Context<'c> {
+    fn context<'c>(
+        &'c self,
+        date: i64,
+        not_before: Option<i64>,
+        shared: &'c Shared,
+    ) -> event::Context<'c> {
         event::Context {
             kong_version: shared.about.version.as_str(),
             event_source: &self.config.event_source,
             account: &self.config.channel.account,
             kong_hostname: &self.config.kong_admin_api,
-            retention_secs: shared.retention(),
-            request_times: &shared.request_times,
-            fallback_time: shared.now,
+            rbac_is_off: shared.about.rbac_is_off,
+            times: event::Times {
+                now: shared.now,
+                date,
+                retention_secs: shared.retention(),
+                not_before,
+                request_times: &shared.request_times,
+            },
         }
     }
 
@@ -445,7 +444,7 @@ impl<'a, P: Ports> Run<'a, P> {
             );
         }
         let told = entry.get("request_timestamp").filter(|value| value.get() != "null");
-        if let Some(told) = told.filter(|_| entry.exact_timestamp().is_none()) {
+        if let Some(told) = told.filter(|_| entry.stamp().is_none()) {
             let told: String = told.get().chars().take(40).collect();
             self.log.log(
                 Level::Warn,

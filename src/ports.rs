@@ -39,7 +39,9 @@ pub enum HttpError {
     Denied,
     /// The request itself cannot be sent (a bad URL or header): trying again cannot help.
     Invalid(String),
-    /// The server was not reached, or the answer broke off. Whether the server acted is unknown.
+    /// The server was not reached: nothing was sent.
+    NotReached(String),
+    /// The connection or the answer broke off. Whether the server acted is unknown.
     Connection(String),
     /// The TLS handshake failed: nothing was sent. Spin 4.0.2 does not tell the component why.
     Tls(String),
@@ -52,6 +54,13 @@ pub enum HttpError {
     TooLarge(Ends),
 }
 
+impl HttpError {
+    /// Whether the server may have acted on the request all the same.
+    pub fn may_have_arrived(&self) -> bool {
+        !matches!(self, Self::Denied | Self::Invalid(_) | Self::NotReached(_) | Self::Tls(_))
+    }
+}
+
 impl std::fmt::Display for HttpError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -60,7 +69,7 @@ impl std::fmt::Display for HttpError {
                 "the address is not in allowed_outbound_hosts of spin.toml, or another entry there is malformed"
             ),
             Self::Invalid(why) => write!(f, "the request cannot be sent: {why}"),
-            Self::Connection(why) => write!(f, "connection failed: {why}"),
+            Self::NotReached(why) | Self::Connection(why) => write!(f, "connection failed: {why}"),
             Self::Tls(why) => write!(f, "the TLS handshake failed: {why}"),
             Self::NoHttp(why) => {
                 write!(f, "it ended the connection, or does not speak HTTP: {why}")

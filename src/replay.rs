@@ -4,7 +4,7 @@ use crate::cloudtrail::{Batcher, CloudTrail, Item, Undelivered};
 use crate::delivery::Halt;
 use crate::event::Event;
 use crate::lease::Lease;
-use crate::ledger::DeadLetters;
+use crate::ledger::{DeadLetters, Ledger};
 use crate::log::{Level, Logger};
 use crate::ports::Ports;
 
@@ -12,6 +12,7 @@ use crate::ports::Ports;
 /// it refuses is one again, without the mark; what came of a batch is stored before the next is
 /// sent. Of those that are pending the reason is returned.
 pub async fn replay<P: Ports>(
+    ledger: &mut Ledger<'_, P>,
     dead_letters: &mut DeadLetters<'_, P>,
     cloudtrail: &CloudTrail<'_, P>,
     lease: &Lease<'_, P>,
@@ -38,8 +39,10 @@ pub async fn replay<P: Ports>(
                 break;
             }
             lease.hold()?;
+            ledger.preflight()?;
             let sent = cloudtrail.send(batch, || lease.hold().is_ok()).await;
             for item in &sent.accepted {
+                ledger.bind();
                 letters[place(item)] = None;
                 accepted += 1;
             }

@@ -1,5 +1,7 @@
 //! What a run did: one JSON object on one line of stdout.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use crate::kong::Stream;
@@ -23,6 +25,10 @@ pub enum Outcome {
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     event: &'static str,
+    /// The component's.
+    version: &'static str,
+    /// Where events go.
+    destination: &'static str,
     /// How it ended.
     pub outcome: Outcome,
     /// Wall time.
@@ -33,8 +39,60 @@ pub struct Report {
     pub calls: Calls,
     /// Dead letters that are kept; unknown when the ledger was not read.
     pub dead_letters: Option<u64>,
+    /// The ledger's; unknown when it was not read.
+    pub generation: Option<u64>,
+    /// What stands, and somebody once chose or has to live with.
+    pub notes: BTreeSet<Note>,
+    /// What happened in this run.
+    pub attention: BTreeSet<Attention>,
     /// What went wrong, and what to do.
     pub error: Option<String>,
+}
+
+/// What stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Note {
+    /// `ledger_key` is not set.
+    UnauthenticatedLedger,
+    /// An endpoint of AWS is overridden.
+    EndpointOverridden,
+    /// Kong's ignore settings keep something out of its audit log.
+    IgnoredSettings,
+    /// Kong holds entries that do not tell their time.
+    DerivedTimes,
+    /// What goes to Kong can be read on its way.
+    Plaintext,
+    /// `ledger_key_previous` is `unkeyed`: values that nobody authenticated may be taken.
+    AdoptingUnkeyedLedger,
+    /// `adopt_lambda_keys` is on.
+    AdoptingLambdaKeys,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Attention {
+    /// Entries were shipped that only a comparison found.
+    Late,
+    /// The store has lost something that it had.
+    StoreLost,
+    /// There was no ledger.
+    NewLedger,
+    /// The ledger was rewritten under a new key.
+    Rekeyed,
+    /// The run before this one ended without giving its lease back.
+    DiedBefore,
+    /// The notes are others than in the report before.
+    NotesChanged,
+}
+
+impl Note {
+    /// The word in the report.
+    pub fn word(self) -> String {
+        let word = serde_json::to_value(self).ok();
+        word.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default().to_owned()
+    }
 }
 
 /// Both streams' reports.
@@ -53,9 +111,11 @@ pub struct StreamReport {
     pub fetched: u64,
     /// Known to the ledger, read twice in this run, or adopted from Kong's Lambda.
     pub duplicates: u64,
-    /// Accepted by CloudTrail.
+    /// Accepted by CloudTrail and recorded in the ledger.
     pub shipped: u64,
-    /// Those of them that only a reconcile found.
+    /// Accepted by CloudTrail, and the store could not take it: sent again by the next run.
+    pub unrecorded: u64,
+    /// Accepted, and found by a comparison alone.
     pub late: u64,
     /// Made dead letters in this run.
     pub rejected: u64,
@@ -71,16 +131,23 @@ pub struct StreamReport {
     pub lag_secs: Option<i64>,
 }
 
+impl StreamReport {
+    /// The store has taken what was accepted.
+    pub fn recorded(&mut self) {
+        self.shipped += std::mem::take(&mut self.unrecorded);
+    }
+}
+
 /// Calls made in a run, tries included.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Calls {
     /// To Kong's Admin API.
     pub kong: u64,
-    /// PutAuditEvents.
-    pub cloudtrail: u64,
+    /// To the destination.
+    pub destination: u64,
     /// On the key-value port.
     pub kv: u64,
-    /// Calls to Kong and CloudTrail that repeated a failed one.
+    /// Calls to Kong and the destination that repeated a failed one.
     pub retries: u64,
 }
 
@@ -88,11 +155,16 @@ impl Default for Report {
     fn default() -> Self {
         Self {
             event: "run",
+            version: env!("CARGO_PKG_VERSION"),
+            destination: "cloudtrail",
             outcome: Outcome::Ok,
             duration_ms: 0,
             streams: Streams::default(),
             calls: Calls::default(),
             dead_letters: None,
+            generation: None,
+            notes: BTreeSet::new(),
+            attention: BTreeSet::new(),
             error: None,
         }
     }
@@ -105,6 +177,16 @@ impl Report {
             Stream::Requests => &mut self.streams.requests,
             Stream::Objects => &mut self.streams.objects,
         }
+    }
+
+    /// The store has taken what was accepted.
+    pub fn recorded(&mut self) {
+        Stream::ALL.into_iter().for_each(|stream| self.stream(stream).recorded());
+    }
+
+    /// Entries that only a comparison found.
+    pub fn late(&self) -> u64 {
+        self.streams.requests.late + self.streams.objects.late
     }
 
     /// Takes in how a part of the run ended. All errors are kept, the first one first.

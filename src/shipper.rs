@@ -20,17 +20,21 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use serde_json::value::RawValue;
+
 use crate::cloudtrail::CloudTrail;
 use crate::config::Config;
-use crate::delivery::{Delivery, Halt, Tally};
+use crate::delivery::{Closed, Delivery, Halt, Tally};
 use crate::kong::{About, Kong, Mode, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger, Sweep};
+use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger, Reports, Sweep, reports};
 use crate::log::{Level, Logger};
+use crate::notes;
 use crate::pass::{Pass, Shared};
 use crate::ports::Ports;
 use crate::replay;
-use crate::report::{Outcome, Report};
+use crate::report::{Attention, Calls, Outcome, Report};
+use crate::seal::Seals;
 use crate::store::Store;
 
 /// Reads the variables, does one run, and reports it.
@@ -41,7 +45,10 @@ pub async fn run<P: Ports>(
     let started = port.elapsed();
     let mut report = Report::default();
     match Config::read(variable) {
-        Ok(config) => ship(port, &config, &mut report).await,
+        Ok(config) => {
+            report.notes = notes::of_config(&config);
+            ship(port, &config, &mut report).await;
+        }
         Err(mistakes) => report.add(Outcome::Failed, Some(mistakes.to_string())),
     }
     report.duration_ms = millis(port.elapsed().saturating_sub(started));
@@ -51,15 +58,19 @@ pub async fn run<P: Ports>(
 /// One run with a sound configuration.
 async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
     let budget = config.run_budget.min(Lease::<P>::longest_run(config.lease));
-    let deadline = port.elapsed() + budget;
+    let began = port.elapsed();
+    let deadline = began + budget;
     let log = Logger::new(port, config.log_level);
-    let store = Store::new(port, &config.ledger);
+    let seals = Seals::new(config.seal.clone(), config.previous_seal.clone());
+    let store = Store::sealed(port, &config.ledger, seals);
+    let target = config.target.as_str();
     let kong = Kong::new(port, config, deadline);
     let cloudtrail = CloudTrail::new(port, config, deadline);
 
     match Lease::take(&store, port, config.lease) {
         Ok(lease) => {
             if lease.follows_a_death() {
+                report.attention.insert(Attention::DiedBefore);
                 log.log(
                     Level::Warn,
                     "the run before this one ended without releasing its lease: what CloudTrail had accepted of it and it \
@@ -73,11 +84,12 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
                 store: &store,
                 kong: &kong,
                 cloudtrail: &cloudtrail,
+                target,
                 budget,
                 deadline,
+                began,
             };
-            let shipped = lease.during(run.streams(&lease, report)).await;
-            if let Err(halt) = shipped {
+            if let Err(halt) = lease.during(run.streams(&lease, report)).await {
                 report.add(Outcome::Failed, Some(halt.to_string()));
             }
             match lease.release() {
@@ -103,15 +115,25 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
             Level::Warn,
             format!(
                 "{} events were in PutAuditEvents calls whose answer was lost or did not mention them: those that CloudTrail \
-                 took all the same are in it twice",
+                 took all the same may be in it twice",
                 cloudtrail.doubtful()
             ),
         );
     }
-    report.calls.kong = kong.calls();
-    report.calls.cloudtrail = cloudtrail.calls();
-    report.calls.retries = kong.retries() + cloudtrail.retries();
-    report.calls.kv = store.calls();
+    report.calls = calls(&kong, &cloudtrail, &store);
+}
+
+fn calls<P: Ports>(
+    kong: &Kong<'_, P>,
+    cloudtrail: &CloudTrail<'_, P>,
+    store: &Store<'_, P>,
+) -> Calls {
+    Calls {
+        kong: kong.calls(),
+        destination: cloudtrail.calls(),
+        kv: store.calls(),
+        retries: kong.retries() + cloudtrail.retries(),
+    }
 }
 
 /// What a run works with.
@@ -122,66 +144,169 @@ pub(crate) struct Run<'a, P> {
     pub(crate) store: &'a Store<'a, P>,
     pub(crate) kong: &'a Kong<'a, P>,
     cloudtrail: &'a CloudTrail<'a, P>,
+    target: &'a str,
     pub(crate) budget: Duration,
     deadline: Duration,
+    began: Duration,
 }
 
 impl<'a, P: Ports> Run<'a, P> {
     /// Reads the ledger first, so that also with Kong out of reach the report says how far behind
     /// the streams are.
     async fn streams(&self, lease: &Lease<'a, P>, report: &mut Report) -> Result<(), Halt> {
-        let mut ledger = Ledger::load(self.store, &self.config.channel.arn, &self.kong_address())?;
-        let mut dead_letters = DeadLetters::load(self.store)?;
-        report.dead_letters = Some(dead_letters.count());
-        if ledger.knows_of_dead_letters() && !dead_letters.has_index() {
-            let key = self.store.key(DEAD_LETTERS);
-            let error = format!(
-                "the store has lost the index of dead letters, {key}: restore it from its snapshot"
-            );
-            // A later run does not find out again.
-            self.log.log(Level::Error, error.clone());
-            report.add(Outcome::Partial, Some(error));
-            // Its chunks may still be there, and must be when it is restored.
-            dead_letters.number_from(self.port.now_ms().unsigned_abs());
+        let mut ledger = Ledger::load(self.store, self.target, &self.kong_address())?;
+        report.generation = Some(ledger.generation());
+        if ledger.is_new() {
+            report.attention.insert(Attention::NewLedger);
         }
+        let mut dead_letters = DeadLetters::load(self.store)?;
+        let mut reports = Reports::load(self.store)?;
+        report.dead_letters = Some(dead_letters.count());
+        if ledger.rekeys() {
+            self.rekey(&mut ledger, &dead_letters, lease)?;
+            report.attention.insert(Attention::Rekeyed);
+        }
+        self.tell_of_a_lost_index(&mut ledger, &mut dead_letters, report);
         let about = self.kong.about().await;
         let told = about.as_ref().ok().and_then(|about| about.now);
         let now = told.unwrap_or_else(|| self.port.now_ms().div_euclid(1000));
         let told_at = self.port.elapsed();
 
-        let mut ended = match about {
+        let mut ended = match &about {
             Ok(about) => {
                 let longest_ttl = Stream::ALL.map(|s| ledger.stream(s).longest_ttl);
                 let longest_ttl = longest_ttl.into_iter().max().unwrap_or(0);
-                let shared = Shared { about, now, request_times: HashMap::new(), longest_ttl };
+                let request_times = HashMap::new();
+                let about = about.clone();
+                let shared = Shared { about, now, told_at, request_times, longest_ttl };
                 self.ship(shared, &mut ledger, &mut dead_letters, lease, report).await
             }
-            Err(error) => Err(Halt::Kong(error)),
+            Err(error) => Err(Halt::Kong(error.clone())),
         };
-        if ended.is_ok() {
-            let replayed = replay::replay(&mut dead_letters, self.cloudtrail, lease, self.log);
-            ended = replayed.await.map(|pending| {
-                if pending.is_some() {
-                    report.add(Outcome::Partial, pending);
-                }
-            });
+        if ended.is_ok() && dead_letters.has_replays() {
+            ended = self.replay(&mut ledger, &mut dead_letters, lease, report).await;
         }
         report.dead_letters = Some(dead_letters.count());
         for key in dead_letters.take_lost() {
             let error = format!(
                 "the store has lost the dead letters at {key}: restore it from its snapshot"
             );
+            report.attention.insert(Attention::StoreLost);
             report.add(Outcome::Partial, Some(error));
         }
-
-        let end = now + seconds(self.port.elapsed().saturating_sub(told_at));
-        for stream in Stream::ALL {
-            let watermark = ledger.watermark(stream);
-            let stream = report.stream(stream);
-            stream.watermark = watermark;
-            stream.lag_secs = watermark.map(|watermark| end.saturating_sub(watermark));
+        if report.late() > 0 {
+            report.attention.insert(Attention::Late);
         }
-        ended
+        notes::complete(report, about.as_ref().ok(), &mut ledger);
+        let end = now + seconds(self.port.elapsed().saturating_sub(told_at));
+        tell_watermarks(report, end, |stream| ledger.stream(stream).watermark);
+        let may_write = match &ended {
+            Err(Halt::Lease(_)) => false,
+            // A ledger that cannot be read is left as it is, but for what CloudTrail has meanwhile.
+            Err(Halt::Ledger(_)) => ledger.has_news() || dead_letters.has_news(),
+            _ => true,
+        };
+        if let Err(halt) = ended {
+            report.add(Outcome::Failed, Some(halt.to_string()));
+        }
+        let before = report.clone();
+        let stored = match may_write {
+            true => self.store(&mut ledger, &mut dead_letters, &mut reports, lease, report),
+            false => Ok(false),
+        };
+        if !matches!(stored, Ok(true)) {
+            *report = before;
+            report.generation = Some(ledger.generation());
+            tell_watermarks(report, end, |stream| ledger.watermark(stream));
+        }
+        stored.map(|_| ())
+    }
+
+    /// The last write of a run, and the report with it, as it is when the store takes it.
+    fn store(
+        &self,
+        ledger: &mut Ledger<'a, P>,
+        dead_letters: &mut DeadLetters<'a, P>,
+        reports: &mut Reports,
+        lease: &Lease<'a, P>,
+        report: &mut Report,
+    ) -> Result<bool, Halt> {
+        lease.hold()?;
+        dead_letters.write()?;
+        ledger.head().dead_letters = dead_letters.state();
+        report.recorded();
+        report.generation = Some(ledger.generation() + 1);
+        report.calls = calls(self.kong, self.cloudtrail, self.store);
+        report.duration_ms = millis(self.port.elapsed().saturating_sub(self.began));
+        if let Ok(line) = RawValue::from_string(report.line()) {
+            reports.add(self.port.now_ms(), line);
+        }
+        ledger.write_with(vec![reports.pair(self.store)])?;
+        Ok(true)
+    }
+
+    /// Writes everything anew with the key of now.
+    fn rekey(
+        &self,
+        ledger: &mut Ledger<'a, P>,
+        dead_letters: &DeadLetters<'a, P>,
+        lease: &Lease<'a, P>,
+    ) -> Result<(), Halt> {
+        let mut names = ledger.segment_names();
+        names.extend(dead_letters.names());
+        names.push(reports::NAME.to_owned());
+        for name in names {
+            lease.hold()?;
+            ledger.reseal(&name)?;
+        }
+        lease.hold()?;
+        ledger.finish_rekey()?;
+        self.log.log(Level::Info, "the ledger was written anew with the new ledger_key");
+        Ok(())
+    }
+
+    fn tell_of_a_lost_index(
+        &self,
+        ledger: &mut Ledger<'a, P>,
+        dead_letters: &mut DeadLetters<'a, P>,
+        report: &mut Report,
+    ) {
+        let known = ledger.head().dead_letters;
+        let Some(known) = known.filter(|known| dead_letters.is_behind(Some(*known))) else {
+            return;
+        };
+        let error = format!(
+            "the store has lost the index of {} dead letters, {}, or gone back to an earlier one: restore it from its \
+             snapshot",
+            known.letters,
+            self.store.key(DEAD_LETTERS)
+        );
+        // A later run does not find out again.
+        self.log.log(Level::Error, error.clone());
+        report.attention.insert(Attention::StoreLost);
+        report.add(Outcome::Partial, Some(error));
+        dead_letters.go_on_after(known, self.port.now_ms().unsigned_abs());
+    }
+
+    /// Records what was shipped, then sends the dead letters that somebody wants sent again.
+    async fn replay(
+        &self,
+        ledger: &mut Ledger<'a, P>,
+        dead_letters: &mut DeadLetters<'a, P>,
+        lease: &Lease<'a, P>,
+        report: &mut Report,
+    ) -> Result<(), Halt> {
+        lease.hold()?;
+        dead_letters.write()?;
+        ledger.head().dead_letters = dead_letters.state();
+        ledger.write()?;
+        report.recorded();
+        let pending =
+            replay::replay(ledger, dead_letters, self.cloudtrail, lease, self.log).await?;
+        if pending.is_some() {
+            report.add(Outcome::Partial, pending);
+        }
+        Ok(())
     }
 
     /// Ships the streams, one after the other, and stores what came of it.
@@ -228,11 +353,12 @@ impl<'a, P: Ports> Run<'a, P> {
             pass.halted = self.sweep(deadline, pass, &mut shared, &mut delivery).await.err();
             halted = pass.ends_run();
         }
-        let (mut tallies, halted) = delivery.close(halted).await;
-        let mut begun = false;
+        let Closed { mut tallies, halted, store_lost } = delivery.close(halted).await;
+        if store_lost {
+            report.attention.insert(Attention::StoreLost);
+        }
         for pass in passes {
             let tally = tallies.remove(&pass.stream).unwrap_or_default();
-            begun |= pass.noted || !pass.plan.is_empty();
             let head = ledger.stream(pass.stream);
             head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
             // After a run that stopped, both streams look back.
@@ -245,10 +371,10 @@ impl<'a, P: Ports> Run<'a, P> {
                     report.add(Outcome::Partial, Some(spread(pass.stream, sweep)));
                 }
                 let head = ledger.stream(pass.stream);
-                if head.crowded.is_some() {
-                    report.add(Outcome::Partial, Some(crowded(pass.stream)));
-                } else if head.sweep.as_ref().is_some_and(|sweep| sweep.left_behind) {
+                if head.sweep.as_ref().is_some_and(|sweep| sweep.left_behind) {
                     report.add(Outcome::Partial, Some(left_behind_by(pass.stream)));
+                } else if pass.plan.window.is_some() && ended && head.reconciled.is_none() {
+                    report.add(Outcome::Partial, Some(not_compared(pass.stream)));
                 }
             }
             self.tell_of_adoption(&pass, &tally, ended);
@@ -258,32 +384,8 @@ impl<'a, P: Ports> Run<'a, P> {
             }
             conclude(report, pass, tally);
         }
-        let may_write = match &halted {
-            Some(Halt::Lease(_)) => false,
-            // A ledger that cannot be read is left as it is, but for what CloudTrail has meanwhile.
-            Some(Halt::Ledger(_)) => ledger.has_news() || dead_letters.has_news(),
-            // Without a window too: a pass may have met something new before it found out that
-            // Kong ignores its filters.
-            _ => begun || ledger.has_news() || dead_letters.has_news(),
-        };
-        if !may_write {
-            return halted.map_or(Ok(()), Err);
-        }
         dead_letters.forget_failing_before(shared.now - 2 * shared.retention());
-        let stored =
-            lease.hold().map_err(Halt::from).and_then(|()| Ok(dead_letters.write()?)).and_then(
-                |()| {
-                    ledger.note_dead_letters(dead_letters.has_index());
-                    Ok(ledger.write()?)
-                },
-            );
-        match (halted, stored) {
-            (Some(halt), Err(also)) => {
-                report.add(Outcome::Failed, Some(halt.to_string()));
-                Err(also)
-            }
-            (halted, stored) => stored.and(halted.map_or(Ok(()), Err)),
-        }
+        halted.map_or(Ok(()), Err)
     }
 
     /// Which Kong this is, to the ledger.
@@ -339,28 +441,26 @@ impl<'a, P: Ports> Run<'a, P> {
         let swept = swept.as_ref().filter(|_| tally.pending_in_sweep == 0);
         let compared = match swept {
             Some(sweep) => Some(sweep.began),
-            None => (plan.is_whole() && accounted_for).then_some(shared.now),
+            None => (pass.has_compared_all() && accounted_for).then_some(shared.now),
         };
         let watermark = plan.window.map_or(compared, |_| Some(shared.now));
         if accounted_for && let Some(watermark) = watermark {
             let looked_back = plan.looks_back.then_some(watermark);
             ledger.complete(stream, Completed { watermark, looked_back });
         }
-        if accounted_for && pass.cut_short {
-            ledger.stream(stream).crowded = Some(shared.now);
-        }
         let retention = shared.retention();
+        let head = ledger.stream(stream);
+        head.timeless |= pass.timeless;
         if let Some(compared) = compared {
-            let head = ledger.stream(stream);
             (head.reconciled, head.sweep) = (Some(compared), None);
-            // A time that has not come yet is of a clock that went back.
-            head.crowded = head.crowded.filter(|met| (compared + 1..=shared.now).contains(met));
+            head.timeless = pass.timeless || swept.is_some_and(|sweep| sweep.timeless);
             head.without_filters =
                 stream == Stream::Objects && !shared.about.version.has_time_filters();
-            ledger.expire(stream, compared - retention, buckets);
+            ledger.expire(stream, compared - retention, compared, buckets);
         } else if accounted_for && self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental
         {
-            ledger.expire(stream, shared.now - 2 * shared.longest_retention(), buckets);
+            let longest = shared.longest_retention();
+            ledger.expire(stream, shared.now - 2 * longest, shared.now - longest, buckets);
         }
     }
 }
@@ -389,13 +489,22 @@ fn left_behind_by(stream: Stream) -> String {
     )
 }
 
-fn crowded(stream: Stream) -> String {
+fn not_compared(stream: Stream) -> String {
     format!(
-        "a second of {} had more entries than a page, of which a Kong before 3.9 may leave some out of a window, and the \
-         comparison with all that Kong retains is not through: the next run goes on with it; upgrade Kong, or raise \
-         run_budget_secs",
+        "all {} entries that tell their time are shipped, and those that do not are being looked for among all that Kong \
+         retains: the next run goes on with it",
         stream.name()
     )
+}
+
+/// Sets each stream's watermark, and how far it is behind the run's end.
+fn tell_watermarks(report: &mut Report, end: i64, mut of: impl FnMut(Stream) -> Option<i64>) {
+    for stream in Stream::ALL {
+        let watermark = of(stream);
+        let stream = report.stream(stream);
+        stream.watermark = watermark;
+        stream.lag_secs = watermark.map(|watermark| end.saturating_sub(watermark));
+    }
 }
 
 fn spread(stream: Stream, sweep: &Sweep) -> String {

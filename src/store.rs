@@ -1,11 +1,14 @@
-//! The key-value port under the ledger's name: prefixes keys, counts calls, names the key in errors.
+//! The key-value port under the ledger's name: prefixes keys, seals values, counts calls, names the key in
+//! errors.
 //!
-//! The store is never listed: `KEYS *` would block a shared Redis.
+//! The store is never listed: `KEYS *` would block a shared Redis. All keys of a ledger share the tag `{0}`,
+//! so that a Redis cluster has them in one slot: otherwise it refuses to write several at once.
 
 use std::cell::Cell;
 use std::fmt;
 
 use crate::ports::{KeyValue, KeyValueError};
+use crate::seal::{Mark, Seal, Seals, ValueFault};
 
 /// A store call that failed, with the whole key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,18 +47,61 @@ fn remedy(why: &str) -> &'static str {
 pub struct Store<'a, P> {
     port: &'a P,
     prefix: String,
+    seals: Seals,
+    met_previous: Cell<bool>,
     calls: Cell<u64>,
 }
 
+/// What puts all keys of a ledger into one slot of a cluster.
+const TAG: &str = "{0}";
+
 impl<'a, P: KeyValue> Store<'a, P> {
-    /// The part that belongs to the ledger of that name.
+    /// The part that belongs to the ledger of that name, without a key.
     pub fn new(port: &'a P, ledger: &str) -> Self {
-        Self { port, prefix: format!("kong-cloudtrail:{ledger}:"), calls: Cell::new(0) }
+        Self::sealed(port, ledger, Seals::new(Seal::Unkeyed, None))
+    }
+
+    /// The part that belongs to the ledger of that name, its values sealed.
+    pub fn sealed(port: &'a P, ledger: &str, seals: Seals) -> Self {
+        let prefix = format!("kong-cloudtrail:{ledger}:");
+        Self { port, prefix, seals, met_previous: Cell::new(false), calls: Cell::new(0) }
     }
 
     /// The whole key of `name`.
     pub fn key(&self, name: &str) -> String {
+        format!("{}{TAG}{name}", self.prefix)
+    }
+
+    /// The key at which `name` was before keys had a tag.
+    pub fn untagged_key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
+    }
+
+    /// With what values are authenticated.
+    pub fn seals(&self) -> &Seals {
+        &self.seals
+    }
+
+    /// The value to store at `name` for `body`.
+    pub fn seal(&self, name: &str, mark: Mark, body: &[u8]) -> Vec<u8> {
+        self.seals.current().close(&self.key(name), mark, body)
+    }
+
+    /// The body of the value at `name`.
+    pub fn open<'v>(
+        &self,
+        name: &str,
+        mark: Mark,
+        value: &'v [u8],
+    ) -> Result<&'v [u8], ValueFault> {
+        let (body, by_previous) = self.seals.open(&self.key(name), mark, value)?;
+        self.met_previous.set(self.met_previous.get() || by_previous);
+        Ok(body)
+    }
+
+    /// Whether a value was opened that the previous seal wrote.
+    pub fn met_previous(&self) -> bool {
+        self.met_previous.get()
     }
 
     /// Calls made on the port so far.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use time::OffsetDateTime;
-use time::format_description::well_known::Rfc2822;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use crate::ports::{HttpError, HttpResponse};
 
@@ -21,6 +21,15 @@ pub fn query_value(text: &str) -> impl fmt::Display {
 pub fn date(response: &HttpResponse) -> Option<i64> {
     let date = response.headers().get("date")?.to_str().ok()?;
     OffsetDateTime::parse(date, &Rfc2822).ok().map(OffsetDateTime::unix_timestamp)
+}
+
+/// A time in Unix seconds as RFC 3339 has it, in UTC, without fractions.
+pub fn rfc3339(seconds: i64) -> String {
+    /// 9999-12-31T23:59:59Z, the last time that the form can name.
+    const LAST: i64 = 253_402_300_799;
+    let time = OffsetDateTime::from_unix_timestamp(seconds.clamp(0, LAST));
+    // Between 1970 and 9999 every time has this form.
+    time.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339).unwrap_or_default()
 }
 
 /// `Retry-After`, where it is a number of seconds.

@@ -8,7 +8,7 @@ use std::path::Path;
 use toml::{Table, Value};
 
 /// Every variable with its default; none where Spin must refuse to start without a value.
-const VARIABLES: [(&str, Option<&str>); 36] = [
+const VARIABLES: [(&str, Option<&str>); 39] = [
     ("adopt_lambda_keys", Some("false")),
     ("allow_outbound", Some("https://*.amazonaws.com")),
     ("audit_streams", Some("requests,objects")),
@@ -33,8 +33,11 @@ const VARIABLES: [(&str, Option<&str>); 36] = [
     ("kong_admin_api", None),
     ("kong_admin_path", Some("")),
     ("kong_admin_token", Some("")),
+    ("kong_admin_token_header", Some("Kong-Admin-Token")),
     ("lease_secs", Some("300")),
     ("ledger", Some("default")),
+    ("ledger_key", Some("")),
+    ("ledger_key_previous", Some("")),
     ("log_level", Some("info")),
     ("lookback_secs", Some("3600")),
     ("max_calls_per_sec", Some("90")),
@@ -47,12 +50,14 @@ const VARIABLES: [(&str, Option<&str>); 36] = [
     ("use_fips_endpoint", Some("false")),
 ];
 
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 7] = [
     "aws_access_key_id",
     "aws_container_authorization_token",
     "aws_secret_access_key",
     "aws_session_token",
     "kong_admin_token",
+    "ledger_key",
+    "ledger_key_previous",
 ];
 
 const OUTBOUND_HOSTS: [&str; 9] = [

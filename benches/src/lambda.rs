@@ -80,7 +80,7 @@ pub fn run(config: &Config, mut redis: Connection) -> Result<Value> {
     }
     Ok(json!({
         "wall_us": u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "calls": { "kong": calls.kong, "cloudtrail": calls.cloudtrail, "kv": calls.kv },
+        "calls": { "kong": calls.kong, "destination": calls.cloudtrail, "kv": calls.kv },
     }))
 }
 
@@ -147,9 +147,14 @@ fn events(entries: &[(String, Entry<'_>)], config: &Config, version: &str) -> Ve
         event_source: &config.event_source,
         account: &config.channel.account,
         kong_hostname: &config.kong_admin_api,
-        retention_secs: 0,
-        request_times: &HashMap::new(),
-        fallback_time: 0,
+        rbac_is_off: false,
+        times: event::Times {
+            now: i64::MAX,
+            date: 0,
+            retention_secs: 0,
+            not_before: None,
+            request_times: &HashMap::new(),
+        },
     };
     entries.iter().flat_map(|(_, entry)| event::events(entry, &context)).collect()
 }

@@ -25,6 +25,8 @@ pub struct Item {
     pub parcel: u64,
     /// Its number among them.
     pub number: usize,
+    /// It was in a call whose answer was lost, or did not mention it.
+    pub doubtful: bool,
     json: Vec<u8>,
 }
 
@@ -40,7 +42,7 @@ impl Item {
         json.extend_from_slice(br#","eventDataChecksum":"#);
         write_string(&mut json, &checksum);
         json.push(b'}');
-        Self { id: event.id, parcel, number, json }
+        Self { id: event.id, parcel, number, doubtful: false, json }
     }
 }
 

@@ -91,7 +91,8 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
         self.retries.get()
     }
 
-    /// Events in calls whose answer was lost or did not mention them: CloudTrail may have taken them.
+    /// Events that CloudTrail may have taken without saying so: their bytes may have arrived, and the answer
+    /// was lost or did not mention them.
     pub fn doubtful(&self) -> u64 {
         self.doubtful.get()
     }
@@ -168,13 +169,11 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
                 }
                 Answer::Again { throttled, asked, why, error } => {
                     let handshake_failed = matches!(error, Some(HttpError::Tls(_)));
+                    handshakes += u32::from(handshake_failed);
                     if throttled {
                         self.concurrency.set((self.concurrency.get() / 2).max(1));
-                    } else if handshake_failed {
-                        // Nothing was sent.
-                        handshakes += 1;
-                    } else {
-                        self.doubt(batch.items.len());
+                    } else if error.as_ref().is_none_or(HttpError::may_have_arrived) {
+                        batch.items.iter_mut().for_each(|item| self.doubt(item));
                     }
                     (asked, vec![Undelivered::Pending(why); batch.items.len()], error)
                 }
@@ -225,7 +224,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
         sent: &mut Sent,
     ) -> Vec<Undelivered> {
         let mut left = Vec::new();
-        for item in std::mem::take(&mut batch.items) {
+        for mut item in std::mem::take(&mut batch.items) {
             left.push(match outcomes.remove(&item.id) {
                 Some(EventOutcome::Accepted) => {
                     sent.accepted.push(item);
@@ -242,7 +241,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
                 }
                 Some(EventOutcome::Again(why)) => Undelivered::Failing(why),
                 None => {
-                    self.doubt(1);
+                    self.doubt(&mut item);
                     let why = "CloudTrail's answer does not mention the event";
                     Undelivered::Pending(why.to_owned())
                 }
@@ -252,8 +251,9 @@ impl<'a, P: Http + Clock + Random + Files + Log> CloudTrail<'a, P> {
         left
     }
 
-    fn doubt(&self, events: usize) {
-        self.doubtful.set(self.doubtful.get() + events as u64);
+    fn doubt(&self, item: &mut Item) {
+        let first = !std::mem::replace(&mut item.doubtful, true);
+        self.doubtful.set(self.doubtful.get() + u64::from(first));
     }
 
     /// Waits for this call's turn: at most `max_calls_per_sec`.

@@ -9,11 +9,14 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use http::HeaderName;
+
 use crate::aws::Variant;
 use crate::aws::credentials::Source;
 use crate::cloudtrail::Channel;
 use crate::kong::Stream;
 use crate::log::Level;
+use crate::seal::{Seal, Seals};
 
 use outbound::{AllowEntry, Origin};
 
@@ -46,12 +49,18 @@ pub struct Config {
     pub kong_admin_api: String,
     /// Empty, or with a leading and without a trailing slash.
     pub kong_admin_path: String,
-    /// Sent as `Kong-Admin-Token`.
+    /// Kong's token.
     pub kong_admin_token: Option<Secret>,
+    /// The header that carries it: Kong's `rbac_auth_header`.
+    pub kong_admin_token_header: HeaderName,
     /// `channel_arn`, with what is read from it.
     pub channel: Channel,
     /// Names the ledger in the store.
     pub ledger: String,
+    /// `ledger_key`: what the ledger's values are authenticated with.
+    pub seal: Seal,
+    /// `ledger_key_previous`: what they were authenticated with before.
+    pub previous_seal: Option<Seal>,
     /// `externalId` of the channel's resource policy.
     pub external_id: Option<String>,
     /// `audit_streams`, in the order in which they are shipped.
@@ -60,6 +69,10 @@ pub struct Config {
     pub event_source: String,
     /// `cloudtrail_endpoint`, or the one derived from the channel ARN.
     pub cloudtrail_endpoint: String,
+    /// What a ledger is bound to: the channel, with the endpoint where it is overridden.
+    pub target: String,
+    /// `cloudtrail_endpoint` or `aws_endpoint_url_sts` is set.
+    pub endpoint_overridden: bool,
     /// The first source of AWS credentials that is configured.
     pub credentials: Source,
     /// Entries a page.
@@ -107,6 +120,9 @@ const FULL_SECS: Number = Number("full_secs", 3600, 0..=YEAR);
 const RUN_BUDGET_SECS: Number = Number("run_budget_secs", 3000, 1..=YEAR);
 const LEASE_SECS: Number = Number("lease_secs", 300, 1..=DAY);
 
+/// Fewest characters of `ledger_key`.
+const LEDGER_KEY_CHARS: usize = 32;
+
 /// Seconds: no span here has a use beyond it.
 const YEAR: u32 = 31_536_000;
 const DAY: u32 = 86_400;
@@ -114,6 +130,11 @@ const DAY: u32 = 86_400;
 struct Number(&'static str, u32, RangeInclusive<u32>);
 
 impl Config {
+    /// Whether what goes to Kong can be read on its way.
+    pub fn is_plaintext(&self) -> bool {
+        Origin::parse(&self.kong_admin_api).is_ok_and(|origin| origin.is_plaintext())
+    }
+
     /// Reads the variables through `variable`, which gives `None` for one that is not defined and
     /// an error when their provider fails. An empty value counts as not set.
     pub fn read(
@@ -121,6 +142,17 @@ impl Config {
     ) -> Result<Self, Mistakes> {
         Reader { variable, mistakes: Vec::new() }.read()
     }
+}
+
+/// The ledger's name and what its values are authenticated with, for a program that looks at the store
+/// alone.
+pub fn ledger(
+    variable: impl Fn(&str) -> Result<Option<String>, String>,
+) -> Result<(String, Seals), Mistakes> {
+    let mut reader = Reader { variable, mistakes: Vec::new() };
+    let name = reader.ledger();
+    let seals = Seals::new(reader.seal(), reader.previous_seal());
+    if reader.mistakes.is_empty() { Ok((name, seals)) } else { Err(Mistakes(reader.mistakes)) }
 }
 
 /// An address in a message, unless it holds a user and password.
@@ -140,19 +172,24 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
         let channel = self.channel();
         let variant = self.variant();
         let streams = self.streams();
+        let cloudtrail_endpoint =
+            self.cloudtrail_endpoint(channel.as_ref(), variant, allow_outbound.as_ref());
         let config = Config {
             kong_admin_api: kong,
             kong_admin_path: self.kong_admin_path(),
             kong_admin_token: self.kong_admin_token(),
+            kong_admin_token_header: self.kong_admin_token_header(),
             ledger: self.ledger(),
+            seal: self.seal(),
+            previous_seal: self.previous_seal(),
             external_id: self.external_id(),
             streams,
             event_source: self.event_source(),
-            cloudtrail_endpoint: self.cloudtrail_endpoint(
-                channel.as_ref(),
-                variant,
-                allow_outbound.as_ref(),
-            ),
+            target: self.target(channel.as_ref(), &cloudtrail_endpoint),
+            cloudtrail_endpoint,
+            endpoint_overridden: ["cloudtrail_endpoint", "aws_endpoint_url_sts"]
+                .into_iter()
+                .any(|name| self.set(name).is_some()),
             credentials: self.credentials(channel.as_ref(), variant, allow_outbound.as_ref()),
             page_size: self.number(&PAGE_SIZE),
             max_in_flight: self.number(&MAX_IN_FLIGHT) as usize,
@@ -227,6 +264,46 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
         let token = self.set("kong_admin_token")?;
         self.header_safe("kong_admin_token", Some(&token));
         Some(Secret::new(token))
+    }
+
+    fn kong_admin_token_header(&mut self) -> HeaderName {
+        const DEFAULT: HeaderName = HeaderName::from_static("kong-admin-token");
+        let Some(name) = self.set("kong_admin_token_header") else { return DEFAULT };
+        name.parse().unwrap_or_else(|_| {
+            self.mistake(format!(
+                "kong_admin_token_header {name:?} cannot be the name of an HTTP header: give what rbac_auth_header says in \
+                 kong.conf, or leave it out for Kong-Admin-Token"
+            ));
+            DEFAULT
+        })
+    }
+
+    fn ledger_key(&mut self, name: &str) -> Option<Secret> {
+        let key = self.set(name)?;
+        if key.chars().count() < LEDGER_KEY_CHARS {
+            self.mistake(format!(
+                "{name} is shorter than {LEDGER_KEY_CHARS} characters (the value is not shown): make one with openssl rand \
+                 -hex 32"
+            ));
+        }
+        Some(Secret::new(key))
+    }
+
+    fn seal(&mut self) -> Seal {
+        self.ledger_key("ledger_key").map_or(Seal::Unkeyed, Seal::Keyed)
+    }
+
+    fn previous_seal(&mut self) -> Option<Seal> {
+        let previous = self.set("ledger_key_previous")?;
+        if self.set("ledger_key").is_none() {
+            self.mistake(
+                "ledger_key_previous is set and ledger_key is not: set ledger_key, or leave both out".to_owned(),
+            );
+        }
+        if previous == "unkeyed" {
+            return Some(Seal::Unkeyed);
+        }
+        self.ledger_key("ledger_key_previous").map(Seal::Keyed)
     }
 
     /// What goes into a header must fit there.
@@ -338,6 +415,14 @@ impl<F: Fn(&str) -> Result<Option<String>, String>> Reader<F> {
         const EXAMPLE: &str = "for example https://cloudtrail-data.eu-west-1.amazonaws.com";
         let derived = channel.map(|channel| channel.endpoint(variant));
         self.endpoint("cloudtrail_endpoint", EXAMPLE, derived, allow_outbound)
+    }
+
+    fn target(&mut self, channel: Option<&Channel>, endpoint: &str) -> String {
+        let arn = channel.map(|channel| channel.arn.clone()).unwrap_or_default();
+        match self.set("cloudtrail_endpoint") {
+            Some(_) => format!("{arn} at {endpoint}"),
+            None => arn,
+        }
     }
 
     /// The address in `name`, else the one derived. It must be reachable through the allow list.

@@ -157,15 +157,22 @@ impl Origin {
     /// Whether credentials may be had of it: over TLS, or from this machine and ECS's and EKS's own
     /// addresses, as AWS's SDKs have it.
     pub(super) fn may_give_credentials(&self) -> bool {
-        let address = self.host.trim_matches(['[', ']']).parse::<IpAddr>();
-        self.scheme == Scheme::Https
-            || self.host == "localhost"
-            || address.is_ok_and(|address| {
-                address.is_loopback()
-                    || ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"]
-                        .iter()
-                        .any(|known| known.parse() == Ok(address))
-            })
+        let known = |address| {
+            ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"]
+                .iter()
+                .any(|known| known.parse() == Ok(address))
+        };
+        !self.is_plaintext() || self.address().is_some_and(known)
+    }
+
+    /// Whether others on the way can read what is sent there.
+    pub(super) fn is_plaintext(&self) -> bool {
+        let is_here = self.host == "localhost" || self.address().is_some_and(|it| it.is_loopback());
+        self.scheme == Scheme::Http && !is_here
+    }
+
+    fn address(&self) -> Option<IpAddr> {
+        self.host.trim_matches(['[', ']']).parse().ok()
     }
 
     pub(super) fn parse(value: &str) -> Result<Self, String> {

@@ -4,8 +4,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::Context;
-use super::envelope::{LONG, Placed, shorten};
+use sha2::{Digest, Sha256};
+
+use super::envelope::{Envelope, LONG, Placed, shorten};
 use super::json;
 use super::section::{Member, OTHER_FIELDS, Section};
 use crate::kong::Entry;
@@ -14,11 +15,16 @@ use crate::kong::Entry;
 pub(super) const KONG_HOSTNAME: &str = "konghostname";
 /// Names the fields that the entry lacks although the event fills their place.
 pub(super) const ABSENT_FIELDS: &str = "absentFields";
+/// What `eventTime` was reckoned from, where the entry does not tell it.
+pub(super) const DERIVED_TIME: &str = "derivedTime";
+/// A number to add up: over the same events it comes to the same sum, whatever adds.
+pub(super) const ID_SUM: &str = "idSum";
 /// Names that no field of an entry can have here, since they are taken.
-pub(super) const TAKEN: [&str; 3] = [KONG_HOSTNAME, ABSENT_FIELDS, OTHER_FIELDS];
+pub(super) const TAKEN: [&str; 5] =
+    [KONG_HOSTNAME, ABSENT_FIELDS, DERIVED_TIME, ID_SUM, OTHER_FIELDS];
 
 /// The fields that the mapping names, of both streams.
-const NAMED: [&str; 20] = [
+const NAMED: [&str; 21] = [
     "client_ip",
     "dao_name",
     "entity",
@@ -31,6 +37,7 @@ const NAMED: [&str; 20] = [
     "payload",
     "rbac_user_id",
     "rbac_user_name",
+    "removed_from_entity",
     "removed_from_payload",
     "request_id",
     "request_source",
@@ -43,7 +50,7 @@ const NAMED: [&str; 20] = [
 
 pub(super) fn section<'a>(
     entry: &'a Entry<'a>,
-    context: &'a Context<'a>,
+    envelope: &Envelope<'a>,
     placed: &Placed,
 ) -> Section<'a> {
     let mut section = Section::additional_event_data();
@@ -58,11 +65,22 @@ pub(super) fn section<'a>(
             section.members.push(Member::verbatim(name, value.get(), named));
         }
     }
-    section.members.push(Member::text(KONG_HOSTNAME, shorten(context.kong_hostname.into(), LONG)));
+    let hostname = envelope.context.kong_hostname;
+    section.members.push(Member::text(KONG_HOSTNAME, shorten(hostname.into(), LONG)));
+    section.members.push(Member::json(ID_SUM, id_sum(&envelope.id).to_string()));
+    if let Some(derived) = &envelope.time.derived {
+        section.members.push(Member::json(DERIVED_TIME, derived.clone()));
+    }
     if !placed.absent.is_empty() {
         section.members.push(Member::names(ABSENT_FIELDS, &placed.absent));
     }
     section
+}
+
+/// The first 32 bits of the SHA-256 of an event's id.
+pub(super) fn id_sum(id: &str) -> u32 {
+    let digest = Sha256::digest(id);
+    digest.iter().take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte))
 }
 
 /// Where the last field of each name stands, if any name is there twice: of those the last counts.

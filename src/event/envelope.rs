@@ -5,10 +5,9 @@
 use std::borrow::Cow;
 
 use sha2::{Digest, Sha256};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::json::Object;
+use super::time::EventTime;
 use super::{Context, object, parts, request};
 use crate::kong::{Entry, Stream};
 
@@ -18,9 +17,6 @@ pub(super) const SHORT: usize = 256;
 pub(super) const LONG: usize = 1024;
 /// Stands where CloudTrail requires a text and there is none.
 const UNKNOWN: &str = "unknown";
-/// 9999-12-31T23:59:59Z, the last time that `yyyy-MM-DDTHH:mm:ss` can name.
-const LAST_TIME: i64 = 253_402_300_799;
-
 /// Where the fields of an entry went that `additionalEventData` need not hold.
 #[derive(Default)]
 pub(super) struct Placed {
@@ -36,11 +32,12 @@ pub(super) struct Envelope<'a> {
     pub id: String,
     /// Kong's own id of the entry, as far as there is one.
     pub uid: Cow<'a, str>,
-    context: &'a Context<'a>,
+    pub context: &'a Context<'a>,
+    /// When it happened.
+    pub time: EventTime,
     user_id: Option<Cow<'a, str>>,
     user_name: Option<Cow<'a, str>>,
     event_name: String,
-    event_time: String,
 }
 
 impl<'a> Envelope<'a> {
@@ -58,7 +55,7 @@ impl<'a> Envelope<'a> {
             user_id: user(entry, "rbac_user_id", placed),
             user_name: user(entry, "rbac_user_name", placed),
             event_name: name,
-            event_time: event_time(entry, context, placed),
+            time: event_time(entry, context, placed),
         }
     }
 
@@ -69,12 +66,13 @@ impl<'a> Envelope<'a> {
         let mut identity = event.object("userIdentity");
         identity.text("type", if self.user_id.is_some() { "RBACUser" } else { "Anonymous" });
         identity.text("principalId", self.user_id.as_deref().unwrap_or("anonymous"));
-        if self.user_id.is_none() || self.user_name.is_some() {
+        let not_enforced = self.user_id.is_none() && self.context.rbac_is_off;
+        if not_enforced || self.user_name.is_some() {
             let mut details = identity.object("details");
             if let Some(name) = &self.user_name {
                 details.text("userName", name);
             }
-            if self.user_id.is_none() {
+            if not_enforced {
                 details.text("rbac", "not enforced");
             }
             details.close();
@@ -82,7 +80,7 @@ impl<'a> Envelope<'a> {
         identity.close();
         event.text("eventSource", required(self.context.event_source, LONG));
         event.text("eventName", required(&self.event_name, LONG));
-        event.text("eventTime", &self.event_time);
+        event.text("eventTime", &self.time.text());
         event.text("UID", uid);
         event.text("recipientAccountId", self.context.account);
         event
@@ -129,27 +127,15 @@ fn user<'a>(entry: &Entry<'a>, field: &'static str, placed: &mut Placed) -> Opti
     Some(shorten(text, LONG))
 }
 
-fn event_time(entry: &Entry<'_>, context: &Context<'_>, placed: &mut Placed) -> String {
+fn event_time(entry: &Entry<'_>, context: &Context<'_>, placed: &mut Placed) -> EventTime {
     const FIELD: &str = "request_timestamp";
-    let seconds = time_of(entry, context).clamp(0, LAST_TIME);
+    let time = EventTime::of(entry, &context.times);
     match entry.get(FIELD) {
         None => placed.absent.push(FIELD),
-        Some(value) if value.get() == seconds.to_string() => placed.elsewhere.push(FIELD),
+        Some(value) if value.get() == time.seconds.to_string() => placed.elsewhere.push(FIELD),
         Some(_) => {}
     }
-    let time = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-    // Between 1970 and 9999 every time has this form.
-    time.format(&Rfc3339).unwrap_or_default()
-}
-
-fn time_of(entry: &Entry<'_>, context: &Context<'_>) -> i64 {
-    let of_request = || context.request_times.get(entry.text("request_id")?.as_ref()).copied();
-    let of_expiry = || entry.expire()?.checked_sub(context.retention_secs);
-    entry
-        .request_timestamp()
-        .or_else(of_request)
-        .or_else(of_expiry)
-        .unwrap_or(context.fallback_time)
+    time
 }
 
 /// `text` up to `limit` bytes, whole characters.

@@ -2,6 +2,7 @@
 //!
 //! In the order in which an entry meets them:
 //!
+//! - `time`: when it happened, and from what that was reckoned;
 //! - `envelope`: who, what and when, the ids, and the schema's limits on strings;
 //! - `request` and `object`: what only an entry of that stream has;
 //! - `document`: a payload or an entity, spread for queries;
@@ -15,8 +16,6 @@
 //! A value is either told exactly in the place that the mapping gives it, or stands verbatim in
 //! `additionalEventData`; what is too large is split. `docs/event-mapping.md` is the mapping.
 
-use std::collections::HashMap;
-
 use crate::kong::{Entry, Stream};
 
 mod additional;
@@ -28,6 +27,9 @@ mod parts;
 pub mod rebuild;
 mod request;
 mod section;
+mod time;
+
+pub use time::Times;
 
 use envelope::{Envelope, Placed};
 use parts::Parts;
@@ -43,13 +45,10 @@ pub struct Context<'a> {
     pub account: &'a str,
     /// `kong_admin_api` as configured, without user and password.
     pub kong_hostname: &'a str,
-    /// How long Kong keeps entries, in seconds: `expire` less this is the time of an object entry
-    /// that tells no other.
-    pub retention_secs: i64,
-    /// `request_timestamp` by `request_id`, for the object entries of a Kong that gives them none.
-    pub request_times: &'a HashMap<String, i64>,
-    /// Unix seconds for an entry that tells no time at all.
-    pub fallback_time: i64,
+    /// `GET /` says that RBAC is off.
+    pub rbac_is_off: bool,
+    /// What its time is reckoned from, where it tells none.
+    pub times: Times<'a>,
 }
 
 /// One element of a PutAuditEvents call.
@@ -68,24 +67,29 @@ pub fn events(entry: &Entry<'_>, context: &Context<'_>) -> Vec<Event> {
     let mut parts = Parts::default();
     let envelope = Envelope::new(entry, context, &mut placed);
 
+    // What is placed elsewhere must be known before the other fields are listed.
+    let (parameters, elements) = match entry.stream {
+        Stream::Requests => (request::request_parameters(entry, &mut placed), None),
+        Stream::Objects => {
+            let elements = object::response_elements(entry, &mut placed);
+            (object::request_parameters(entry), Some(elements))
+        }
+    };
     let mut data = String::with_capacity(4096);
     let mut event = envelope.open(&mut data, &envelope.uid);
-    match entry.stream {
-        Stream::Requests => {
-            request::request_parameters(entry, &mut placed).write(&mut event, &mut parts);
-            if let Some(code) = request::error_code(entry) {
-                event.text("errorCode", &code);
-            }
-            if let Some(address) = request::source_ip_address(entry, &mut placed) {
-                event.text("sourceIPAddress", &address);
-            }
+    if entry.stream == Stream::Requests {
+        if let Some(code) = request::error_code(entry) {
+            event.text("errorCode", &code);
         }
-        Stream::Objects => {
-            object::request_parameters(entry).write(&mut event, &mut parts);
-            object::response_elements(entry, &mut placed).write(&mut event, &mut parts);
+        if let Some(address) = request::source_ip_address(entry, &mut placed) {
+            event.text("sourceIPAddress", &address);
         }
     }
-    additional::section(entry, context, &placed).write(&mut event, &mut parts);
+    additional::section(entry, &envelope, &placed).write(&mut event, &mut parts);
+    parameters.write(&mut event, &mut parts);
+    if let Some(elements) = elements {
+        elements.write(&mut event, &mut parts);
+    }
     event.close();
 
     let mut events = parts.events(&envelope);

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use super::Event;
+use super::additional::{ID_SUM, id_sum};
 use super::envelope::Envelope;
 use super::json::{self, Shape};
 use super::section::{REQUEST_PARAMETERS_LIMIT, Value};
@@ -65,6 +66,9 @@ impl<'a> Parts<'a> {
                 start = end;
                 let mut data = String::with_capacity(slice.len() + slice.len() / 4 + 1024);
                 let mut event = envelope.open(&mut data, &id);
+                let mut additional = event.object("additionalEventData");
+                additional.json(ID_SUM, &id_sum(&id).to_string());
+                additional.close();
                 let mut parameters = event.object("requestParameters");
                 let mut part = parameters.object("part");
                 part.text("of", &envelope.id);

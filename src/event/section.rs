@@ -45,6 +45,11 @@ impl<'a> Member<'a> {
         Self { name: name.into(), value: Value::Text(text.into()), apart: false, named: true }
     }
 
+    /// JSON of ours.
+    pub fn json(name: &'static str, json: String) -> Self {
+        Self { name: name.into(), value: Value::Json(json.into()), apart: false, named: true }
+    }
+
     /// A list of names.
     pub fn names(name: &'static str, names: &[&str]) -> Self {
         let mut list = String::new();
@@ -53,7 +58,7 @@ impl<'a> Member<'a> {
             json::string(&mut list, name);
         }
         list.push(']');
-        Self { name: name.into(), value: Value::Json(list.into()), apart: false, named: true }
+        Self::json(name, list)
     }
 
     /// A field of the entry, verbatim.

@@ -9,11 +9,11 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::{Entry, KongError, Stream, Version, Window, text};
+use super::{Entry, Fields, KongError, Stream, Version, Window, text};
 use crate::config::Config;
 use crate::ports::{Clock, Ends, Http, HttpError, HttpLimits, HttpResponse, Random};
 use crate::retry::Retry;
-use crate::wire::{HANDSHAKES, date, query_value, retry_after};
+use crate::wire::{HANDSHAKES, date, query_value, retry_after, rfc3339};
 
 /// Largest page, in bytes; of a larger one, half as many entries are asked for.
 const MAX_PAGE: usize = 16 * 1024 * 1024;
@@ -29,8 +29,36 @@ pub struct Kong<'a, P> {
     config: &'a Config,
     deadline: Duration,
     page_size: Cell<u32>,
+    dates: Cell<Dates>,
+    tried_other_dates: Cell<bool>,
     calls: Cell<u64>,
     retries: Cell<u64>,
+}
+
+/// How a time is written in `before` and `after`. All descriptions of Kong's API take RFC 3339, those up to
+/// 3.9 Unix seconds too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dates {
+    Rfc3339,
+    UnixSeconds,
+}
+
+impl Dates {
+    fn write(self, seconds: i64) -> String {
+        // Kong refuses negative times, and has nothing from before 1970.
+        let seconds = seconds.max(0);
+        match self {
+            Self::Rfc3339 => rfc3339(seconds),
+            Self::UnixSeconds => seconds.to_string(),
+        }
+    }
+
+    const fn other(self) -> Self {
+        match self {
+            Self::Rfc3339 => Self::UnixSeconds,
+            Self::UnixSeconds => Self::Rfc3339,
+        }
+    }
 }
 
 /// What `GET /` tells.
@@ -44,6 +72,8 @@ pub struct About {
     pub record_ttl: Option<i64>,
     /// Ignore settings in force that hide entries, as `name = value`.
     pub hides: Vec<String>,
+    /// `enforce_rbac` is shown, and off.
+    pub rbac_is_off: bool,
 }
 
 /// One page of a stream: its bytes, and where in them each entry stands.
@@ -52,16 +82,16 @@ pub struct Page {
     path: String,
     entries: Vec<Range<usize>>,
     offset: Option<String>,
-    full: bool,
+    date: Option<i64>,
     left_out: Option<String>,
 }
 
 impl Page {
-    fn read(path: &str, size: u32, body: String) -> Result<Self, KongError> {
+    fn read(path: &str, body: String) -> Result<Self, KongError> {
         #[derive(Deserialize)]
         struct Body<'p> {
             #[serde(borrow)]
-            data: Option<Vec<&'p RawValue>>,
+            data: &'p RawValue,
             #[serde(borrow, default)]
             offset: Option<&'p RawValue>,
             #[serde(borrow, default)]
@@ -76,7 +106,7 @@ impl Page {
             }
             malformed(format!("the page is not whole JSON ({error})"))
         })?;
-        let entries = parsed.data.ok_or_else(no_list)?;
+        let entries = elements(parsed.data).ok_or_else(no_list)?;
         if let Some(stray) = entries.iter().find(|raw| !raw.get().starts_with('{')) {
             let shown: String = stray.get().chars().take(40).collect();
             return Err(malformed(format!("an element of the page's data is no entry: {shown}")));
@@ -92,8 +122,7 @@ impl Page {
             from..from + raw.get().len()
         };
         let entries: Vec<_> = entries.into_iter().map(range).collect();
-        let full = offset.is_some() || entries.len() >= size as usize;
-        Ok(Self { path: path.to_owned(), entries, offset, full, body, left_out: None })
+        Ok(Self { path: path.to_owned(), entries, offset, body, date: None, left_out: None })
     }
 
     /// The page of a single entry that is too large to be read, from its two ends: where the next
@@ -106,7 +135,7 @@ impl Page {
         // The last bracket from which on all is as a page ends: others stand in strings.
         let mut page = end.rmatch_indices(']').find_map(|(at, _)| {
             let skeleton = format!("{}{}", &start[..=list], &end[at..]);
-            Self::read(path, 1, skeleton).ok()
+            Self::read(path, skeleton).ok()
         })?;
         // Quotes within strings are escaped, so this is a member, be it at the entry's own level.
         let id = [&start[list..], &end].into_iter().find_map(|text| {
@@ -114,7 +143,6 @@ impl Page {
             let (_, value) = text.split_once(&member)?;
             value.split_once('"').map(|(id, _)| id.to_owned())
         });
-        page.full = true;
         page.left_out = Some(id.unwrap_or_else(|| "of unknown id".to_owned()));
         Some(page)
     }
@@ -133,9 +161,9 @@ impl Page {
         })
     }
 
-    /// Whether there may be more entries than this page has.
-    pub fn is_full(&self) -> bool {
-        self.full
+    /// Kong's clock when it gave the page, in Unix seconds.
+    pub fn date(&self) -> Option<i64> {
+        self.date
     }
 
     /// Whether no page comes after it.
@@ -157,8 +185,16 @@ impl Page {
 impl<'a, P: Http + Clock + Random> Kong<'a, P> {
     /// A client whose tries end at `deadline` on the clock that never goes back.
     pub fn new(port: &'a P, config: &'a Config, deadline: Duration) -> Self {
-        let page_size = Cell::new(config.page_size);
-        Self { port, config, deadline, page_size, calls: Cell::new(0), retries: Cell::new(0) }
+        Self {
+            port,
+            config,
+            deadline,
+            page_size: Cell::new(config.page_size),
+            dates: Cell::new(Dates::Rfc3339),
+            tried_other_dates: Cell::new(false),
+            calls: Cell::new(0),
+            retries: Cell::new(0),
+        }
     }
 
     /// Calls made so far, tries included.
@@ -177,7 +213,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         struct Root {
             version: String,
             #[serde(default)]
-            configuration: serde_json::Map<String, serde_json::Value>,
+            configuration: serde_json::Value,
         }
         let mut now = None;
         let root = self
@@ -193,12 +229,31 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         if !version.is_enterprise() {
             return Err(KongError::NotEnterprise { version: root.version });
         }
-        if root.configuration.get("audit_log").is_some_and(is_off) {
+        let shown = Settings(root.configuration);
+        if shown.is_off("audit_log") {
             return Err(KongError::AuditLogOff);
         }
-        let record_ttl = root.configuration.get("audit_log_record_ttl").and_then(whole_number);
-        let hides = hiding_settings(&root.configuration);
-        Ok(About { version, now, record_ttl, hides })
+        for (name, value) in [("database", "off"), ("role", "data_plane")] {
+            if shown.text(name) == Some(value) {
+                return Err(KongError::NoDatabase { setting: format!("{name} = {value}") });
+            }
+        }
+        Ok(About {
+            version,
+            now,
+            record_ttl: shown.seconds("audit_log_record_ttl"),
+            hides: shown.hiding(),
+            rbac_is_off: shown.is_off("enforce_rbac"),
+        })
+    }
+
+    /// Writes times in the other way from now on; false when that was tried before.
+    pub fn try_other_dates(&self) -> bool {
+        if self.tried_other_dates.replace(true) {
+            return false;
+        }
+        self.dates.set(self.dates.get().other());
+        true
     }
 
     /// One page of `stream` within `window`, of half as many entries where one is too large, and
@@ -215,6 +270,13 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
             match self.page_of(size, stream, window, offset).await {
                 Err(KongError::Http(HttpError::TooLarge(_))) if size > 1 => {
                     self.page_size.set(size / 2);
+                    self.retries.set(self.retries.get() + 1);
+                }
+                Err(error @ KongError::Status { status: 400, .. }) if window.is_bounded() => {
+                    if !self.try_other_dates() {
+                        self.dates.set(Dates::Rfc3339);
+                        return Err(error);
+                    }
                     self.retries.set(self.retries.get() + 1);
                 }
                 page => {
@@ -235,8 +297,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         let mut path = format!("/audit/{}?size={size}", stream.name());
         for (name, bound) in [("after", window.after), ("before", window.before)] {
             if let Some(bound) = bound {
-                // Kong refuses negative times, and has nothing from before 1970.
-                let _ = write!(path, "&{name}={}", bound.max(0));
+                let _ = write!(path, "&{name}={}", query_value(&self.dates.get().write(bound)));
             }
         }
         if let Some(offset) = offset {
@@ -245,7 +306,9 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         let (max_body, keep_ends) = if size == 1 { (MAX_ENTRY, KEPT_ENDS) } else { (MAX_PAGE, 0) };
         let page = self
             .tried(&path, max_body, keep_ends, |response| {
-                Page::read(&path, size, body_text(&path, response)?)
+                let date = date(&response);
+                let page = Page::read(&path, body_text(&path, response)?)?;
+                Ok(Page { date, ..page })
             })
             .await;
         match page {
@@ -296,9 +359,11 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
     ) -> Result<HttpResponse, KongError> {
         self.calls.set(self.calls.get() + 1);
         let url = format!("{}{}{path}", self.config.kong_admin_api, self.config.kong_admin_path);
-        let mut request = http::Request::get(url).header("accept", "application/json");
+        let mut request = http::Request::get(url)
+            .header("accept", "application/json")
+            .header("accept-encoding", "identity");
         if let Some(token) = &self.config.kong_admin_token {
-            request = request.header("kong-admin-token", token.expose());
+            request = request.header(&self.config.kong_admin_token_header, token.expose());
         }
         let invalid = |error: http::Error| KongError::Http(HttpError::Invalid(error.to_string()));
         let request = request.body(Vec::new()).map_err(invalid)?;
@@ -337,43 +402,71 @@ fn nginx_error(page: &[u8]) -> Option<KongError> {
 }
 
 fn body_text(path: &str, response: HttpResponse) -> Result<String, KongError> {
-    String::from_utf8(response.into_body())
-        .map_err(|_| malformed(path, "the answer is not UTF-8".to_owned()))
+    const BYTE_ORDER_MARK: &str = "\u{feff}";
+    let mut text = String::from_utf8(response.into_body())
+        .map_err(|_| malformed(path, "the answer is not UTF-8".to_owned()))?;
+    if text.starts_with(BYTE_ORDER_MARK) {
+        text.drain(..BYTE_ORDER_MARK.len());
+    }
+    Ok(text)
+}
+
+/// The elements of a list. Lua has one type for lists and maps, so an empty list may be written `{}` or
+/// null.
+fn elements(list: &RawValue) -> Option<Vec<&RawValue>> {
+    match list.get().as_bytes().first() {
+        Some(b'[') => serde_json::from_str(list.get()).ok(),
+        Some(b'{') => {
+            let Fields(members) = serde_json::from_str(list.get()).ok()?;
+            members.is_empty().then(Vec::new)
+        }
+        _ => (list.get() == "null").then(Vec::new),
+    }
 }
 
 fn malformed(path: &str, why: String) -> KongError {
     KongError::Malformed { path: path.to_owned(), why }
 }
 
-fn is_off(value: &serde_json::Value) -> bool {
-    matches!(value, serde_json::Value::Bool(false)) || value.as_str() == Some("off")
-}
+/// Kong's settings, as `GET /` shows them: none where it writes an empty list for them, or hides them.
+struct Settings(serde_json::Value);
 
-fn whole_number(value: &serde_json::Value) -> Option<i64> {
-    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok()).filter(|seconds| *seconds > 0)
-}
+impl Settings {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
 
-/// Ignore settings that are not empty, but for the paths of the audit log's own readers.
-fn hiding_settings(configuration: &serde_json::Map<String, serde_json::Value>) -> Vec<String> {
-    const READERS: [&str; 3] = ["^/$", "^/audit/requests", "^/audit/objects"];
-    ["audit_log_ignore_paths", "audit_log_ignore_methods", "audit_log_ignore_tables"]
-        .into_iter()
-        .filter_map(|name| {
-            let value = configuration.get(name)?;
-            let listed: Vec<&str> = match value {
-                serde_json::Value::Array(items) => {
-                    items.iter().filter_map(|item| item.as_str()).collect()
-                }
-                serde_json::Value::String(text) => text.split(',').map(str::trim).collect(),
-                _ => return None,
-            };
-            let hiding: Vec<&str> = listed
-                .into_iter()
-                .filter(|item| !item.is_empty() && !READERS.contains(item))
-                .collect();
-            (!hiding.is_empty()).then(|| format!("{name} = {}", hiding.join(",")))
-        })
-        .collect()
+    fn is_off(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&serde_json::Value::Bool(false)) || self.text(name) == Some("off")
+    }
+
+    fn seconds(&self, name: &str) -> Option<i64> {
+        let value = self.0.get(name)?;
+        let seconds = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
+        seconds.filter(|seconds| *seconds > 0)
+    }
+
+    /// Ignore settings that are not empty, but for the paths of the audit log's own readers.
+    fn hiding(&self) -> Vec<String> {
+        const READERS: [&str; 3] = ["^/$", "^/audit/requests", "^/audit/objects"];
+        ["audit_log_ignore_paths", "audit_log_ignore_methods", "audit_log_ignore_tables"]
+            .into_iter()
+            .filter_map(|name| {
+                let listed: Vec<&str> = match self.0.get(name)? {
+                    serde_json::Value::Array(items) => {
+                        items.iter().filter_map(|item| item.as_str()).collect()
+                    }
+                    serde_json::Value::String(text) => text.split(',').map(str::trim).collect(),
+                    _ => return None,
+                };
+                let hiding: Vec<&str> = listed
+                    .into_iter()
+                    .filter(|item| !item.is_empty() && !READERS.contains(item))
+                    .collect();
+                (!hiding.is_empty()).then(|| format!("{name} = {}", hiding.join(",")))
+            })
+            .collect()
+    }
 }
 
 #[cfg(test)]
@@ -403,7 +496,6 @@ mod tests {
             let page = cut(start, end).unwrap();
             assert_eq!((page.left_out(), page.offset.as_deref()), (Some("a"), Some("o]")), "{end}");
             assert_eq!(page.entries(Stream::Requests).count(), 0);
-            assert!(page.is_full());
         }
         let last = cut(r#"{"data":[{"payload":"\"request_id\":\"b\""#, r#"x"}],"next":null}"#);
         let last = last.unwrap();
@@ -412,7 +504,7 @@ mod tests {
 
     #[test]
     fn what_is_no_page_is_told_without_what_it_says() {
-        let why = |body: &str| match Page::read("/audit/requests", 10, body.to_owned()) {
+        let why = |body: &str| match Page::read("/audit/requests", body.to_owned()) {
             Err(KongError::Malformed { why, .. }) => why,
             _ => panic!("{body} is a page"),
         };

@@ -37,6 +37,9 @@ impl Stream {
     }
 }
 
+/// From here on a `request_timestamp` is in milliseconds: in seconds it would be of the year 5138.
+const MILLISECONDS: i64 = 100_000_000_000;
+
 /// An entry: its fields in Kong's order, each value as the bytes that Kong sent.
 #[derive(Clone, Debug)]
 pub struct Entry<'a> {
@@ -68,31 +71,38 @@ impl<'a> Entry<'a> {
         self.text(self.stream.id_field()).filter(|id| !id.is_empty())
     }
 
-    /// `request_timestamp` in Unix seconds, also when it is a fraction or a number in text.
-    pub fn request_timestamp(&self) -> Option<i64> {
-        number(self.get("request_timestamp")?)
+    /// When the entry was written, in Unix seconds, by its `request_timestamp`: a number, a fraction or a
+    /// number in text, and in milliseconds from 10^11 on, as Kong 0.34 gave it. Up to 1 it tells no time: an
+    /// upgrade gives 1 to the rows that were there before the column was.
+    pub fn own_time(&self) -> Option<i64> {
+        let time = number(self.get("request_timestamp")?).filter(|time| *time > 1)?;
+        Some(if time >= MILLISECONDS { time.div_euclid(1000) } else { time })
     }
 
-    /// `request_timestamp` in Unix seconds where it is a whole number, as Kong sends it: the time
-    /// by which Kong's own filters go.
-    pub fn exact_timestamp(&self) -> Option<i64> {
+    /// `request_timestamp` where it is a whole number, as it stands in Kong's database: Kong's own filters
+    /// go by it.
+    pub fn stamp(&self) -> Option<i64> {
         self.get("request_timestamp")?.get().parse().ok()
     }
 
+    /// The stamp, where it is a time in seconds, as all Kongs with filters write it.
+    pub fn exact_time(&self) -> Option<i64> {
+        self.stamp().filter(|stamp| (2..MILLISECONDS).contains(stamp))
+    }
+
     /// Whether there is a `request_timestamp`, whatever it says.
-    pub fn tells_time(&self) -> bool {
+    pub fn has_stamp(&self) -> bool {
         self.get("request_timestamp").is_some_and(|value| value.get() != "null")
     }
 
-    /// `expire`, which Kong gives in milliseconds, in Unix seconds.
+    /// `expire`, which Kong 0.34 gave in milliseconds, in Unix seconds.
     pub fn expire(&self) -> Option<i64> {
         number(self.get("expire")?).map(|milliseconds| milliseconds.div_euclid(1000))
     }
 
-    /// The time by which the ledger files the entry, in Unix seconds. It comes from the entry's
-    /// own bytes alone, so that it never moves: `request_timestamp`, else `expire`, else 0.
-    pub fn ledger_time(&self) -> i64 {
-        self.request_timestamp().or_else(|| self.expire()).unwrap_or(0)
+    /// Seconds until Kong deletes the entry; none where it keeps entries for ever.
+    pub fn ttl(&self) -> Option<i64> {
+        number(self.get("ttl")?)
     }
 
     /// The entry as JSON with its keys sorted at every depth, without `ttl` (which falls as time
@@ -118,7 +128,7 @@ pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Whole seconds or milliseconds out of a JSON number, or a number in text.
+/// A whole number out of a JSON number, or a number in text.
 fn number(value: &RawValue) -> Option<i64> {
     let text = text(value).unwrap_or(Cow::Borrowed(value.get()));
     let text = text.trim();

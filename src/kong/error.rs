@@ -25,6 +25,11 @@ pub enum KongError {
     },
     /// `GET /` shows `audit_log` off.
     AuditLogOff,
+    /// `GET /` shows a node that has no database, and so no audit log.
+    NoDatabase {
+        /// The setting that says so, as `name = value`.
+        setting: String,
+    },
     /// 404 on an audit path.
     NoAuditLog {
         /// That path.
@@ -129,6 +134,11 @@ impl fmt::Display for KongError {
                 f,
                 "Kong keeps no audit log: set audit_log = on in kong.conf (KONG_AUDIT_LOG=on) on the control plane and \
                  restart it"
+            ),
+            Self::NoDatabase { setting } => write!(
+                f,
+                "this Kong has no database ({setting}), and so no audit log: give the Admin API of the control plane in \
+                 kong_admin_api"
             ),
             Self::NoAuditLog { path } => write!(
                 f,

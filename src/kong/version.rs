@@ -39,12 +39,6 @@ impl Version {
         self.parts == 4 || self.text.contains("enterprise")
     }
 
-    /// Whether further pages can be had of a filtered stream: before 3.9.0.0 they were wrong, and the
-    /// changelog does not say how.
-    pub fn pages_filtered(&self) -> bool {
-        self.numbers >= [3, 9, 0, 0]
-    }
-
     /// Whether `before` and `after` filter the audit log; older Kong ignores them.
     pub fn has_time_filters(&self) -> bool {
         let line = |version: &[u32; 4]| (version[0], version[1]);

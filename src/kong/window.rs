@@ -15,13 +15,21 @@ pub struct Window {
 
 impl Window {
     /// Whether Kong may give the entry where it is asked for this window. One without a time is, as SQL has
-    /// it, in none; on one whose time is not what Kong sends today, nobody can rule.
+    /// it, in none that has a bound; on one whose time is not in seconds, nobody can rule.
     pub fn may_hold(&self, entry: &Entry<'_>) -> bool {
-        let Some(time) = entry.exact_timestamp() else {
-            return *self == Self::default() || entry.tells_time();
+        let Some(stamp) = entry.stamp() else {
+            return !self.is_bounded() || entry.has_stamp();
         };
-        self.after.is_none_or(|after| time >= after)
-            && self.before.is_none_or(|before| time < before)
+        if entry.exact_time().is_none() && stamp > 1 {
+            return true;
+        }
+        self.after.is_none_or(|after| stamp >= after)
+            && self.before.is_none_or(|before| stamp < before)
+    }
+
+    /// Whether times are asked for at all.
+    pub fn is_bounded(&self) -> bool {
+        *self != Self::default()
     }
 
     /// What of it lies before `border`, and the rest; all of it where nothing lies behind.
@@ -31,16 +39,6 @@ impl Window {
         }
         let border = Some(border);
         (Self { before: border, ..self }, Some(Self { after: border, ..self }))
-    }
-
-    /// The window in two, the older half first; none when it is unbounded or a single second.
-    pub fn halves(&self) -> Option<(Self, Self)> {
-        let (after, before) = (self.after?, self.before?);
-        let middle = after + (before - after) / 2;
-        (after < middle && middle < before).then_some((
-            Self { after: Some(after), before: Some(middle) },
-            Self { after: Some(middle), before: Some(before) },
-        ))
     }
 }
 
@@ -71,7 +69,7 @@ impl Mode {
 pub enum Filters {
     /// Everything only: Kong ignores `after` and `before`.
     Ignored,
-    /// Windows; but some entries may be in none, or not all of what is in one can be had.
+    /// Windows; but rows without a time are in none.
     Partial,
     /// Windows that make up everything.
     Complete,
@@ -80,12 +78,10 @@ pub enum Filters {
 impl Filters {
     /// Rows of objects that Kong wrote before it gave them a time are, as SQL has it, in no window.
     pub fn of(stream: Stream, version: &Version) -> Self {
-        if !version.has_time_filters() {
-            Self::Ignored
-        } else if stream == Stream::Requests && version.pages_filtered() {
-            Self::Complete
-        } else {
-            Self::Partial
+        match stream {
+            _ if !version.has_time_filters() => Self::Ignored,
+            Stream::Requests => Self::Complete,
+            Stream::Objects => Self::Partial,
         }
     }
 }
@@ -113,7 +109,7 @@ impl Plan {
 
     /// Whether how far earlier runs came does not count.
     pub fn begins_anew(&self) -> bool {
-        self.mode == Mode::Reconcile && (self.window.is_none() || self.is_whole())
+        self.mode == Mode::Reconcile && self.is_whole()
     }
 
     /// Whether the window is all of time.
@@ -126,8 +122,8 @@ impl Plan {
 ///
 /// An incremental window ends with the second after `now`, so that what Kong has written by now is
 /// in it; what is still being written in that second is left to the overlap of the next run.
-/// Everything is read by windows where they make it up, since they are read oldest first and each of
-/// them is progress; else by a sweep.
+/// Everything is read by windows where Kong filters, since they are read oldest first and each of them is
+/// progress. A sweep follows where rows may be in no window.
 pub fn plan(config: &Config, head: &StreamHead, filters: Filters, now: i64) -> Plan {
     let due = |last: Option<i64>, every: i64| {
         last.is_none_or(|last| now < last || now.saturating_sub(last) >= every)
@@ -135,16 +131,12 @@ pub fn plan(config: &Config, head: &StreamHead, filters: Filters, now: i64) -> P
     let nothing =
         Plan { mode: Mode::Full, window: None, sweep: false, late_before: None, looks_back: true };
     if filters == Filters::Ignored {
-        let sweep = head.incomplete
-            || head.crowded.is_some()
-            || head.sweep.is_some()
-            || due(head.reconciled, config.full_secs);
+        let sweep =
+            head.incomplete || head.sweep.is_some() || due(head.reconciled, config.full_secs);
         return Plan { sweep, ..nothing };
     }
-    let everything = match filters {
-        Filters::Complete => Plan { window: Some(Window::default()), ..nothing },
-        _ => Plan { sweep: true, ..nothing },
-    };
+    let sweep = filters == Filters::Partial;
+    let everything = Plan { window: Some(Window::default()), sweep, ..nothing };
     let Some(watermark) = head.watermark else {
         return Plan { mode: Mode::Incremental, ..everything };
     };
@@ -164,10 +156,11 @@ pub fn plan(config: &Config, head: &StreamHead, filters: Filters, now: i64) -> P
     let sweep = head.sweep.is_some()
         || head.reconciled.is_none()
         || head.without_filters
-        || head.crowded.is_some()
         || (config.reconcile_secs > 0 && due(head.reconciled, config.reconcile_secs));
     if sweep {
-        return Plan { mode: Mode::Reconcile, window, sweep, late_before: Some(after), looks_back };
+        // Until all was compared once, nothing is late.
+        let late_before = head.reconciled.map(|_| after);
+        return Plan { mode: Mode::Reconcile, window, sweep, late_before, looks_back };
     }
     Plan { mode: Mode::Incremental, window, looks_back, ..nothing }
 }
@@ -216,8 +209,8 @@ mod tests {
         assert_eq!((complete.mode, complete.sweep), (Mode::Incremental, false));
         assert!(complete.is_whole() && complete.late_before.is_none());
         let partial = first(Filters::Partial);
-        assert_eq!((partial.mode, partial.window), (Mode::Incremental, None));
-        assert!(partial.sweep && partial.late_before.is_none());
+        assert_eq!((partial.mode, partial.sweep), (Mode::Incremental, true));
+        assert!(partial.is_whole() && partial.late_before.is_none());
     }
 
     #[test]
@@ -261,7 +254,8 @@ mod tests {
         assert_eq!((complete.mode, complete.sweep), (Mode::Reconcile, false));
         assert!(complete.is_whole());
         let partial = plan(&off, &ahead, Filters::Partial, NOW);
-        assert_eq!((partial.mode, partial.window, partial.sweep), (Mode::Reconcile, None, true));
+        assert_eq!((partial.mode, partial.sweep), (Mode::Reconcile, true));
+        assert!(partial.is_whole());
         assert!(complete.begins_anew() && partial.begins_anew() && !due.begins_anew());
     }
 
@@ -280,17 +274,6 @@ mod tests {
         let head = StreamHead { without_filters: true, ..head(NOW - 300, NOW - 300, NOW - 300) };
         assert_eq!(plan(&off, &head, Filters::Complete, NOW).mode, Mode::Reconcile);
         assert!(!plan(&off, &head, Filters::Ignored, NOW).sweep);
-    }
-
-    #[test]
-    fn everything_is_compared_after_a_second_with_more_than_a_page_of_an_older_kong() {
-        let off = config(&[("reconcile_secs", "0")]);
-        let head = StreamHead { crowded: Some(NOW - 300), ..head(NOW - 300, NOW - 300, NOW - 300) };
-        for filters in [Filters::Partial, Filters::Complete] {
-            let plan = plan(&off, &head, filters, NOW);
-            assert_eq!((plan.mode, plan.sweep), (Mode::Reconcile, true));
-        }
-        assert!(plan(&off, &head, Filters::Ignored, NOW).sweep);
     }
 
     #[test]
@@ -317,15 +300,5 @@ mod tests {
         assert_eq!(second, Window { after: Some(100), before: Some(200) });
         assert_eq!(last, Some(Window { after: Some(200), before: None }));
         assert_eq!(since(100).split_at(NOW + 1), (since(100), None));
-    }
-
-    #[test]
-    fn a_window_is_cut_in_two_that_make_it_up() {
-        let whole = Window { after: Some(100), before: Some(111) };
-        let (older, newer) = whole.halves().unwrap();
-        assert_eq!((older.after, newer.before), (whole.after, whole.before));
-        assert_eq!(older.before, newer.after);
-        assert_eq!(Window { after: Some(100), before: Some(101) }.halves(), None);
-        assert_eq!(Window::default().halves(), None);
     }
 }

@@ -12,16 +12,16 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::LedgerError;
-use super::sealed::{self, HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
+use super::{IndexState, LedgerError};
 use crate::kong::Stream;
 use crate::ports::KeyValue;
+use crate::seal::{self, HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 use crate::store::Store;
 
 /// The index's name in the store.
 pub const INDEX: &str = "dead-letters";
-const INDEX_MARK: Mark = *b"kdi1";
-const CHUNK_MARK: Mark = *b"kdl1";
+const INDEX_MARK: Mark = *b"kdi2";
+const CHUNK_MARK: Mark = *b"kdl2";
 
 /// Of how many failing events the index remembers since when. Those beyond are taken up as others
 /// leave.
@@ -60,6 +60,8 @@ struct Label {
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Index {
+    /// Rises with each write.
+    generation: u64,
     next: u64,
     chunks: Vec<Chunk>,
     /// Since when, in Unix seconds, by event id.
@@ -84,22 +86,20 @@ pub struct DeadLetters<'a, P> {
     index: Index,
     added: Vec<DeadLetter>,
     changed: bool,
-    has_index: bool,
     lost: Vec<String>,
 }
 
 impl<'a, P: KeyValue> DeadLetters<'a, P> {
     /// Reads the index.
     pub fn load(store: &'a Store<'a, P>) -> Result<Self, LedgerError> {
-        let value = store.get(INDEX)?;
-        let has_index = value.is_some();
-        let index = match value {
+        let index = match store.get(INDEX)? {
             None => Index::default(),
-            Some(value) => {
-                sealed::open_json(INDEX_MARK, &value).map_err(LedgerError::at(store, INDEX))?
-            }
+            Some(value) => store
+                .open(INDEX, INDEX_MARK, &value)
+                .and_then(seal::read_json)
+                .map_err(LedgerError::at(store, INDEX))?,
         };
-        Ok(Self { store, index, added: Vec::new(), changed: false, has_index, lost: Vec::new() })
+        Ok(Self { store, index, added: Vec::new(), changed: false, lost: Vec::new() })
     }
 
     /// Whether a run has ever stored anything in this ledger.
@@ -112,14 +112,22 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         self.index.chunks.iter().map(|chunk| chunk.letters).sum()
     }
 
-    /// Whether the store has an index.
-    pub fn has_index(&self) -> bool {
-        self.has_index
+    /// What the head is to know of the index; none where there is none.
+    pub fn state(&self) -> Option<IndexState> {
+        let generation = self.index.generation;
+        (generation > 0).then(|| IndexState { generation, letters: self.count() })
     }
 
-    /// Numbers new chunks from `number` on, in later runs too.
-    pub fn number_from(&mut self, number: u64) {
-        self.index.next = number;
+    /// Whether the store has lost the index, or gone back to an earlier one, since the head knew `known`.
+    pub fn is_behind(&self, known: Option<IndexState>) -> bool {
+        known.is_some_and(|known| self.index.generation < known.generation)
+    }
+
+    /// Goes on after the index that the head knew as `known` is lost: its chunks may still be there, and must
+    /// be when it is restored, so new ones are numbered from `number` on, in later runs too.
+    pub fn go_on_after(&mut self, known: IndexState, number: u64) {
+        self.index.generation = known.generation;
+        self.index.next = self.index.next.max(number);
         self.changed = true;
     }
 
@@ -194,6 +202,11 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         Ok(())
     }
 
+    /// Whether somebody wants letters sent again.
+    pub fn has_replays(&self) -> bool {
+        self.index.chunks.iter().any(|chunk| chunk.replays > 0)
+    }
+
     /// The chunks, oldest first.
     pub fn chunks(&self) -> Vec<Chunk> {
         self.index.chunks.clone()
@@ -206,7 +219,8 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
             self.lost.push(self.store.key(&name));
             return Ok(Vec::new());
         };
-        sealed::open(CHUNK_MARK, &value)
+        self.store
+            .open(&name, CHUNK_MARK, &value)
             .and_then(|body| decode(body).ok_or(ValueFault::Damaged))
             .map_err(LedgerError::at(self.store, &name))
     }
@@ -237,18 +251,34 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         Ok(now)
     }
 
-    fn save(&mut self, index: Index, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
-        pairs.push((INDEX.to_owned(), sealed::seal_json(INDEX_MARK, &index)));
+    /// Stores chunks, each by name and body, and the index that names them.
+    fn save(
+        &mut self,
+        mut index: Index,
+        chunks: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), LedgerError> {
+        index.generation += 1;
+        let sealed = |(name, body): (String, Vec<u8>)| {
+            let value = self.store.seal(&name, CHUNK_MARK, &body);
+            (name, value)
+        };
+        let mut pairs: Vec<_> = chunks.into_iter().map(sealed).collect();
+        pairs.push((INDEX.to_owned(), self.store.seal(INDEX, INDEX_MARK, &seal::json(&index))));
         self.store.set_many(pairs)?;
         self.index = index;
-        self.has_index = true;
         Ok(())
+    }
+
+    /// The names of the index and of all chunks that it knows.
+    pub fn names(&self) -> Vec<String> {
+        let chunks = self.index.chunks.iter().map(|chunk| chunk_name(chunk.number));
+        chunks.chain(self.state().map(|_| INDEX.to_owned())).collect()
     }
 }
 
 impl Index {
     /// Names the chunks of `letters` from `place` on, as many as they take: the first is `number`,
-    /// the others are new. Returns their values.
+    /// the others are new. Returns their names and bodies.
     fn put(
         &mut self,
         mut place: usize,
@@ -266,9 +296,9 @@ impl Index {
             // A letter is smaller than a chunk; one that were not would still be kept, alone.
             let (chunk, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
             rest = others;
-            let (known, value) = seal(number, chunk);
+            let (known, body) = encode(number, chunk);
             self.chunks.insert(place, known);
-            pairs.push((chunk_name(number), value));
+            pairs.push((chunk_name(number), body));
             self.next = self.next.max(number + 1);
             (place, number) = (place + 1, self.next);
         }
@@ -291,7 +321,7 @@ fn chunk_name(number: u64) -> String {
     format!("{INDEX}:{number}")
 }
 
-fn seal(number: u64, letters: &[DeadLetter]) -> (Chunk, Vec<u8>) {
+fn encode(number: u64, letters: &[DeadLetter]) -> (Chunk, Vec<u8>) {
     let body: Vec<u8> = letters.iter().flat_map(encoded).collect();
     let chunk = Chunk {
         number,
@@ -299,7 +329,7 @@ fn seal(number: u64, letters: &[DeadLetter]) -> (Chunk, Vec<u8>) {
         replays: letters.iter().filter(|letter| letter.replay).count() as u64,
         bytes: body.len(),
     };
-    (chunk, sealed::seal(CHUNK_MARK, &body))
+    (chunk, body)
 }
 
 fn encoded(letter: &DeadLetter) -> Vec<u8> {
@@ -495,12 +525,12 @@ mod tests {
         let memory = Memory::default();
         let store = store(&memory);
         let mut dead_letters = DeadLetters::load(&store).unwrap();
-        assert!(!dead_letters.has_index() && !dead_letters.has_news());
+        assert!(dead_letters.state().is_none() && !dead_letters.has_news());
         assert!(!dead_letters.is_of_a_used_ledger().unwrap());
         dead_letters.failing_since("a", 100);
         assert!(dead_letters.has_news());
         dead_letters.write().unwrap();
-        assert!(dead_letters.has_index() && !dead_letters.has_news());
+        assert!(dead_letters.state().is_some() && !dead_letters.has_news());
         dead_letters.arrived("b");
         dead_letters.forget_failing_before(100);
         assert!(!dead_letters.has_news());
@@ -523,8 +553,11 @@ mod tests {
         let store = store(&memory);
         let index = memory.values.borrow_mut().remove(&store.key(INDEX)).unwrap();
         let mut dead_letters = DeadLetters::load(&store).unwrap();
-        dead_letters.number_from(1_795_348_800_000);
+        let known = IndexState { generation: 1, letters: 1 };
+        assert!(dead_letters.is_behind(Some(known)) && !dead_letters.is_behind(None));
+        dead_letters.go_on_after(known, 1_795_348_800_000);
         dead_letters.write().unwrap();
+        assert!(!DeadLetters::load(&store).unwrap().is_behind(Some(known)), "it is told once");
         add(&memory, [letter("b", "{}")]);
         let chunks = DeadLetters::load(&store).unwrap().chunks();
         assert_eq!(chunks[0].number, 1_795_348_800_000);
@@ -589,7 +622,7 @@ mod tests {
     fn a_lost_chunk_is_told_and_a_damaged_one_refused_with_its_key() {
         let memory = Memory::default();
         add(&memory, [letter("a", "{}")]);
-        let key = "kong-cloudtrail:default:dead-letters:0";
+        let key = "kong-cloudtrail:default:{0}dead-letters:0";
         let store = store(&memory);
         let mut dead_letters = DeadLetters::load(&store).unwrap();
         let chunk = dead_letters.chunks()[0];

@@ -25,7 +25,8 @@ impl Fingerprint {
     pub fn part(&self, number: usize) -> Self {
         let mut hasher = Sha256::new();
         hasher.update(self.0);
-        hasher.update(number.to_be_bytes());
+        // As wide on every platform.
+        hasher.update(u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes());
         Self::head_of(hasher)
     }
 

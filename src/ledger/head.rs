@@ -1,28 +1,45 @@
 //! The head: one small value for both streams that says what the ledger holds and how far it got.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::sealed::{self, Mark, ValueFault};
+use super::time::Bucket;
 use crate::kong::Stream;
+use crate::seal::{self, Mark, ValueFault};
 
-const MARK: Mark = *b"kch1";
+/// The mark of its value.
+pub const MARK: Mark = *b"kch2";
 
-/// The head as stored: JSON, sealed ([`super::sealed`]).
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// The head as stored: JSON.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Head {
-    /// The channel whose events the ledger remembers.
-    pub channel: String,
+    /// What took the events that the ledger remembers; none before anything was accepted.
+    pub target: Option<String>,
     /// The Kong whose entries they were: origin and path of its Admin API.
     pub kong: String,
+    /// Rises with each write, so that a store that was put back to an earlier state shows.
+    pub generation: u64,
+    /// The notes of the last report.
+    #[serde(default)]
+    pub notes: Option<BTreeSet<String>>,
     /// When Kong's ignore settings were last warned of.
     #[serde(default)]
     pub warned: Option<i64>,
-    /// There is an index of dead letters.
+    /// What is known of the index of dead letters, once there is one.
     #[serde(default)]
-    pub dead_letters: bool,
+    pub dead_letters: Option<IndexState>,
     streams: BTreeMap<String, StreamHead>,
+}
+
+/// What the head knows of the index of dead letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IndexState {
+    /// Rises with each write of the index.
+    pub generation: u64,
+    /// Letters that it named.
+    pub letters: u64,
 }
 
 /// One stream's part of the head. Times are Unix seconds by Kong's clock.
@@ -37,17 +54,16 @@ pub struct StreamHead {
     pub reconciled: Option<i64>,
     /// There may be rows without a time that no sweep has met.
     pub without_filters: bool,
-    /// When a window last met a second with more entries than a page of an older Kong, until a sweep
-    /// that began then or later has come to its end.
-    pub crowded: Option<i64>,
     /// The comparison that is under way, spread over runs.
     pub sweep: Option<Sweep>,
     /// The last run did not complete its window.
     pub incomplete: bool,
+    /// In the last comparison, or since, entries were met that do not tell their time.
+    pub timeless: bool,
     /// Longest `ttl` seen, in seconds: Kong's retention where its `GET /` does not show it.
     pub longest_ttl: i64,
-    /// Buckets by number (ledger time divided by [`BUCKET_SECS`]).
-    pub buckets: BTreeMap<i64, Vec<SegmentMeta>>,
+    /// The segments of each bucket.
+    pub buckets: BTreeMap<Bucket, Vec<SegmentMeta>>,
 }
 
 /// How far a reading of everything that Kong retains has come.
@@ -60,13 +76,13 @@ pub struct Sweep {
     /// Where its next page begins.
     pub offset: Option<String>,
     /// Buckets whose entries Kong still holds.
-    pub buckets: BTreeSet<i64>,
+    pub buckets: BTreeSet<Bucket>,
     /// An entry from before that place is pending, which only another reading meets again.
     pub left_behind: bool,
+    /// It met entries that do not tell their time.
+    #[serde(default)]
+    pub timeless: bool,
 }
-
-/// Six hours.
-pub const BUCKET_SECS: i64 = 6 * 3600;
 
 /// What the head knows of a segment: fingerprints, earliest and latest ledger time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,9 +112,9 @@ impl SegmentMeta {
     /// A segment without entries, which no time is in.
     pub const EMPTY: Self = Self { count: 0, from: i64::MAX, to: i64::MIN };
 
-    /// Whether an entry of that ledger time could be in it.
-    pub fn may_hold(&self, time: i64) -> bool {
-        self.count > 0 && self.from <= time && time <= self.to
+    /// Whether an entry of one of those ledger times could be in it.
+    pub fn may_hold(&self, times: &RangeInclusive<i64>) -> bool {
+        self.count > 0 && self.from <= *times.end() && *times.start() <= self.to
     }
 
     /// Widens the range so that `time` is in it.
@@ -110,14 +126,8 @@ impl SegmentMeta {
 
 impl Head {
     /// The head of an empty ledger.
-    pub fn new(channel: &str, kong: &str) -> Self {
-        Self {
-            channel: channel.to_owned(),
-            kong: kong.to_owned(),
-            warned: None,
-            dead_letters: false,
-            streams: BTreeMap::new(),
-        }
+    pub fn new(kong: &str) -> Self {
+        Self { kong: kong.to_owned(), ..Self::default() }
     }
 
     /// One stream's part.
@@ -130,14 +140,14 @@ impl Head {
         Stream::ALL.map(|stream| self.stream(stream).watermark)
     }
 
-    /// The value to store.
+    /// The body of the value to store.
     pub fn encode(&self) -> Vec<u8> {
-        sealed::seal_json(MARK, self)
+        seal::json(self)
     }
 
-    /// Reads a stored value.
-    pub fn decode(value: &[u8]) -> Result<Self, ValueFault> {
-        sealed::open_json(MARK, value)
+    /// Reads the body of a stored value.
+    pub fn decode(body: &[u8]) -> Result<Self, ValueFault> {
+        seal::read_json(body)
     }
 }
 
@@ -148,12 +158,15 @@ mod tests {
     #[test]
     fn a_segment_may_hold_what_its_range_covers_and_an_empty_one_nothing() {
         let mut segment = SegmentMeta::EMPTY;
-        assert!(!segment.may_hold(0));
+        assert!(!segment.may_hold(&(0..=0)));
         segment.cover(10);
         segment.cover(5);
-        let holds = |segment: SegmentMeta| [4, 5, 7, 10, 11].map(|time| segment.may_hold(time));
-        assert_eq!(holds(segment), [false; 5]);
+        let holds = |segment: SegmentMeta| {
+            [4..=4, 5..=5, 7..=7, 10..=10, 11..=11, 1..=4, 1..=5, 10..=12]
+                .map(|times| segment.may_hold(&times))
+        };
+        assert_eq!(holds(segment), [false; 8]);
         segment.count = 2;
-        assert_eq!(holds(segment), [false, true, true, true, false]);
+        assert_eq!(holds(segment), [false, true, true, true, false, false, true, true]);
     }
 }

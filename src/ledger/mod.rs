@@ -13,8 +13,9 @@
 mod dead_letters;
 mod fingerprint;
 mod head;
-pub mod sealed;
+pub mod reports;
 mod segment;
+mod time;
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
@@ -22,12 +23,14 @@ use std::fmt;
 
 pub use dead_letters::{Chunk, DeadLetter, DeadLetters, INDEX as DEAD_LETTERS};
 pub use fingerprint::Fingerprint;
-pub use head::{BUCKET_SECS, Head, SegmentMeta, StreamHead, Sweep};
-pub use sealed::{VALUE_BYTES, ValueFault};
+pub use head::{Head, IndexState, SegmentMeta, StreamHead, Sweep};
+pub use reports::Reports;
 pub use segment::{CAPACITY, Segment};
+pub use time::{BUCKET_SECS, Bucket, LedgerTime};
 
 use crate::kong::Stream;
 use crate::ports::KeyValue;
+use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 use crate::store::{Store, StoreError};
 
 /// Fingerprints kept in memory at most, 16 bytes each: a window is gone through in the order of time.
@@ -37,7 +40,11 @@ const CACHED_IN_SWEEP: usize = 1024 * 1024;
 
 const DAY_SECS: i64 = 86_400;
 
+/// The head's name in the store.
 const HEAD: &str = "head";
+/// The name of what a run writes to learn whether the store takes what it may have to write.
+const PREFLIGHT: &str = "preflight";
+const PREFLIGHT_MARK: Mark = *b"kcp2";
 
 /// Why the ledger cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,10 +58,15 @@ pub enum LedgerError {
         /// What is wrong with the value.
         fault: ValueFault,
     },
-    /// The ledger remembers what went into another channel.
-    OtherChannel {
-        /// That channel's ARN.
-        channel: String,
+    /// The ledger remembers what went to another target.
+    OtherTarget {
+        /// That target.
+        target: String,
+    },
+    /// The ledger was written by a version from before keys had a tag.
+    OldFormat {
+        /// The whole key of its head.
+        key: String,
     },
 }
 
@@ -70,15 +82,18 @@ impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Store(error) => error.fmt(f),
-            Self::Unreadable { key, fault } => write!(
+            Self::Unreadable { key, fault } => {
+                write!(f, "the ledger's value at {key}, which was left as it is, {fault}")
+            }
+            Self::OtherTarget { target } => write!(
                 f,
-                "the ledger's value at {key} {fault}; it was left as it is: restore the store from its snapshot, \
-                 run the version that wrote it, or set ledger to a new name (which ships again what Kong still holds)"
+                "this ledger remembers what went to {target}: set ledger to a new name for the new target, or channel_arn \
+                 and cloudtrail_endpoint back"
             ),
-            Self::OtherChannel { channel } => write!(
+            Self::OldFormat { key } => write!(
                 f,
-                "this ledger belongs to the channel {channel}: set ledger to a new name for the new channel_arn, \
-                 or channel_arn back"
+                "the ledger's value at {key}, which was left as it is, {}",
+                ValueFault::OldFormat
             ),
         }
     }
@@ -100,7 +115,7 @@ pub struct Completed {
 }
 
 /// Names a segment: stream, bucket, place in the bucket.
-type SegmentId = (Stream, i64, usize);
+type SegmentId = (Stream, Bucket, usize);
 
 /// The ledger of one run. Nothing is stored before [`Ledger::write`].
 pub struct Ledger<'a, P> {
@@ -110,22 +125,43 @@ pub struct Ledger<'a, P> {
     cached_at_most: usize,
     uses: u64,
     /// By stream and bucket: each entry's ledger time and fingerprint.
-    accepted: BTreeMap<(Stream, i64), Vec<(i64, Fingerprint)>>,
+    accepted: BTreeMap<(Stream, Bucket), Vec<(i64, Fingerprint)>>,
     accepted_set: HashSet<Fingerprint>,
     lost: Vec<String>,
     expired: Vec<SegmentId>,
     watermarks: [Option<i64>; Stream::ALL.len()],
+    target: &'a str,
+    is_new: bool,
+    /// The head was written with the key before.
+    rekeys: bool,
+    /// The store has taken a write as large as any that may follow.
+    proven: bool,
 }
 
 impl<'a, P: KeyValue> Ledger<'a, P> {
     /// Reads the head, or begins an empty ledger where there is none.
-    pub fn load(store: &'a Store<'a, P>, channel: &str, kong: &str) -> Result<Self, LedgerError> {
-        let mut head = match store.get(HEAD)? {
-            None => Head::new(channel, kong),
-            Some(value) => Head::decode(&value).map_err(LedgerError::at(store, HEAD))?,
+    pub fn load(store: &'a Store<'a, P>, target: &'a str, kong: &str) -> Result<Self, LedgerError> {
+        let stored = store.get(HEAD)?;
+        let is_new = stored.is_none();
+        let mut head = match stored {
+            None => {
+                let key = store.untagged_key(HEAD);
+                if store.get_foreign(&key)?.is_some() {
+                    return Err(LedgerError::OldFormat { key });
+                }
+                Head::new(kong)
+            }
+            Some(value) => store
+                .open(HEAD, head::MARK, &value)
+                .and_then(Head::decode)
+                .map_err(LedgerError::at(store, HEAD))?,
         };
-        if head.channel != channel {
-            return Err(LedgerError::OtherChannel { channel: head.channel });
+        let rekeys = store.met_previous();
+        if !rekeys {
+            store.seals().forget_previous();
+        }
+        if let Some(bound) = head.target.take_if(|bound| bound != target) {
+            return Err(LedgerError::OtherTarget { target: bound });
         }
         if head.kong != kong {
             kong.clone_into(&mut head.kong);
@@ -146,7 +182,45 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             accepted_set: HashSet::new(),
             lost: Vec::new(),
             expired: Vec::new(),
+            target,
+            is_new,
+            rekeys,
+            proven: false,
         })
+    }
+
+    /// Whether the store had no head.
+    pub fn is_new(&self) -> bool {
+        self.is_new
+    }
+
+    /// The generation that is stored.
+    pub fn generation(&self) -> u64 {
+        self.head.generation
+    }
+
+    /// What the head holds beside the streams.
+    pub fn head(&mut self) -> &mut Head {
+        &mut self.head
+    }
+
+    /// The target has accepted something: the ledger is bound to it.
+    pub fn bind(&mut self) {
+        self.head.target.get_or_insert_with(|| self.target.to_owned());
+    }
+
+    /// Has the store take a write of the kind and size by which this run may have to record, once a run
+    /// (invariant 9). It changes nothing but the head's generation.
+    pub fn preflight(&mut self) -> Result<(), LedgerError> {
+        if !self.proven {
+            let body = vec![0; VALUE_BYTES - HEADER_BYTES];
+            let probe = self.store.seal(PREFLIGHT, PREFLIGHT_MARK, &body);
+            self.head.generation += 1;
+            let head = self.head_pair(&self.head);
+            self.store.set_many(vec![(PREFLIGHT.to_owned(), probe), head])?;
+            self.proven = true;
+        }
+        Ok(())
     }
 
     /// Says whether a warning that is due once a day is due, and takes note of it.
@@ -157,16 +231,6 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             self.head.warned = Some(now);
         }
         due
-    }
-
-    /// Whether there was an index of dead letters when the head was stored.
-    pub fn knows_of_dead_letters(&self) -> bool {
-        self.head.dead_letters
-    }
-
-    /// Takes note of whether there is an index of dead letters.
-    pub fn note_dead_letters(&mut self, there: bool) {
-        self.head.dead_letters = there;
     }
 
     /// Whether entries were accepted that are not stored yet.
@@ -194,39 +258,47 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         &mut self,
         stream: Stream,
         fingerprint: &Fingerprint,
-        time: i64,
+        time: LedgerTime,
     ) -> Result<bool, LedgerError> {
         if self.accepted_set.contains(fingerprint) {
             return Ok(true);
         }
-        let bucket = time.div_euclid(BUCKET_SECS);
-        let metas = self.head.stream(stream).buckets.get(&bucket).map_or(&[][..], Vec::as_slice);
-        // The last segment is the one to be added to: whether it is sound must be known before
-        // anything is sent that could not be recorded then.
-        let candidates: Vec<usize> = (0..metas.len())
-            .filter(|index| index + 1 == metas.len() || metas[*index].may_hold(time))
-            .collect();
-        for index in candidates {
-            if self.segment((stream, bucket, index))?.contains(fingerprint) {
-                return Ok(true);
+        let times = time.range();
+        for bucket in time.buckets() {
+            let metas = self.head.stream(stream).buckets.get(&bucket);
+            let metas = metas.map_or(&[][..], Vec::as_slice);
+            // The last segment is the one to be added to: whether it is sound must be known before
+            // anything is sent that could not be recorded then.
+            let candidates: Vec<usize> = (0..metas.len())
+                .filter(|index| index + 1 == metas.len() || metas[*index].may_hold(&times))
+                .collect();
+            for index in candidates {
+                if self.segment((stream, bucket, index))?.contains(fingerprint) {
+                    return Ok(true);
+                }
             }
         }
         Ok(false)
     }
 
     /// Takes note of an accepted entry; [`Ledger::write`] stores it.
-    pub fn accept(&mut self, stream: Stream, fingerprint: Fingerprint, time: i64) {
+    pub fn accept(&mut self, stream: Stream, fingerprint: Fingerprint, time: LedgerTime) {
         if self.accepted_set.insert(fingerprint) {
-            let bucket = time.div_euclid(BUCKET_SECS);
-            self.accepted.entry((stream, bucket)).or_default().push((time, fingerprint));
+            let entries = self.accepted.entry((stream, time.bucket())).or_default();
+            entries.push((time.secs(), fingerprint));
         }
     }
 
     /// Stores the accepted entries, and the head as it stands now; then deletes the segments that
     /// it names no more. A crash before that leaves a segment behind that nothing names.
     pub fn write(&mut self) -> Result<(), LedgerError> {
-        let mut pairs = Vec::new();
+        self.write_with(Vec::new())
+    }
+
+    /// As [`Ledger::write`], with other pairs of name and value.
+    pub fn write_with(&mut self, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
         let mut head = self.head.clone();
+        head.generation += 1;
         let mut written = Vec::new();
         for ((stream, bucket), entries) in &self.accepted {
             // Newest last, so that segments of a growing bucket hold successive spans of time.
@@ -254,11 +326,13 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                 }
                 segment.fill(&mut taken);
                 meta.count = segment.count();
-                pairs.push((segment_name(id), segment.encode()));
+                let name = segment_name(id);
+                let value = self.store.seal(&name, segment::MARK, &segment.encode());
+                pairs.push((name, value));
                 written.push((id, segment));
             }
         }
-        pairs.push((HEAD.to_owned(), head.encode()));
+        pairs.push(self.head_pair(&head));
         self.store.set_many(pairs)?;
         self.watermarks = head.watermarks();
         self.head = head;
@@ -271,6 +345,49 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             self.cache.remove(&id);
             self.store.delete(&segment_name(id))?;
         }
+        Ok(())
+    }
+
+    fn head_pair(&self, head: &Head) -> (String, Vec<u8>) {
+        (HEAD.to_owned(), self.store.seal(HEAD, head::MARK, &head.encode()))
+    }
+
+    /// Whether the ledger is to be written anew, since its head was written with the key before.
+    pub fn rekeys(&self) -> bool {
+        self.rekeys
+    }
+
+    /// The names of all segments that the head knows.
+    pub fn segment_names(&mut self) -> Vec<String> {
+        let mut names = Vec::new();
+        for stream in Stream::ALL {
+            for (bucket, segments) in &self.head.stream(stream).buckets {
+                let ids = (0..segments.len()).map(|index| (stream, *bucket, index));
+                names.extend(ids.map(segment_name));
+            }
+        }
+        names
+    }
+
+    /// Writes the value of `name` anew with the key of now, if the one before wrote it.
+    pub fn reseal(&self, name: &str) -> Result<(), LedgerError> {
+        let Some(value) = self.store.get(name)? else { return Ok(()) };
+        let mark = value.first_chunk().copied().unwrap_or_default();
+        let opened = self.store.seals().open(&self.store.key(name), mark, &value);
+        let (body, by_previous) = opened.map_err(LedgerError::at(self.store, name))?;
+        if by_previous {
+            let value = self.store.seal(name, mark, body);
+            self.store.set_many(vec![(name.to_owned(), value)])?;
+        }
+        Ok(())
+    }
+
+    /// All but the head is written with the key of now: writes the head too, and takes the key before no
+    /// more.
+    pub fn finish_rekey(&mut self) -> Result<(), LedgerError> {
+        self.write()?;
+        self.store.seals().forget_previous();
+        self.rekeys = false;
         Ok(())
     }
 
@@ -299,11 +416,15 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         buckets.flatten().fold(0, |sum, segment| sum.saturating_add(segment.count))
     }
 
-    /// Drops the buckets of `stream` that end before `time` and that `keep` does not name, at the
-    /// next [`Ledger::write`].
-    pub fn expire(&mut self, stream: Stream, time: i64, keep: &BTreeSet<i64>) {
-        let has_expired = |bucket: &i64| {
-            bucket.saturating_add(1).saturating_mul(BUCKET_SECS) <= time && !keep.contains(bucket)
+    /// Drops the buckets of `stream` whose entries were written before `written`, or expired before `now`, and
+    /// that `keep` does not name, at the next [`Ledger::write`].
+    pub fn expire(&mut self, stream: Stream, written: i64, now: i64, keep: &BTreeSet<Bucket>) {
+        let has_expired = |bucket: &Bucket| {
+            let until = match bucket {
+                Bucket::Written(_) => written,
+                Bucket::Expires(_) => now,
+            };
+            bucket.end() <= until && !keep.contains(bucket)
         };
         let buckets = &mut self.head.stream(stream).buckets;
         for (bucket, segments) in buckets.extract_if(.., |bucket, _| has_expired(bucket)) {
@@ -341,7 +462,10 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         };
         let name = segment_name(id);
         let segment = match store.get(&name)? {
-            Some(value) => Segment::decode(&value).map_err(LedgerError::at(store, &name))?,
+            Some(value) => store
+                .open(&name, segment::MARK, &value)
+                .and_then(Segment::decode)
+                .map_err(LedgerError::at(store, &name))?,
             None => Segment::default(),
         };
         // More than the head says is a write that the store tore apart: those were accepted too.

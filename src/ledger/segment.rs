@@ -1,13 +1,14 @@
 //! A segment: the sorted fingerprints of one stored value.
 //!
-//! 16 bytes a fingerprint, sealed ([`super::sealed`]).
+//! 16 bytes a fingerprint.
 
 use std::collections::BinaryHeap;
 
 use super::fingerprint::Fingerprint;
-use super::sealed::{self, HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
+use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 
-const MARK: Mark = *b"kcs1";
+/// The mark of its value.
+pub const MARK: Mark = *b"kcs2";
 
 /// Most fingerprints a segment holds.
 pub const CAPACITY: usize = (VALUE_BYTES - HEADER_BYTES) / Fingerprint::LEN;
@@ -45,15 +46,14 @@ impl Segment {
         self.0 = all;
     }
 
-    /// The value to store.
+    /// The body of the value to store.
     pub fn encode(&self) -> Vec<u8> {
-        let body: Vec<u8> = self.0.iter().flat_map(|Fingerprint(bytes)| *bytes).collect();
-        sealed::seal(MARK, &body)
+        self.0.iter().flat_map(|Fingerprint(bytes)| *bytes).collect()
     }
 
-    /// Reads a stored value.
-    pub fn decode(value: &[u8]) -> Result<Self, ValueFault> {
-        let (fingerprints, rest) = sealed::open(MARK, value)?.as_chunks::<{ Fingerprint::LEN }>();
+    /// Reads the body of a stored value.
+    pub fn decode(body: &[u8]) -> Result<Self, ValueFault> {
+        let (fingerprints, rest) = body.as_chunks::<{ Fingerprint::LEN }>();
         if !rest.is_empty() || !fingerprints.is_sorted_by(|a, b| a < b) {
             return Err(ValueFault::Damaged);
         }
@@ -94,15 +94,15 @@ mod tests {
         }
 
         #[test]
-        fn no_value_whatever_is_a_panic(value: Vec<u8>) {
-            let _ = Segment::decode(&value);
+        fn no_body_whatever_is_a_panic(body: Vec<u8>) {
+            let _ = Segment::decode(&body);
         }
     }
 
     #[test]
     fn what_is_not_sorted_or_no_whole_number_of_fingerprints_is_damaged() {
         let [one, two] = [[1; Fingerprint::LEN], [2; Fingerprint::LEN]];
-        let read = |parts: &[&[u8]]| Segment::decode(&sealed::seal(MARK, &parts.concat()));
+        let read = |parts: &[&[u8]]| Segment::decode(&parts.concat());
         assert_eq!(read(&[&one, &two]).unwrap().count(), 2);
         for parts in [[&two, &one[..]], [&one, &one], [&one, &[2]]] {
             assert_eq!(read(&parts), Err(ValueFault::Damaged));
@@ -116,6 +116,6 @@ mod tests {
         let mut segment = Segment::default();
         segment.fill(&mut more);
         assert_eq!((segment.count(), more.len()), (CAPACITY, 3));
-        assert_eq!(segment.encode().len(), VALUE_BYTES);
+        assert_eq!(HEADER_BYTES + segment.encode().len(), VALUE_BYTES);
     }
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::*;
 use crate::kong::Stream::{Objects, Requests};
+use crate::ledger::LedgerTime::{Expires, Written};
 use crate::ports::KeyValueError;
 
 const CHANNEL: &str = "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a";
@@ -48,14 +49,14 @@ fn with<T>(memory: &Memory, work: impl FnOnce(&mut Ledger<'_, Memory>) -> T) -> 
 fn remember(memory: &Memory, entries: impl IntoIterator<Item = (u128, i64)>) {
     with(memory, |ledger| {
         for (n, time) in entries {
-            ledger.accept(Requests, fingerprint(n), time);
+            ledger.accept(Requests, fingerprint(n), Written(time));
         }
         ledger.write().unwrap();
     });
 }
 
 fn knows(memory: &Memory, n: u128, time: i64) -> bool {
-    with(memory, |ledger| ledger.knows(Requests, &fingerprint(n), time).unwrap())
+    with(memory, |ledger| ledger.knows(Requests, &fingerprint(n), Written(time)).unwrap())
 }
 
 #[test]
@@ -64,15 +65,17 @@ fn what_was_accepted_and_written_is_known_to_the_next_run() {
     remember(&memory, (0..1000).map(|n| (n, NOON + i64::try_from(n).unwrap() * 60)));
     assert!((0..1000).all(|n| knows(&memory, n, NOON + i64::try_from(n).unwrap() * 60)));
     assert!(!knows(&memory, 1000, NOON));
-    assert!(!with(&memory, |ledger| ledger.knows(Objects, &fingerprint(1), NOON + 60).unwrap()));
+    assert!(!with(&memory, |ledger| ledger
+        .knows(Objects, &fingerprint(1), Written(NOON + 60))
+        .unwrap()));
 }
 
 #[test]
 fn what_was_accepted_and_not_written_is_known_in_this_run_alone() {
     let memory = Memory::default();
     with(&memory, |ledger| {
-        ledger.accept(Requests, fingerprint(1), NOON);
-        assert!(ledger.knows(Requests, &fingerprint(1), NOON).unwrap());
+        ledger.accept(Requests, fingerprint(1), Written(NOON));
+        assert!(ledger.knows(Requests, &fingerprint(1), Written(NOON)).unwrap());
     });
     assert!(!knows(&memory, 1, NOON));
 }
@@ -91,7 +94,7 @@ fn a_full_bucket_goes_on_in_another_segment_and_values_keep_their_limit() {
     let key_fits = |key: &String| {
         key.starts_with("kong-cloudtrail:default:")
             && key.len() <= 200
-            && key.chars().all(|c| c.is_ascii_alphanumeric() || ":._-".contains(c))
+            && key.chars().all(|c| c.is_ascii_alphanumeric() || ":._-{}".contains(c))
     };
     assert!(values.keys().all(key_fits));
 }
@@ -116,7 +119,10 @@ fn more_segments_than_memory_holds_are_read_again() {
     with(&memory, |ledger| {
         ledger.cached_at_most = CAPACITY + MOST;
         for _ in 0..2 {
-            assert!((0..200).all(|n| ledger.knows(Requests, &fingerprint(n), time(n)).unwrap()));
+            assert!(
+                (0..200)
+                    .all(|n| ledger.knows(Requests, &fingerprint(n), Written(time(n))).unwrap())
+            );
         }
         assert!(ledger.cache.len() <= MOST + 1);
         assert!(ledger.take_lost().is_empty());
@@ -132,19 +138,19 @@ fn memory_keeps_the_segments_that_were_used_last_be_it_to_read_or_to_write() {
         ledger.cached_at_most = CAPACITY + MOST;
         let reads = |ledger: &mut Ledger<'_, Memory>, n| {
             memory.gets.set(0);
-            assert!(ledger.knows(Requests, &fingerprint(n), time(n)).unwrap());
+            assert!(ledger.knows(Requests, &fingerprint(n), Written(time(n))).unwrap());
             memory.gets.get()
         };
         let most = MOST as u128 + 1;
         assert!((0..most).all(|n| reads(ledger, n) == 1));
         assert_eq!((reads(ledger, 0), reads(ledger, most)), (0, 1));
         assert_eq!((reads(ledger, 0), reads(ledger, 1)), (0, 1), "1 had to go, and not 0");
-        ledger.accept(Requests, fingerprint(200), time(200));
+        ledger.accept(Requests, fingerprint(200), Written(time(200)));
         ledger.write().unwrap();
         assert!((2..=most).all(|n| reads(ledger, n) <= 1));
         assert_eq!(reads(ledger, 200), 0, "it was written last but for those");
         for n in 300..500 {
-            ledger.accept(Requests, fingerprint(n), time(n));
+            ledger.accept(Requests, fingerprint(n), Written(time(n)));
         }
         ledger.write().unwrap();
         assert!(ledger.cache.len() <= MOST + 1);
@@ -157,9 +163,9 @@ fn a_lost_segment_counts_as_empty_and_is_named() {
     remember(&memory, [(1, NOON)]);
     memory.values.borrow_mut().retain(|key, _| key.ends_with("head"));
     with(&memory, |ledger| {
-        assert!(!ledger.knows(Requests, &fingerprint(1), NOON).unwrap());
+        assert!(!ledger.knows(Requests, &fingerprint(1), Written(NOON)).unwrap());
         assert_eq!(ledger.take_lost().len(), 1);
-        ledger.accept(Requests, fingerprint(1), NOON);
+        ledger.accept(Requests, fingerprint(1), Written(NOON));
         ledger.write().unwrap();
     });
     assert!(knows(&memory, 1, NOON));
@@ -169,11 +175,11 @@ fn a_lost_segment_counts_as_empty_and_is_named() {
 fn a_segment_that_got_through_without_its_head_is_believed() {
     let memory = Memory::default();
     remember(&memory, [(1, NOON), (2, NOON + 100)]);
-    let head = memory.values.borrow()["kong-cloudtrail:default:head"].clone();
+    let head = memory.values.borrow()["kong-cloudtrail:default:{0}head"].clone();
     remember(&memory, [(3, NOON + 50)]);
-    memory.values.borrow_mut().insert("kong-cloudtrail:default:head".to_owned(), head);
+    memory.values.borrow_mut().insert("kong-cloudtrail:default:{0}head".to_owned(), head);
     with(&memory, |ledger| {
-        assert!(ledger.knows(Requests, &fingerprint(3), NOON + 50).unwrap());
+        assert!(ledger.knows(Requests, &fingerprint(3), Written(NOON + 50)).unwrap());
         assert!(ledger.take_lost().is_empty());
     });
 }
@@ -181,14 +187,14 @@ fn a_segment_that_got_through_without_its_head_is_believed() {
 #[test]
 fn damage_and_newer_formats_are_refused_with_the_key() {
     for (name, value) in [
-        ("head", b"kch1damaged-damaged-damaged-damag".to_vec()),
-        ("head", b"kch2".repeat(8)),
-        ("segment:requests:83118:0", b"kcs1damaged-damaged-damaged-damag".to_vec()),
-        ("segment:requests:83118:0", b"kcs2".repeat(8)),
+        ("head", b"kch2damaged-damaged-damaged-damag".to_vec()),
+        ("head", b"kch3".repeat(8)),
+        ("segment:requests:83118:0", b"kcs2damaged-damaged-damaged-damag".to_vec()),
+        ("segment:requests:83118:0", b"kcs3".repeat(8)),
     ] {
         let memory = Memory::default();
         remember(&memory, [(1, NOON)]);
-        let key = format!("kong-cloudtrail:default:{name}");
+        let key = format!("kong-cloudtrail:default:{{0}}{name}");
         assert!(
             memory.values.borrow_mut().insert(key.clone(), value).is_some(),
             "{key} is a key in use"
@@ -196,7 +202,7 @@ fn damage_and_newer_formats_are_refused_with_the_key() {
         let before = memory.values.borrow().clone();
         let store = Store::new(&memory, "default");
         let error = Ledger::load(&store, CHANNEL, KONG)
-            .and_then(|mut ledger| ledger.knows(Requests, &fingerprint(1), NOON))
+            .and_then(|mut ledger| ledger.knows(Requests, &fingerprint(1), Written(NOON)))
             .unwrap_err();
         assert!(
             matches!(&error, LedgerError::Unreadable { key: named, .. } if *named == key),
@@ -217,9 +223,13 @@ fn a_ledger_serves_one_channel_and_compares_anew_with_another_kong() {
     });
     let store = Store::new(&memory, "default");
     let other = Ledger::load(&store, "arn:aws:cloudtrail:eu-west-1:123456789012:channel/b", KONG);
-    assert!(
-        matches!(other.err(), Some(LedgerError::OtherChannel { channel }) if channel == CHANNEL)
-    );
+    assert!(other.is_ok(), "it is bound when something is accepted");
+    with(&memory, |ledger| {
+        ledger.bind();
+        ledger.write().unwrap();
+    });
+    let other = Ledger::load(&store, "arn:aws:cloudtrail:eu-west-1:123456789012:channel/b", KONG);
+    assert!(matches!(other.err(), Some(LedgerError::OtherTarget { target }) if target == CHANNEL));
     let mut ledger = Ledger::load(&store, CHANNEL, "https://kong-2:8444").unwrap();
     assert_eq!(ledger.stream(Requests).reconciled, None);
     assert_eq!(ledger.stream(Requests).watermark, Some(NOON));
@@ -230,9 +240,9 @@ fn a_ledger_serves_one_channel_and_compares_anew_with_another_kong() {
 fn a_bucket_expires_whole_unless_it_is_still_seen() {
     let memory = Memory::default();
     remember(&memory, [(1, NOON), (2, NOON + BUCKET_SECS), (3, NOON + 2 * BUCKET_SECS)]);
-    let seen = BTreeSet::from([(NOON + BUCKET_SECS).div_euclid(BUCKET_SECS)]);
+    let seen = BTreeSet::from([Written(NOON + BUCKET_SECS).bucket()]);
     with(&memory, |ledger| {
-        ledger.expire(Requests, NOON + 2 * BUCKET_SECS, &seen);
+        ledger.expire(Requests, NOON + 2 * BUCKET_SECS, NOON + 90 * BUCKET_SECS, &seen);
         ledger.write().unwrap();
     });
     assert!(!knows(&memory, 1, NOON));
@@ -279,13 +289,13 @@ fn the_head_of_a_million_entries_a_day_for_a_month_is_one_value() {
             let full = SegmentMeta { count: CAPACITY, from, to: from + BUCKET_SECS - 1 };
             for stream in [Requests, Objects] {
                 let segments = vec![full; A_BUCKET.div_ceil(CAPACITY)];
-                ledger.stream(stream).buckets.insert(bucket, segments);
+                ledger.stream(stream).buckets.insert(Bucket::Written(bucket), segments);
             }
         }
         ledger.write().unwrap();
         assert!(ledger.size(Requests) >= 30_000_000);
     });
-    let head = memory.values.borrow()["kong-cloudtrail:default:head"].len();
+    let head = memory.values.borrow()["kong-cloudtrail:default:{0}head"].len();
     assert!(head <= VALUE_BYTES, "{head} bytes");
 }
 
@@ -305,22 +315,16 @@ fn what_is_stored_is_told_from_what_is_new() {
     let memory = Memory::default();
     let done = Completed { watermark: NOON, looked_back: None };
     with(&memory, |ledger| {
-        assert!(!ledger.has_news() && !ledger.knows_of_dead_letters());
-        ledger.accept(Requests, fingerprint(1), NOON);
+        assert!(!ledger.has_news());
+        ledger.accept(Requests, fingerprint(1), Written(NOON));
         ledger.complete(Requests, done);
-        ledger.note_dead_letters(true);
         assert!(ledger.has_news());
         assert_eq!(ledger.watermark(Requests), None);
         ledger.write().unwrap();
         assert!(!ledger.has_news());
         assert_eq!((ledger.watermark(Requests), ledger.watermark(Objects)), (Some(NOON), None));
     });
-    with(&memory, |ledger| {
-        assert!(ledger.knows_of_dead_letters());
-        assert_eq!(ledger.watermark(Requests), Some(NOON));
-        ledger.note_dead_letters(false);
-        assert!(!ledger.knows_of_dead_letters());
-    });
+    assert_eq!(with(&memory, |ledger| ledger.watermark(Requests)), Some(NOON));
 }
 
 #[test]
@@ -342,11 +346,11 @@ fn the_segment_to_be_added_to_is_read_before_anything_is_sent() {
     let first = CAPACITY as u128;
     remember(&memory, (0..first).map(|n| (n, NOON)));
     remember(&memory, [(first, NOON + 100)]);
-    let last = "kong-cloudtrail:default:segment:requests:83118:1".to_owned();
+    let last = "kong-cloudtrail:default:{0}segment:requests:83118:1".to_owned();
     assert!(memory.values.borrow_mut().insert(last, b"damage".to_vec()).is_some());
     with(&memory, |ledger| {
         // A time that it does not cover.
-        assert!(ledger.knows(Requests, &fingerprint(first + 1), NOON + 50).is_err());
+        assert!(ledger.knows(Requests, &fingerprint(first + 1), Written(NOON + 50)).is_err());
     });
 }
 
@@ -359,5 +363,60 @@ fn memory_is_four_mebibytes_of_fingerprints_and_sixteen_in_a_sweep() {
         assert_eq!(mebibytes(ledger), 4);
         ledger.expect_any_order();
         assert_eq!(mebibytes(ledger), 16);
+    });
+}
+
+#[test]
+fn what_expires_is_found_on_both_sides_of_a_border_and_forgotten_when_it_has() {
+    let memory = Memory::default();
+    let border = NOON + BUCKET_SECS;
+    with(&memory, |ledger| {
+        ledger.accept(Objects, fingerprint(1), Expires(border - 1));
+        ledger.write().unwrap();
+    });
+    let known =
+        |time| with(&memory, |ledger| ledger.knows(Objects, &fingerprint(1), time).unwrap());
+    assert!([-2, -1, 0, 1].map(|off| known(Expires(border + off))).iter().all(|known| *known));
+    assert!(!known(Expires(border + BUCKET_SECS)) && !known(Written(border - 1)));
+    let expire = |now| {
+        with(&memory, |ledger| {
+            ledger.expire(Objects, 2 * NOON, now, &BTreeSet::new());
+            ledger.write().unwrap();
+        });
+    };
+    expire(border - 1);
+    assert!(known(Expires(border)));
+    expire(border);
+    assert!(!known(Expires(border)));
+}
+
+#[test]
+fn a_ledger_from_before_keys_had_a_tag_is_refused_and_left_alone() {
+    let memory = Memory::default();
+    let key = "kong-cloudtrail:default:head".to_owned();
+    memory.values.borrow_mut().insert(key.clone(), b"kch1".to_vec());
+    let store = Store::new(&memory, "default");
+    let error = Ledger::load(&store, CHANNEL, KONG).err().unwrap();
+    assert_eq!(error, LedgerError::OldFormat { key });
+    assert!(error.to_string().contains("set ledger to a new name"));
+    assert_eq!(memory.values.borrow().len(), 1);
+}
+
+#[test]
+fn a_preflight_writes_a_value_of_the_largest_size_and_the_head_and_binds_nothing() {
+    let memory = Memory::default();
+    with(&memory, |ledger| {
+        assert!(ledger.is_new());
+        ledger.preflight().unwrap();
+        ledger.preflight().unwrap();
+        assert_eq!(ledger.generation(), 1, "once a run");
+    });
+    let probe = memory.values.borrow()["kong-cloudtrail:default:{0}preflight"].len();
+    assert_eq!(probe, VALUE_BYTES);
+    with(&memory, |ledger| {
+        assert!(!ledger.is_new());
+        assert_eq!(ledger.head().target, None);
+        ledger.write().unwrap();
+        assert_eq!(ledger.generation(), 2, "it rises with each write");
     });
 }

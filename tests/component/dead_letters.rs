@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use kong_cloudtrail::event::rebuild;
-use kong_cloudtrail::ledger::VALUE_BYTES;
+use kong_cloudtrail::seal::VALUE_BYTES;
 use kong_cloudtrail_sim::cloudtrail::{self, EventFault};
 use kong_cloudtrail_sim::fault::When;
 use kong_cloudtrail_sim::kong;
@@ -155,7 +155,7 @@ async fn a_ledger_that_no_run_has_used_is_no_empty_one() {
             let place = if store == Store::Redis { "Redis at 127.0.0.1:" } else { "SQLite file" };
             assert!(answer.stderr.contains(place), "{answer:?}");
         }
-        let key = "kong-cloudtrail:misspelt:lease";
+        let key = "kong-cloudtrail:misspelt:{0}lease";
         assert_eq!(world.store().await.get(key).await, Ok(None), "nothing is written there");
         assert_eq!(world.set("ledger", &used).variables["ledger"], used);
         assert_eq!(listed(&world).len(), 1);

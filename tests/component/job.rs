@@ -38,8 +38,20 @@ async fn the_report_has_every_key_of_the_contract() {
         let world =
             World::new(store, kong::Options { requests: 3, objects: 2, ..Default::default() });
         let report = world.tick_ok().await;
-        for key in ["event", "outcome", "duration_ms", "streams", "calls", "dead_letters", "error"]
-        {
+        for key in [
+            "event",
+            "version",
+            "destination",
+            "outcome",
+            "duration_ms",
+            "streams",
+            "calls",
+            "dead_letters",
+            "generation",
+            "notes",
+            "attention",
+            "error",
+        ] {
             assert!(report.has(key), "{key}");
         }
         for stream in ["requests", "objects"] {
@@ -60,7 +72,7 @@ async fn the_report_has_every_key_of_the_contract() {
             }
         }
         assert_eq!(report["calls"]["kong"], 3, "the root and a page of each stream");
-        assert_eq!(report["calls"]["cloudtrail"], 2);
+        assert_eq!(report["calls"]["destination"], 2);
         assert_eq!(report["calls"]["retries"], 0);
         let watermark = report["streams"]["requests"]["watermark"].as_i64().unwrap();
         assert!(
@@ -82,7 +94,7 @@ async fn runs_stay_cheap_however_much_kong_retains() {
             world.kong.add_activity(50, 0);
             let report = world.tick_ok().await;
             assert_eq!(report.shipped(), (50, 0));
-            calls.push((report["calls"]["kong"].clone(), report["calls"]["cloudtrail"].clone()));
+            calls.push((report["calls"]["kong"].clone(), report["calls"]["destination"].clone()));
         }
         assert_eq!(calls[0], calls[1], "{store:?}");
     }

@@ -189,7 +189,7 @@ impl World {
 
     /// The key of `name` in this world's ledger.
     pub fn key(&self, name: &str) -> String {
-        format!("kong-cloudtrail:{}:{name}", self.variables["ledger"])
+        format!("kong-cloudtrail:{}:{{0}}{name}", self.variables["ledger"])
     }
 
     /// Each entry that Kong holds is in CloudTrail exactly once with all that it says, and each

@@ -3,10 +3,11 @@
 
 use std::collections::HashMap;
 
-use kong_cloudtrail::event::{Event, rebuild};
+use kong_cloudtrail::event::{Context, Event, rebuild};
 use kong_cloudtrail::kong::Stream;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{context, data, map, map_with, object, request};
 
@@ -162,6 +163,43 @@ fn who_it_was_shows_in_the_identity() {
 }
 
 #[test]
+fn that_rbac_is_not_enforced_is_said_where_kong_says_so_alone() {
+    let request_times = HashMap::new();
+    for rbac_is_off in [true, false] {
+        let context = Context { rbac_is_off, ..context(&request_times) };
+        let refused = r#"{"request_id":"r1","status":401,"rbac_user_id":null}"#;
+        let event = data(&map_with(Stream::Requests, refused, &context)[0]);
+        let details = if rbac_is_off { json!({"rbac": "not enforced"}) } else { Value::Null };
+        assert_eq!(event["userIdentity"]["details"], details);
+        let known = r#"{"request_id":"r1","rbac_user_id":"u"}"#;
+        let event = data(&map_with(Stream::Requests, known, &context)[0]);
+        assert_eq!(event["userIdentity"]["details"], Value::Null);
+    }
+}
+
+#[test]
+fn members_stand_in_the_order_in_which_an_index_of_two_hundred_fields_wants_them() {
+    let entry = r#"{"id":"o1","dao_name":"routes","entity":"{\"a\":1}","entity_key":"k"}"#;
+    let event = &map(Stream::Objects, entry)[0].data;
+    let places =
+        ["recipientAccountId", "additionalEventData", "requestParameters", "responseElements"]
+            .map(|name| event.find(&format!("\"{name}\"")).unwrap());
+    assert!(places.is_sorted(), "{event}");
+}
+
+#[test]
+fn every_event_has_the_head_of_its_ids_hash_as_a_number() {
+    let entry = format!(r#"{{"request_id":"r1","payload":"{}"}}"#, "x".repeat(150_000));
+    let events = map(Stream::Requests, &entry);
+    assert!(events.len() > 1);
+    for event in &events {
+        let digest = Sha256::digest(&event.id);
+        let sum = u32::from_be_bytes(digest[..4].try_into().unwrap());
+        assert_eq!(data(event)["additionalEventData"]["idSum"], json!(sum));
+    }
+}
+
+#[test]
 fn a_text_of_1024_bytes_stands_in_its_place_alone_and_a_longer_one_whole_beside() {
     for field in ["request_id", "rbac_user_id", "rbac_user_name"] {
         for (bytes, beside) in [(1024, false), (1025, true)] {
@@ -185,10 +223,11 @@ fn every_time_becomes_one_that_cloudtrail_takes() {
         ("1655123134", "2022-06-13T12:25:34Z"),
         ("1655123134.9", "2022-06-13T12:25:34Z"),
         (r#""1655123134""#, "2022-06-13T12:25:34Z"),
-        ("-1", "1970-01-01T00:00:00Z"),
-        ("253402300799", "9999-12-31T23:59:59Z"),
-        ("253402300800", "9999-12-31T23:59:59Z"),
-        ("9223372036854775807", "9999-12-31T23:59:59Z"),
+        ("1655123134699", "2022-06-13T12:25:34Z"),
+        ("-1", "2023-11-14T22:13:20Z"),
+        ("1", "2023-11-14T22:13:20Z"),
+        ("253402300799", "2023-11-14T22:13:20Z"),
+        ("9223372036854775807", "2023-11-14T22:13:20Z"),
         (r#""soon""#, "2023-11-14T22:13:20Z"),
         ("null", "2023-11-14T22:13:20Z"),
     ] {
@@ -198,17 +237,29 @@ fn every_time_becomes_one_that_cloudtrail_takes() {
 }
 
 #[test]
-fn an_object_without_a_time_takes_that_of_its_request_or_its_expiry() {
+fn an_object_without_a_time_takes_one_that_is_derived_and_says_from_what() {
     let times = HashMap::from([("r1".to_owned(), 1_655_123_134)]);
-    for (fields, time) in [
-        (r#","request_id":"r1","expire":2592001000,"request_timestamp":7"#, "1970-01-01T00:00:07Z"),
-        (r#","request_id":"r1","expire":2592001000"#, "2022-06-13T12:25:34Z"),
-        (r#","request_id":"r2","expire":2592001999"#, "1970-01-01T00:00:01Z"),
-        (r#","request_id":"r2""#, "2023-11-14T22:13:20Z"),
+    for (fields, time, source) in [
+        (
+            r#","request_id":"r1","expire":1700000000000,"request_timestamp":1600000007"#,
+            "2020-09-13T12:26:47Z",
+            None,
+        ),
+        (r#","request_id":"r1","expire":1700000000000"#, "2022-06-13T12:25:34Z", Some("request")),
+        (r#","request_id":"r2","expire":1700000000999"#, "2023-10-15T22:13:20Z", Some("expire")),
+        (r#","request_id":"r2","ttl":60"#, "2023-10-15T22:14:20Z", Some("ttl")),
+        (r#","request_timestamp":1,"ttl":60"#, "2023-10-15T22:14:20Z", Some("ttl")),
+        (r#","request_id":"r2""#, "2023-11-14T22:13:20Z", Some("run")),
     ] {
         let entry = format!(r#"{{"id":"o1"{fields}}}"#);
         let events = map_with(Stream::Objects, &entry, &context(&times));
-        assert_eq!(data(&events[0])["eventTime"], time, "{fields}");
+        let event = data(&events[0]);
+        assert_eq!(event["eventTime"], time, "{fields}");
+        assert_eq!(
+            event["additionalEventData"]["derivedTime"]["source"],
+            json!(source),
+            "{fields}"
+        );
     }
 }
 

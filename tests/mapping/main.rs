@@ -11,7 +11,7 @@ mod same;
 
 use std::collections::HashMap;
 
-use kong_cloudtrail::event::{Context, Event, events, rebuild};
+use kong_cloudtrail::event::{Context, Event, Times, events, rebuild};
 use kong_cloudtrail::kong::{Entry, Stream};
 use serde_json::Value;
 
@@ -22,9 +22,14 @@ fn context(request_times: &HashMap<String, i64>) -> Context<'_> {
         event_source: "kong-gateway",
         account: "123456789012",
         kong_hostname: "https://kong-admin.example.com:8444",
-        retention_secs: 2_592_000,
-        request_times,
-        fallback_time: 1_700_000_000,
+        rbac_is_off: true,
+        times: Times {
+            now: 1_700_000_000,
+            date: 1_700_000_000,
+            retention_secs: 2_592_000,
+            not_before: None,
+            request_times,
+        },
     }
 }
 

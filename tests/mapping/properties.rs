@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use kong_cloudtrail::event::Context;
+use kong_cloudtrail::event::{Context, Times};
 use kong_cloudtrail::kong::Stream;
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -166,16 +166,22 @@ proptest! {
         hostname in text(),
         retention in any::<i64>(),
         time in any::<i64>(),
+        date in any::<i64>(),
         entry in entry(),
     ) {
-        let times = HashMap::from([("x".to_owned(), time)]);
+        let request_times = HashMap::from([("x".to_owned(), time)]);
         let context = Context {
             kong_version: &version,
             event_source: &source,
             kong_hostname: &hostname,
-            retention_secs: retention,
-            fallback_time: time,
-            ..context(&times)
+            times: Times {
+                now: time,
+                date,
+                retention_secs: retention,
+                not_before: Some(time),
+                request_times: &request_times,
+            },
+            ..context(&request_times)
         };
         map_with(Stream::Objects, &entry, &context);
     }

@@ -42,9 +42,14 @@ fn events(stream: Stream, entry: &Value) -> Vec<Event> {
         event_source: "kong-gateway",
         account: "123456789012",
         kong_hostname: "https://kong-admin.example.com:8444",
-        retention_secs: 2_592_000,
-        request_times: &HashMap::new(),
-        fallback_time: 1_700_000_000,
+        rbac_is_off: true,
+        times: event::Times {
+            now: 4_102_444_800,
+            date: 1_700_000_000,
+            retention_secs: 2_592_000,
+            not_before: None,
+            request_times: &HashMap::new(),
+        },
     };
     event::events(&Entry::parse(stream, &entry.to_string()).unwrap(), &context)
 }

@@ -269,7 +269,7 @@ impl<'a> Stage<'a> {
 }
 
 fn cost(calls: &Value, wall: Duration) -> Result<Cost> {
-    let [kong, cloudtrail, kv] = ["kong", "cloudtrail", "kv"].map(|of| number(&calls[of]));
+    let [kong, cloudtrail, kv] = ["kong", "destination", "kv"].map(|of| number(&calls[of]));
     Ok(Cost { wall, kong: kong?, cloudtrail: cloudtrail?, kv: kv? })
 }
 

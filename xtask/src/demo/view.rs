@@ -18,7 +18,7 @@ pub fn summary(report: &Value) -> String {
         total("fetched"),
         total("duplicates"),
         total("shipped"),
-        report["calls"]["cloudtrail"],
+        report["calls"]["destination"],
         report["duration_ms"],
     )
 }

@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
 use clap::{Args, Subcommand};
+use kong_cloudtrail::config;
 use kong_cloudtrail::lease::LeaseError;
 use kong_cloudtrail::ledger::DeadLetter;
 use kong_cloudtrail_host::Application;
@@ -26,9 +27,6 @@ type DeadLetters<'a> = kong_cloudtrail::ledger::DeadLetters<'a, Port>;
 
 /// The store that the component opens.
 const LABEL: &str = "default";
-
-/// The component's own default.
-const LEDGER: &str = "default";
 
 /// How long a tool that died keeps runs waiting.
 const LEASE: Duration = Duration::from_mins(1);
@@ -104,8 +102,9 @@ pub fn run(verb: &Verb) -> Result<()> {
     | Verb::Replay(Change { app, .. })
     | Verb::Drop(Change { app, .. })) = verb;
     let app = Application::read(app.options()?)?;
-    let ledger = app.variable("ledger")?.trim().to_owned();
-    let ledger = if ledger.is_empty() { LEDGER.to_owned() } else { ledger };
+    let (ledger, seals) =
+        config::ledger(|name| app.variable(name).map(Some).map_err(|why| format!("{why:#}")))
+            .map_err(Error::msg)?;
     let stores = app.stores(LABEL)?;
     let place = format!("the ledger {ledger:?} in {}", stores.place());
     eprintln!("Looking at {place}");
@@ -113,7 +112,7 @@ pub fn run(verb: &Verb) -> Result<()> {
     let port = Port::open(&*stores, LABEL)
         .map_err(Error::msg)
         .context("the store cannot be opened: check that it is up and reachable")?;
-    let store = Store::new(&port, &ledger);
+    let store = Store::sealed(&port, &ledger, seals);
     let mut letters = load(&store)?;
     if letters.chunks().is_empty() && !letters.is_of_a_used_ledger().map_err(Error::msg)? {
         bail!(
@@ -183,11 +182,7 @@ fn change<'a>(
     work: impl FnOnce(&mut DeadLetters<'a>, &Which, &Lease<'a>) -> Result<()>,
 ) -> Result<()> {
     let lease = Lease::take(store, port, LEASE).map_err(|error| match error {
-        LeaseError::Held { remaining_ms } => anyhow!(
-            "a run is under way, or died a moment ago, and holds the lease for {} s more: try again \
-             then",
-            remaining_ms.max(0).unsigned_abs().div_ceil(1000)
-        ),
+        LeaseError::Held { .. } => anyhow!("{error}: try again then"),
         error => Error::msg(error),
     })?;
     let done = load(store).and_then(|mut letters| {
