@@ -234,6 +234,7 @@ impl<'a, P: Ports> Run<'a, P> {
         lease.hold()?;
         dead_letters.write()?;
         ledger.head().dead_letters = dead_letters.state();
+        report.dead_letters = Some(dead_letters.count());
         report.recorded();
         report.generation = Some(ledger.generation() + 1);
         report.calls = calls(self.kong, self.cloudtrail, self.store);

@@ -85,22 +85,3 @@ async fn an_admin_api_behind_a_path_is_found() {
     assert_eq!(world.tick_ok().await.shipped(), (10, 10));
     world.assert_exactly_once();
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn filtered_pages_that_end_early_hide_nothing_before_3_9() {
-    let version = "3.6.1.5-enterprise-edition".parse().unwrap();
-    let mut world =
-        World::new(Store::Sqlite, kong::Options { version, requests: 5, ..Default::default() });
-    world.set("page_size", "20");
-    world.tick_ok().await;
-    let faults = kong::Faults { end_early_after_pages: Some(1), ..Default::default() };
-    world.kong.set_faults(faults);
-    let now = world.kong.status().now;
-    let entry = |n: i64| {
-        serde_json::json!({"request_id": format!("r{n}"), "request_timestamp": now - n % 110, "method": "GET",
-            "path": "/x", "status": 200})
-    };
-    world.kong.add_entries(kong::Stream::Requests, (0..330).map(entry));
-    assert_eq!(world.tick_ok().await.shipped(), (330, 0));
-    world.assert_exactly_once();
-}

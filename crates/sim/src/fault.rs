@@ -143,7 +143,7 @@ impl Malformed {
                 b"<html><head><title>Sign in</title></head><body>Please sign in.</body></html>",
             ),
             Self::NoData => (JSON, br#"{"next":null,"offset":null}"#),
-            Self::DataNotArray => (JSON, br#"{"data":{},"next":null}"#),
+            Self::DataNotArray => (JSON, br#"{"data":{"1":{}},"next":null}"#),
             Self::NotUtf8 => (JSON, b"{\"data\":[{\"path\":\"/\xff\xfe\"}],\"next\":null}"),
         };
         ([(header::CONTENT_TYPE, kind)], body).into_response()
