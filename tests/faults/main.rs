@@ -2,6 +2,7 @@
 //! Redis, real signals, and the two simulators, which know what is true.
 //!
 //! - `kills`: SIGKILL at any moment.
+//! - `interrupted`: SIGINT and SIGTERM.
 //! - `hosts`: several hosts on one store, stopped, continued and killed.
 //! - `mix`: everything that may fail, failing at once.
 //! - `store`: a key-value store that fails, is slow, or has lost or damaged what it held.
@@ -9,7 +10,7 @@
 //! - `sizes`: entries far beyond CloudTrail's limits.
 //!
 //! The rest is the stage: `world` (simulators and variables), `host` (the process), `redis`,
-//! `faulty` (the store that fails on demand), `verdict` (what Kong holds against what is in
+//! `faulty` (the store that fails on demand), `refusals` (real ones that refuse), `verdict` (what Kong holds against what is in
 //! CloudTrail).
 //!
 //! `cargo xtask test` builds what this needs; by hand that is `cargo xtask build` and
@@ -23,6 +24,7 @@ mod binary;
 mod faulty;
 mod host;
 mod hosts;
+mod interrupted;
 mod kills;
 mod mix;
 mod redis;
