@@ -6,6 +6,7 @@
 //! - `hosts`: several hosts on one store, stopped, continued and killed.
 //! - `mix`: everything that may fail, failing at once.
 //! - `store`: a key-value store that fails, is slow, or has lost or damaged what it held.
+//! - `refusing`: a real store that refuses writes.
 //! - `secrets`: nothing printed or stored holds one.
 //! - `sizes`: entries far beyond CloudTrail's limits.
 //!
@@ -28,6 +29,8 @@ mod interrupted;
 mod kills;
 mod mix;
 mod redis;
+mod refusals;
+mod refusing;
 #[path = "../mapping/same.rs"]
 #[allow(dead_code, reason = "sizes needs one of its functions")]
 mod same;
