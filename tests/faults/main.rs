@@ -11,8 +11,8 @@
 //! - `sizes`: entries far beyond CloudTrail's limits.
 //!
 //! The rest is the stage: `world` (simulators and variables), `host` (the process), `redis`,
-//! `faulty` (the store that fails on demand), `refusals` (real ones that refuse), `verdict` (what Kong holds against what is in
-//! CloudTrail).
+//! `faulty` (the store that fails on demand), `refusals` (real ones that refuse), `verdict` (what
+//! Kong holds against what is in CloudTrail).
 //!
 //! `cargo xtask test` builds what this needs; by hand that is `cargo xtask build` and
 //! `cargo build -p kong-cloudtrail-host`. Where `redis-server` is missing, what needs it says
