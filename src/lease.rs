@@ -261,6 +261,12 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Whether that is the store key of a ledger's lease: for a host that frees one for a run that it has
+/// ended.
+pub fn is_key(key: &str) -> bool {
+    key.ends_with(NAME)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

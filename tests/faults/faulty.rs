@@ -72,7 +72,7 @@ impl FaultyStore {
         let store = self.memory.open(LABEL).await.unwrap();
         let mut dump = Dump::new();
         for key in store.keys().await.unwrap() {
-            if !key.ends_with(":lease") {
+            if !key.ends_with("lease") {
                 let value = store.get(&key).await.unwrap().unwrap();
                 dump.insert(key, value);
             }
@@ -175,5 +175,10 @@ impl CompareAndSwap for Gated<dyn CompareAndSwap> {
     async fn swap(&self, value: Value) -> Result<(), SwapError> {
         self.gate.pass().await.map_err(|error| SwapError::Other(error.to_string()))?;
         self.inner.swap(value).await
+    }
+
+    async fn delete(&self) -> Result<(), SwapError> {
+        self.gate.pass().await.map_err(|error| SwapError::Other(error.to_string()))?;
+        self.inner.delete().await
     }
 }

@@ -57,12 +57,17 @@ impl Host {
 
     /// SIGSTOP.
     pub fn stop(&self) {
-        signal(&self.child, "STOP");
+        self.send("STOP");
     }
 
     /// SIGCONT.
     pub fn go_on(&self) {
-        signal(&self.child, "CONT");
+        self.send("CONT");
+    }
+
+    /// Sends the signal of that name.
+    pub fn send(&self, name: &str) {
+        signal(&self.child, name);
     }
 
     /// The reports so far, and when they came.
@@ -111,4 +116,13 @@ fn listen(pipe: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<Line>>>) -> Jo
 pub fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
     assert!(sent.success(), "kill -s {name}");
+}
+
+/// Waits until `is_so`.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not within 30 s");
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }

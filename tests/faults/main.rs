@@ -2,15 +2,17 @@
 //! Redis, real signals, and the two simulators, which know what is true.
 //!
 //! - `kills`: SIGKILL at any moment.
+//! - `interrupted`: SIGINT and SIGTERM.
 //! - `hosts`: several hosts on one store, stopped, continued and killed.
 //! - `mix`: everything that may fail, failing at once.
 //! - `store`: a key-value store that fails, is slow, or has lost or damaged what it held.
+//! - `refusing`: a real store that refuses writes.
 //! - `secrets`: nothing printed or stored holds one.
 //! - `sizes`: entries far beyond CloudTrail's limits.
 //!
 //! The rest is the stage: `world` (simulators and variables), `host` (the process), `redis`,
-//! `faulty` (the store that fails on demand), `verdict` (what Kong holds against what is in
-//! CloudTrail).
+//! `faulty` (the store that fails on demand), `refusals` (real ones that refuse), `verdict` (what
+//! Kong holds against what is in CloudTrail).
 //!
 //! `cargo xtask test` builds what this needs; by hand that is `cargo xtask build` and
 //! `cargo build -p kong-cloudtrail-host`. Where `redis-server` is missing, what needs it says
@@ -23,9 +25,12 @@ mod binary;
 mod faulty;
 mod host;
 mod hosts;
+mod interrupted;
 mod kills;
 mod mix;
 mod redis;
+mod refusals;
+mod refusing;
 #[path = "../mapping/same.rs"]
 #[allow(dead_code, reason = "sizes needs one of its functions")]
 mod same;

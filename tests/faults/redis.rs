@@ -11,6 +11,7 @@ use tempfile::TempDir;
 pub struct Redis {
     server: Option<Child>,
     port: u16,
+    arguments: Vec<String>,
     password: Option<&'static str>,
     folder: TempDir,
 }
@@ -27,13 +28,24 @@ pub enum Stop {
 impl Redis {
     /// Starts a server; none, with a word on stderr, where `redis-server` is not installed.
     pub fn start(password: Option<&'static str>) -> Option<Self> {
+        Self::start_as(password, &[])
+    }
+
+    /// Starts a server that keeps nothing on disk, with those arguments.
+    pub fn start_with(arguments: &[&str]) -> Option<Self> {
+        let in_memory = ["--appendonly", "no", "--repl-diskless-sync-delay", "0"];
+        Self::start_as(None, &[&in_memory, arguments].concat())
+    }
+
+    fn start_as(password: Option<&'static str>, arguments: &[&str]) -> Option<Self> {
         if let Err(error) = Command::new("redis-server").arg("--version").output() {
             eprintln!("SKIPPED: this needs a Redis, and redis-server cannot be run: {error}");
             return None;
         }
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = tempfile::tempdir().unwrap();
-        let mut redis = Self { server: None, port, password, folder };
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        let mut redis = Self { server: None, port, arguments, password, folder };
         redis.start_again();
         Some(redis)
     }
@@ -45,6 +57,7 @@ impl Redis {
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "yes"]);
         command.args(["--appendfsync", "always", "--port", &self.port.to_string(), "--dir"]);
         command.arg(self.folder.path()).stdout(Stdio::null());
+        command.args(&self.arguments);
         if let Some(password) = self.password {
             command.args(["--requirepass", password]);
         }
@@ -63,6 +76,43 @@ impl Redis {
             Stop::Sudden => server.kill().unwrap(),
         }
         server.wait().unwrap();
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Has it carry out a command whose words are apart by blanks; fails with its error.
+    pub fn ask(&self, command: &str) -> Result<(), String> {
+        self.answer(command).map(drop)
+    }
+
+    /// Waits until the answer to `command`, a text, holds `words`.
+    pub fn wait_for(&self, command: &str, words: &str) {
+        super::host::wait_until(words, || self.text(command).contains(words));
+    }
+
+    /// The number that follows `name` in the answer to `command`.
+    pub fn number(&self, command: &str, name: &str) -> usize {
+        let text = self.text(command);
+        let value = text.lines().find_map(|line| line.strip_prefix(name));
+        value.expect(name).trim().parse().unwrap()
+    }
+
+    fn text(&self, command: &str) -> String {
+        let text = self.answer(command).unwrap();
+        redis::from_redis_value(text).unwrap()
+    }
+
+    fn answer(&self, command: &str) -> Result<redis::Value, String> {
+        let client = redis::Client::open(self.url()).unwrap();
+        let mut connection = client.get_connection().unwrap();
+        let mut words = command.split(' ');
+        let mut command = redis::cmd(words.next().unwrap());
+        command.arg(words.collect::<Vec<_>>()).query(&mut connection).map_err(|error| {
+            let detail = error.detail().unwrap_or_default();
+            format!("{} {detail}", error.code().unwrap_or_default())
+        })
     }
 
     /// Its address, with the password where it asks for one.

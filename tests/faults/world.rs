@@ -92,7 +92,16 @@ impl World {
 
     /// Has the store at `url` for the processes to come.
     pub fn store_at(&self, url: &str) {
-        let config = format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{url}\"\n");
+        self.store_by(&format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{url}\"\n"));
+    }
+
+    /// Has the store in a SQLite file of that name, in this world's folder, for the processes to come.
+    pub fn store_in(&self, file: &str) {
+        self.store_by(&format!("[key_value_store.default]\ntype = \"spin\"\npath = \"{file}\"\n"));
+    }
+
+    /// Has the store of that runtime config for the processes to come.
+    pub fn store_by(&self, config: &str) {
         std::fs::write(self.folder.path().join("runtime-config.toml"), config).unwrap();
     }
 
@@ -127,19 +136,25 @@ impl World {
     /// A process, its command changed by `change`.
     pub fn spawn(&self, verb: &str, change: impl FnOnce(&mut Command)) -> Host {
         let access_key_id = self.new_key();
-        compile();
-        let mut command = Command::new(binary::host());
-        command.arg(verb).current_dir(self.folder.path()).env_remove("RUST_LOG");
-        command.args(["--runtime-config-file", "runtime-config.toml", "--state-dir", ""]);
-        for (name, value) in &self.variables {
-            command.env(variable(name), value);
-        }
+        let mut command = self.command(&[verb]);
         // Empty, it leaves the place to another source.
         if !self.variables["aws_access_key_id"].is_empty() {
             command.env(variable("aws_access_key_id"), &access_key_id);
         }
         change(&mut command);
         Host::spawn(command, access_key_id)
+    }
+
+    /// The host's command line of those words, with this world's variables and store.
+    pub fn command(&self, words: &[&str]) -> Command {
+        compile();
+        let mut command = Command::new(binary::host());
+        command.args(words).current_dir(self.folder.path()).env_remove("RUST_LOG");
+        command.args(["--runtime-config-file", "runtime-config.toml", "--state-dir", ""]);
+        for (name, value) in &self.variables {
+            command.env(variable(name), value);
+        }
+        command
     }
 
     /// The application in this process, over a store of the test's own.

@@ -3,9 +3,11 @@
 //! Orchestrators hand over settings as environment variables, secrets included; Spin reads Redis'
 //! address and certificates from files. This program writes those files, mode 0600, to the one
 //! writable folder, starts Spin, passes signals on as Spin understands them, and ends a Spin whose
-//! reports stop coming. No message of it holds a secret.
+//! reports stop coming or say that its connection to Redis is of no use any more: the supervisor
+//! starts it anew. No message of it holds a secret.
 
 mod last_report;
+mod reports;
 mod settings;
 mod spin;
 

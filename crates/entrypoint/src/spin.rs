@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::Value;
 
 use crate::last_report::LastReport;
+use crate::reports::Reports;
 use crate::settings::Settings;
 use crate::tell;
 
@@ -43,8 +43,8 @@ impl Trigger {
 enum Reason {
     /// A signal asked for it.
     Asked,
-    /// No report came for too long.
-    Silent,
+    /// Its reports say that it is of no use any more.
+    Useless,
 }
 
 /// Runs Spin to its end.
@@ -57,8 +57,7 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
     ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
         .context("installing the signal handler")?;
 
-    let last_report = LastReport::of(settings);
-    last_report.note()?;
+    let reports = Reports::begin(LastReport::of(settings))?;
     let mut spin = Command::new("spin");
     spin.args(["up", "--from"]).arg(settings.manifest(trigger.manifest()));
     spin.arg("--runtime-config-file").arg(settings.runtime_config_path());
@@ -70,11 +69,11 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
     let mut child = spin.spawn().context("cannot start spin")?;
     let group = Pid::from_child(&child);
     let outputs = [
-        child.stdout.take().map(|out| forward(out, last_report.clone())),
-        child.stderr.take().map(|out| forward(out, last_report.clone())),
+        child.stdout.take().map(|out| forward(out, reports.clone())),
+        child.stderr.take().map(|out| forward(out, reports.clone())),
     ];
 
-    let (status, reason) = watch(&mut child, group, &asked, &last_report)?;
+    let (status, reason) = watch(&mut child, group, &asked, &reports)?;
     // What Spin left behind, were it the trigger itself, would go on unwatched.
     let _ = kill_process_group(group, Signal::KILL);
     for output in outputs.into_iter().flatten() {
@@ -83,7 +82,7 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
     Ok(match reason {
         // A single run that was ended has not been made.
         Some(Reason::Asked) if trigger == Trigger::Timer => ExitCode::SUCCESS,
-        Some(Reason::Asked | Reason::Silent) => ExitCode::FAILURE,
+        Some(Reason::Asked | Reason::Useless) => ExitCode::FAILURE,
         None => by_itself(trigger, status),
     })
 }
@@ -93,7 +92,7 @@ fn watch(
     child: &mut Child,
     group: Pid,
     asked: &AtomicBool,
-    last_report: &LastReport,
+    reports: &Reports,
 ) -> Result<(ExitStatus, Option<Reason>)> {
     let mut ending: Option<(Reason, Instant)> = None;
     loop {
@@ -108,12 +107,12 @@ fn watch(
             None => {
                 let reason = if asked.load(Ordering::Relaxed) {
                     Some(Reason::Asked)
-                } else if let Err(why) = last_report.check() {
+                } else if let Err(why) = reports.check() {
                     tell(
                         "error",
                         &format!("{why:#}; ending Spin, for a supervisor to start it again"),
                     );
-                    Some(Reason::Silent)
+                    Some(Reason::Useless)
                 } else {
                     None
                 };
@@ -143,24 +142,16 @@ fn by_itself(trigger: Trigger, status: ExitStatus) -> ExitCode {
     }
 }
 
-/// Passes on what Spin prints, line by line, and notes reports.
-fn forward(output: impl Read + Send + 'static, last_report: LastReport) -> thread::JoinHandle<()> {
+/// Passes on what Spin prints, line by line, and has the reports read.
+fn forward(output: impl Read + Send + 'static, reports: Reports) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         let mut output = BufReader::new(output);
         let mut line = Vec::new();
         while output.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            // Nobody to read it is no reason to end: reports are noted all the same.
+            // Nobody there to read it is no reason to end: reports count all the same.
             let _ = stderr().write_all(&line);
-            if is_report(&line)
-                && let Err(why) = last_report.note()
-            {
-                tell("error", &format!("{why:#}"));
-            }
+            reports.read(&line);
             line.clear();
         }
     })
-}
-
-fn is_report(line: &[u8]) -> bool {
-    serde_json::from_slice::<Value>(line).is_ok_and(|line| line["event"] == "run")
 }

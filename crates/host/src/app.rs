@@ -1,5 +1,6 @@
 //! An application: loaded and compiled once, called as often as wanted.
 
+use std::convert::Infallible;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -18,6 +19,7 @@ use crate::files::{self, Mounts};
 use crate::http::Outbound;
 use crate::instance::{ComponentVariables, Instance, Memory, linker};
 use crate::key_value::handles::{KeyValue, Managers};
+use crate::key_value::swapped::Swapped;
 use crate::lines::Lines;
 use crate::manifest::{Manifest, Trigger};
 use crate::variables::Variables;
@@ -52,6 +54,14 @@ pub enum Ending {
     ReturnedError,
     /// It trapped, with wasmtime's message.
     Trapped(String),
+}
+
+/// What became of a call that could be interrupted.
+pub enum Call<T> {
+    /// It came to its end.
+    Ended(Outcome),
+    /// By what it was given up before, and what it had swapped in.
+    Interrupted(T, Arc<Swapped>),
 }
 
 /// What a call did.
@@ -154,6 +164,35 @@ impl App {
         entry: Entry,
         on_line: impl FnMut(Line<'_>) + Send + 'static,
     ) -> Result<Outcome> {
+        let never = std::future::pending::<Infallible>();
+        match self.call_unless(never, entry, on_line).await? {
+            Call::Ended(outcome) => Ok(outcome),
+            Call::Interrupted(never, _) => match never {},
+        }
+    }
+
+    /// As [`Self::call`], and gives the call up when `interruption` comes before its end.
+    ///
+    /// It is given up at its next wait: what it had begun is dropped, a swap excepted, which goes on.
+    pub async fn call_unless<T>(
+        &self,
+        interruption: impl Future<Output = T>,
+        entry: Entry,
+        on_line: impl FnMut(Line<'_>) + Send + 'static,
+    ) -> Result<Call<T>> {
+        let swapped = Arc::new(Swapped::default());
+        tokio::select! {
+            outcome = self.run(entry, on_line, swapped.clone()) => outcome.map(Call::Ended),
+            by = interruption => Ok(Call::Interrupted(by, swapped)),
+        }
+    }
+
+    async fn run(
+        &self,
+        entry: Entry,
+        on_line: impl FnMut(Line<'_>) + Send + 'static,
+        swapped: Arc<Swapped>,
+    ) -> Result<Outcome> {
         let started = Instant::now();
         let on_line = Arc::new(Mutex::new(on_line));
         let told = on_line.clone();
@@ -163,7 +202,7 @@ impl App {
         let stderr = Lines::new(Box::new(move |line| {
             on_line.lock().unwrap_or_else(PoisonError::into_inner)(Line::Stderr(line));
         }));
-        let mut store = self.store(&stdout, &stderr)?;
+        let mut store = self.store(&stdout, &stderr, swapped)?;
 
         let instance = self.component.instantiate_async(&mut store).await.map_err(engine_error)?;
         let result = match entry {
@@ -202,7 +241,12 @@ impl App {
         })
     }
 
-    fn store(&self, stdout: &Lines, stderr: &Lines) -> Result<Store<Instance>> {
+    fn store(
+        &self,
+        stdout: &Lines,
+        stderr: &Lines,
+        swapped: Arc<Swapped>,
+    ) -> Result<Store<Instance>> {
         let mut wasi = WasiCtx::builder();
         wasi.stdout(stdout.clone()).stderr(stderr.clone());
         for (name, value) in &self.manifest.component.environment {
@@ -224,6 +268,7 @@ impl App {
             key_value: KeyValue::new(
                 self.manifest.component.key_value_stores.clone(),
                 self.stores.clone(),
+                swapped,
             ),
             variables: ComponentVariables(self.variables.clone()),
             memory: Memory::new(self.max_memory),

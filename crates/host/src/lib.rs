@@ -35,7 +35,9 @@
 //!   remote sources and manifest version 1 are refused.
 //! - The component's stdout comes out on stdout, not on stderr, and in no log file. `--quiet` keeps
 //!   the report line.
-//! - SIGTERM ends `up` as SIGINT does (Spin ignores it), both with status 0.
+//! - SIGTERM ends it as SIGINT does (Spin ignores it). A lease of the component that the interrupted
+//!   call holds is freed: its key is deleted if its value is one that the call swapped in. The exit
+//!   status is 130 or 143.
 //! - Each HTTP request has a connection of its own (Spin pools). On systems other than Linux the
 //!   platform's authorities are read as a list, not asked for a verdict.
 //! - `[outbound_networking]` and variable providers other than those above are refused in the
@@ -90,6 +92,6 @@ mod name;
 mod runtime_config;
 mod variables;
 
-pub use app::{App, Ending, Entry, Line, Outcome, report};
+pub use app::{App, Call, Ending, Entry, Line, Outcome, report};
 pub use application::{Application, Options};
 pub use variables::{Given, Sources};

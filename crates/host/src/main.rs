@@ -1,19 +1,25 @@
 //! `kong-cloudtrail-host`: the command line over the library.
 
 mod dead_letters;
+mod signals;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand};
+use kong_cloudtrail_host::key_value::swapped::Swapped;
 use kong_cloudtrail_host::manifest::Trigger;
-use kong_cloudtrail_host::{App, Ending, Given, Line, Options, Outcome, Sources, report};
-use tokio::signal::unix::{SignalKind, signal};
+use kong_cloudtrail_host::{App, Call, Ending, Given, Line, Options, Outcome, Sources, report};
+use signals::{Signal, Signals};
 use tracing_subscriber::EnvFilter;
+
+/// The status of `once` when the run was skipped: EX_TEMPFAIL of sysexits.h.
+const SKIPPED: u8 = 75;
 
 /// Runs a Spin application's timer or command component, without Spin.
 ///
@@ -23,6 +29,9 @@ use tracing_subscriber::EnvFilter;
 ///
 /// stdout carries what the component prints to its stdout; the host's own words and the component's
 /// stderr go to stderr. RUST_LOG sets how much the host says (default: warn).
+///
+/// SIGINT and SIGTERM end it with status 130 and 143. What they interrupt gives its lease back, so
+/// that the next run need not wait for it; a second signal ends the process where it stands.
 #[derive(Parser)]
 #[command(version, propagate_version = true)]
 struct Cli {
@@ -32,15 +41,17 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Runs the manifest's trigger until SIGINT or SIGTERM.
+    /// Runs the manifest's trigger until SIGINT (status 130) or SIGTERM (status 143).
     ///
     /// A timer sleeps its interval first, then calls, as Spin's does. A trap of the component ends
     /// the process with status 0, as with Spin, whatever else is said on stderr: a supervisor must
     /// restart it always. A command component is run once, with its own exit status.
     Up(RunArgs),
-    /// One tick now: status 0 when the report's outcome is "ok" or "skipped", else 1.
+    /// One tick now: status 0 when the report's outcome is "ok", 75 when it is "skipped", else 1.
     ///
-    /// No report, or a trap, is status 1 with a message.
+    /// "skipped" means that an interrupted run or another host holds the lease: try again later. No
+    /// report, or a trap, is status 1 with a message. A run that SIGINT or SIGTERM interrupts is
+    /// status 130 or 143.
     Once(RunArgs),
     /// The events that CloudTrail refused for good: what they are, and what becomes of them.
     ///
@@ -124,8 +135,7 @@ impl AppArgs {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -133,26 +143,39 @@ async fn main() -> ExitCode {
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         .init();
-    let result = match Cli::parse().verb {
-        Verb::Up(args) => up(&args).await,
-        Verb::Once(args) => once(&args).await,
-        Verb::DeadLetters(verb) => dead_letters::run(&verb).map(|()| ExitCode::SUCCESS),
-    };
-    result.unwrap_or_else(|error| {
+    run(Cli::parse().verb).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })
 }
 
+fn run(verb: Verb) -> Result<ExitCode> {
+    let runtime = tokio::runtime::Runtime::new().context("cannot start threads")?;
+    let done = runtime.block_on(async {
+        match verb {
+            Verb::Up(args) => up(&args).await,
+            Verb::Once(args) => once(&args).await,
+            Verb::DeadLetters(verb) => dead_letters(verb).await,
+        }
+    });
+    // Dropping it would wait for what was interrupted.
+    runtime.shutdown_background();
+    done
+}
+
 async fn once(args: &RunArgs) -> Result<ExitCode> {
     let app = App::load(args.options()?)?;
-    let outcome = call(&app, args).await?;
+    let outcome = match call(&app, args, &Signals::listen()?).await? {
+        Call::Ended(outcome) => outcome,
+        Call::Interrupted(signal, swapped) => return Ok(signals::free(signal, &swapped).await),
+    };
     if let Ending::Trapped(message) = &outcome.ending {
         eprintln!("error: the component trapped: {message}");
         return Ok(ExitCode::FAILURE);
     }
     Ok(match outcome.outcome() {
-        "ok" | "skipped" => ExitCode::SUCCESS,
+        "ok" => ExitCode::SUCCESS,
+        "skipped" => SKIPPED.into(),
         "" => {
             eprintln!("error: the component printed no report ({{\"event\":\"run\",...}})");
             ExitCode::FAILURE
@@ -166,49 +189,63 @@ async fn once(args: &RunArgs) -> Result<ExitCode> {
 
 async fn up(args: &RunArgs) -> Result<ExitCode> {
     let app = App::load(args.options()?)?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
-    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
-    tokio::select! {
-        result = run(&app, args) => result,
-        _ = interrupt.recv() => Ok(ExitCode::SUCCESS),
-        _ = terminate.recv() => Ok(ExitCode::SUCCESS),
-    }
-}
-
-async fn run(app: &App, args: &RunArgs) -> Result<ExitCode> {
-    match app.manifest().trigger {
-        Trigger::Timer { interval_ms } => {
-            let interval = Duration::from_millis(interval_ms);
-            eprintln!(
-                "component {:?}: the first tick in {interval:?}, then {interval:?} after each tick; \
-                 SIGINT or SIGTERM ends it",
-                app.manifest().component_id
-            );
-            loop {
-                tokio::time::sleep(interval).await;
-                if let Ending::Trapped(message) = call(app, args).await?.ending {
-                    eprintln!(
-                        "error: the component trapped, which ends the timer trigger: {message}\n\
-                         error: the exit status is 0, as Spin's is: have a supervisor restart it \
-                         always"
-                    );
-                    return Ok(ExitCode::SUCCESS);
-                }
-            }
+    let signals = Signals::listen()?;
+    let Trigger::Timer { interval_ms } = app.manifest().trigger else {
+        return run_command(&app, args, &signals).await;
+    };
+    let interval = Duration::from_millis(interval_ms);
+    eprintln!(
+        "component {:?}: the first tick in {interval:?}, then {interval:?} after each tick; SIGINT \
+         or SIGTERM ends it",
+        app.manifest().component_id
+    );
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            signal = signals.first() => return Ok(signal.status().into()),
         }
-        Trigger::Command => Ok(match call(app, args).await?.ending {
-            Ending::Returned => ExitCode::SUCCESS,
-            Ending::Failed | Ending::ReturnedError => ExitCode::FAILURE,
-            Ending::Trapped(message) => {
-                eprintln!("error: the component trapped: {message}");
-                ExitCode::FAILURE
+        match call(&app, args, &signals).await? {
+            Call::Interrupted(signal, swapped) => return Ok(signals::free(signal, &swapped).await),
+            Call::Ended(Outcome { ending: Ending::Trapped(message), .. }) => {
+                eprintln!(
+                    "error: the component trapped, which ends the timer trigger: {message}\n\
+                     error: the exit status is 0, as Spin's is: have a supervisor restart it always"
+                );
+                return Ok(ExitCode::SUCCESS);
             }
-        }),
+            Call::Ended(_) => {}
+        }
     }
 }
 
-/// One call, its lines printed as they come.
-async fn call(app: &App, args: &RunArgs) -> Result<Outcome> {
+async fn run_command(app: &App, args: &RunArgs, signals: &Signals) -> Result<ExitCode> {
+    let outcome = match call(app, args, signals).await? {
+        Call::Ended(outcome) => outcome,
+        Call::Interrupted(signal, swapped) => return Ok(signals::free(signal, &swapped).await),
+    };
+    Ok(match outcome.ending {
+        Ending::Returned => ExitCode::SUCCESS,
+        Ending::Failed | Ending::ReturnedError => ExitCode::FAILURE,
+        Ending::Trapped(message) => {
+            eprintln!("error: the component trapped: {message}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+async fn dead_letters(verb: dead_letters::Verb) -> Result<ExitCode> {
+    let signals = Signals::listen()?;
+    let swapped = Arc::new(Swapped::default());
+    let theirs = swapped.clone();
+    let work = tokio::task::spawn_blocking(move || dead_letters::run(&verb, theirs));
+    tokio::select! {
+        done = work => done?.map(|()| ExitCode::SUCCESS),
+        signal = signals.first() => Ok(signals::free(signal, &swapped).await),
+    }
+}
+
+/// One call unless a signal comes, its lines printed as they come.
+async fn call(app: &App, args: &RunArgs, signals: &Signals) -> Result<Call<Signal>> {
     let quiet = args.quiet;
     let cpu_before = cpu_time();
     let print = move |line: Line<'_>| {
@@ -222,8 +259,8 @@ async fn call(app: &App, args: &RunArgs) -> Result<Outcome> {
             Line::Stderr(line) => writeln!(std::io::stderr(), "{line}"),
         };
     };
-    let outcome = app.call(app.entry(), print).await?;
-    if args.usage {
+    let call = app.call_unless(signals.first(), app.entry(), print).await?;
+    if let (Call::Ended(outcome), true) = (&call, args.usage) {
         let cpu = cpu_time().saturating_sub(cpu_before);
         let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
         let usage = serde_json::json!({
@@ -235,7 +272,7 @@ async fn call(app: &App, args: &RunArgs) -> Result<Outcome> {
         });
         eprintln!("{usage}");
     }
-    Ok(outcome)
+    Ok(call)
 }
 
 /// CPU time of this process so far, user and system, all threads.

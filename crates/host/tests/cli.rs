@@ -38,6 +38,11 @@ fn up(folder: &TempDir, act: &str) -> Child {
         .unwrap()
 }
 
+fn signal(child: &Child, name: &str) {
+    let signalled = Command::new("kill").args(["-s", name, &child.id().to_string()]).status();
+    assert!(signalled.unwrap().success());
+}
+
 fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
@@ -122,7 +127,7 @@ fn variables_come_from_flag_environment_and_env_file_in_this_order() {
 
 #[test]
 fn up_sleeps_first_then_ticks_again_and_again_until_a_signal() {
-    for name in ["INT", "TERM"] {
+    for (name, status) in [("INT", 130), ("TERM", 143)] {
         let folder = timer();
         let started = Instant::now();
         let mut child = up(&folder, "print");
@@ -133,11 +138,25 @@ fn up_sleeps_first_then_ticks_again_and_again_until_a_signal() {
         let fourth = lines.nth(2).unwrap().unwrap();
         assert_eq!(fourth, "{\"event\":\"log\"}");
         assert!(started.elapsed() >= Duration::from_secs(2), "the second tick came too early");
-        let signalled =
-            Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
-        assert!(signalled.success());
-        assert_eq!(child.wait().unwrap().code(), Some(0), "SIG{name}");
+        signal(&child, name);
+        assert_eq!(child.wait().unwrap().code(), Some(status), "SIG{name}");
     }
+}
+
+#[test]
+fn a_component_that_computes_for_ever_ends_at_the_second_signal() {
+    let folder = timer();
+    let mut once = host(&folder, "once");
+    let mut child = once.args(["--variable", "act=loop"]).stdout(Stdio::piped()).spawn().unwrap();
+    BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    signal(&child, "TERM");
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(child.try_wait().unwrap(), None, "it is given up at its next wait");
+    signal(&child, "TERM");
+    std::thread::sleep(Duration::from_secs(2));
+    let ended = child.try_wait().unwrap();
+    child.kill().unwrap();
+    assert_eq!(ended.and_then(|status| status.code()), Some(143));
 }
 
 #[test]
@@ -179,8 +198,12 @@ fn dead_letters_are_looked_for_where_the_component_would_without_reading_it() {
 }
 
 #[test]
-fn help_says_that_production_is_spin() {
+fn help_says_that_production_is_spin_and_what_the_exit_statuses_mean() {
     let folder = timer();
     let output = host(&folder, "--help").output().unwrap();
-    assert!(stdout(&output).contains("Production is Spin"), "{}", stdout(&output));
+    for words in ["Production is Spin", "status 130 and 143"] {
+        assert!(stdout(&output).contains(words), "{}", stdout(&output));
+    }
+    let output = host(&folder, "once").arg("--help").output().unwrap();
+    assert!(stdout(&output).contains("75 when it is \"skipped\""), "{}", stdout(&output));
 }

@@ -9,6 +9,7 @@ mod print;
 
 use std::collections::BTreeSet;
 use std::io::{Write, stdout};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Error, Result, anyhow, bail, ensure};
@@ -17,6 +18,7 @@ use kong_cloudtrail::config;
 use kong_cloudtrail::lease::LeaseError;
 use kong_cloudtrail::ledger::DeadLetter;
 use kong_cloudtrail_host::Application;
+use kong_cloudtrail_host::key_value::swapped::Swapped;
 
 use crate::AppArgs;
 use port::Port;
@@ -95,8 +97,8 @@ impl Which {
     }
 }
 
-/// Does what `verb` says.
-pub fn run(verb: &Verb) -> Result<()> {
+/// Does what `verb` says; the lease that it may hold meanwhile is in `swapped`.
+pub fn run(verb: &Verb, swapped: Arc<Swapped>) -> Result<()> {
     let (Verb::List { app, .. }
     | Verb::Show { app, .. }
     | Verb::Replay(Change { app, .. })
@@ -109,7 +111,7 @@ pub fn run(verb: &Verb) -> Result<()> {
     let place = format!("the ledger {ledger:?} in {}", stores.place());
     eprintln!("Looking at {place}");
 
-    let port = Port::open(&*stores, LABEL)
+    let port = Port::open(&*stores, LABEL, swapped)
         .map_err(Error::msg)
         .context("the store cannot be opened: check that it is up and reachable")?;
     let store = Store::sealed(&port, &ledger, seals);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use kong_cloudtrail::ports::{Clock, KeyValue, KeyValueError, Random};
+use kong_cloudtrail_host::key_value::swapped::Swapped;
 use kong_cloudtrail_host::key_value::{Store, StoreError, StoreManager, SwapError};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
@@ -14,18 +15,39 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// One open store, and this host's clock. Needs a runtime of several threads.
 pub struct Port {
     store: Arc<dyn Store>,
+    label: &'static str,
+    swapped: Arc<Swapped>,
     began: Instant,
 }
 
 impl Port {
-    /// Opens the store `label`.
-    pub fn open(stores: &dyn StoreManager, label: &str) -> Result<Self, KeyValueError> {
-        Ok(Self { store: wait(stores.open(label))?, began: Instant::now() })
+    /// Opens the store `label`. What is swapped in is remembered in `swapped`; when it is taken back,
+    /// the call under way is the last.
+    pub fn open(
+        stores: &dyn StoreManager,
+        label: &'static str,
+        swapped: Arc<Swapped>,
+    ) -> Result<Self, KeyValueError> {
+        let store = wait(&swapped, stores.open(label))?;
+        Ok(Self { store, label, swapped, began: Instant::now() })
+    }
+
+    fn wait<T>(
+        &self,
+        call: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, KeyValueError> {
+        wait(&self.swapped, call)
     }
 }
 
-fn wait<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, KeyValueError> {
-    let answer = async { tokio::time::timeout(PATIENCE, call).await };
+fn wait<T>(
+    swapped: &Swapped,
+    call: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, KeyValueError> {
+    let answer = async {
+        let _turn = swapped.turn().await;
+        tokio::time::timeout(PATIENCE, call).await
+    };
     match block_in_place(|| Handle::current().block_on(answer)) {
         Ok(answer) => answer.map_err(|error| KeyValueError(error.to_string())),
         Err(_) => Err(KeyValueError(format!("no answer within {} s", PATIENCE.as_secs()))),
@@ -34,23 +56,24 @@ fn wait<T>(call: impl Future<Output = Result<T, StoreError>>) -> Result<T, KeyVa
 
 impl KeyValue for Port {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
-        wait(self.store.get(key))
+        self.wait(self.store.get(key))
     }
 
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
-        wait(self.store.set_many(pairs.to_vec()))
+        self.wait(self.store.set_many(pairs.to_vec()))
     }
 
     fn delete(&self, key: &str) -> Result<(), KeyValueError> {
-        wait(self.store.delete(key))
+        self.wait(self.store.delete(key))
     }
 
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
-        wait(async {
+        self.wait(async {
             let swap = self.store.compare_and_swap(key).await?;
             if swap.current().await?.as_deref() != expected {
                 return Ok(());
             }
+            self.swapped.remember(&self.store, self.label, key, new);
             match swap.swap(new.to_vec()).await {
                 Ok(()) | Err(SwapError::Failed) => Ok(()),
                 Err(SwapError::Other(why)) => Err(StoreError::Other(why)),

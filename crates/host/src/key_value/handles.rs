@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use wasmtime::component::{HasData, Resource, ResourceTable, ResourceTableError};
 
+use super::swapped::Swapped;
 use super::{CompareAndSwap, Store, StoreError, StoreManager, SwapError, Value};
 use crate::bindings::fermyon::spin::key_value as spin;
 use crate::bindings::wasi::keyvalue::{atomics, batch, store as wasi};
@@ -21,13 +22,18 @@ const HANDLES: usize = 256;
 const MAX_RESULT: usize = 128 << 20;
 
 /// An open store.
-pub struct OpenStore(Arc<dyn Store>);
+#[derive(Clone)]
+pub struct OpenStore {
+    store: Arc<dyn Store>,
+    label: String,
+}
 
 /// A compare-and-swap under way.
 pub struct OpenSwap {
     swap: Arc<dyn CompareAndSwap>,
     /// The handle of its store.
-    store: u32,
+    handle: u32,
+    of: OpenStore,
     key: String,
 }
 
@@ -52,6 +58,7 @@ pub struct KeyValue {
     managers: Arc<Managers>,
     stores: ResourceTable,
     swaps: ResourceTable,
+    swapped: Arc<Swapped>,
 }
 
 impl HasData for KeyValue {
@@ -59,13 +66,15 @@ impl HasData for KeyValue {
 }
 
 impl KeyValue {
-    pub fn new(allowed: Vec<String>, managers: Arc<Managers>) -> Self {
+    /// The stores `managers` of which the component may open those `allowed`; what it swaps in is
+    /// remembered in `swapped`.
+    pub fn new(allowed: Vec<String>, managers: Arc<Managers>, swapped: Arc<Swapped>) -> Self {
         let table = || {
             let mut table = ResourceTable::new();
             table.set_max_capacity(HANDLES);
             table
         };
-        Self { allowed, managers, stores: table(), swaps: table() }
+        Self { allowed, managers, stores: table(), swaps: table(), swapped }
     }
 
     async fn open(&mut self, label: &str) -> Result<Resource<OpenStore>, StoreError> {
@@ -74,12 +83,16 @@ impl KeyValue {
         }
         let manager = self.managers.get(label).ok_or(StoreError::NoSuchStore)?;
         let store = manager.open(label).await?;
-        self.stores.push(OpenStore(store)).map_err(|_| StoreError::TableFull)
+        let open = OpenStore { store, label: label.to_owned() };
+        self.stores.push(open).map_err(|_| StoreError::TableFull)
+    }
+
+    fn open_store(&self, handle: &Resource<OpenStore>) -> Result<&OpenStore, StoreError> {
+        self.stores.get(handle).map_err(|_| StoreError::NoSuchStore)
     }
 
     fn store(&self, handle: &Resource<OpenStore>) -> Result<Arc<dyn Store>, StoreError> {
-        let open = self.stores.get(handle).map_err(|_| StoreError::NoSuchStore)?;
-        Ok(open.0.clone())
+        Ok(self.open_store(handle)?.store.clone())
     }
 
     async fn get(
@@ -98,12 +111,13 @@ impl KeyValue {
 
     async fn prepare_swap(
         &mut self,
-        store: u32,
+        handle: u32,
         key: String,
     ) -> Result<Resource<OpenSwap>, StoreError> {
-        let swap = self.store(&Resource::new_borrow(store))?.compare_and_swap(&key).await?;
+        let of = self.open_store(&Resource::new_borrow(handle))?.clone();
+        let swap = of.store.compare_and_swap(&key).await?;
         self.swaps
-            .push(OpenSwap { swap, store, key })
+            .push(OpenSwap { swap, handle, of, key })
             .map_err(|_| StoreError::Other("too many compare_and_swaps opened".to_owned()))
     }
 
@@ -300,9 +314,11 @@ impl atomics::Host for KeyValue {
     }
 
     async fn swap(&mut self, handle: Resource<OpenSwap>, value: Value) -> Result<(), SwapFailure> {
-        let OpenSwap { swap, store, key } = self.open_swap(&handle)?;
+        let OpenSwap { swap, handle: store, of, key } = self.open_swap(&handle)?;
+        // Before it is done: whether it was, the answer may never tell.
+        self.swapped.remember(&of.store, &of.label, key, &value);
         let (swap, store, key) = (swap.clone(), *store, key.clone());
-        match swap.swap(value).await {
+        match self.swapped.swap(swap, value).await {
             Ok(()) => Ok(()),
             Err(SwapError::Failed) => {
                 let again = self.prepare_swap(store, key).await?;
@@ -343,89 +359,4 @@ impl atomics::HostCas for KeyValue {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use super::*;
-    use crate::key_value::memory::MemoryStores;
-
-    fn key_value() -> KeyValue {
-        let stores: Arc<dyn StoreManager> = Arc::new(MemoryStores::default());
-        let managers = Managers::from([("default".to_owned(), stores)]);
-        KeyValue::new(vec!["default".to_owned(), "unknown".to_owned()], Arc::new(managers))
-    }
-
-    /// The same handle once more: the interfaces take handles by value.
-    fn again<T: 'static>(handle: &Resource<T>) -> Resource<T> {
-        Resource::new_borrow(handle.rep())
-    }
-
-    #[tokio::test]
-    async fn a_store_opens_when_the_manifest_grants_it_and_it_exists() {
-        let mut kv = key_value();
-        assert!(spin::HostStore::open(&mut kv, "default".into()).await.is_ok());
-        let denied = wasi::Host::open(&mut kv, "secret".into()).await;
-        assert_eq!(denied.err(), Some(StoreError::AccessDenied));
-        let unknown = wasi::Host::open(&mut kv, "unknown".into()).await;
-        assert_eq!(unknown.err(), Some(StoreError::NoSuchStore));
-    }
-
-    #[tokio::test]
-    async fn a_closed_store_makes_room_for_another() {
-        let mut kv = key_value();
-        let mut open = Vec::new();
-        for _ in 0..HANDLES {
-            open.push(wasi::Host::open(&mut kv, "default".into()).await.unwrap());
-        }
-        let full = spin::HostStore::open(&mut kv, "default".into()).await;
-        assert_eq!(full.err(), Some(StoreError::TableFull));
-        wasi::HostBucket::drop(&mut kv, open.pop().unwrap()).await.unwrap();
-        assert!(spin::HostStore::open(&mut kv, "default".into()).await.is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_swap_does_not_give_its_handle_back() {
-        let mut kv = key_value();
-        let store = wasi::Host::open(&mut kv, "default".into()).await.unwrap();
-        for number in 0..HANDLES {
-            let swap = atomics::HostCas::new(&mut kv, again(&store), "key".into()).await.unwrap();
-            atomics::HostCas::current(&mut kv, again(&swap)).await.unwrap();
-            let written = atomics::Host::swap(&mut kv, swap, vec![0]).await;
-            assert!(written.is_ok(), "swap {number}");
-        }
-        let full = atomics::HostCas::new(&mut kv, store, "key".into()).await;
-        assert!(matches!(full, Err(StoreError::Other(message)) if message.contains("too many")));
-    }
-
-    #[tokio::test]
-    async fn a_failed_swap_hands_out_a_new_handle_that_knows_the_value_of_now() {
-        let mut kv = key_value();
-        let store = wasi::Host::open(&mut kv, "default".into()).await.unwrap();
-        let swap = atomics::HostCas::new(&mut kv, again(&store), "key".into()).await.unwrap();
-        atomics::HostCas::current(&mut kv, again(&swap)).await.unwrap();
-        wasi::HostBucket::set(&mut kv, again(&store), "key".into(), b"theirs".to_vec())
-            .await
-            .unwrap();
-        let failed = atomics::Host::swap(&mut kv, swap, b"ours".to_vec()).await;
-        let Err(SwapFailure::Changed(retry)) = failed else { panic!("the swap did not fail") };
-        assert!(atomics::Host::swap(&mut kv, retry, b"ours".to_vec()).await.is_ok());
-        let now = wasi::HostBucket::get(&mut kv, store, "key".into()).await.unwrap();
-        assert_eq!(now.as_deref(), Some(&b"ours"[..]));
-    }
-
-    #[tokio::test]
-    async fn keys_come_in_one_page() {
-        let mut kv = key_value();
-        let store = wasi::Host::open(&mut kv, "default".into()).await.unwrap();
-        let page = wasi::HostBucket::list_keys(&mut kv, again(&store), None).await.unwrap();
-        assert!(page.cursor.is_none());
-        assert!(wasi::HostBucket::list_keys(&mut kv, store, Some("1".into())).await.is_err());
-    }
-
-    #[test]
-    fn where_spin_panics_the_component_traps() {
-        let mut kv = key_value();
-        let trap = wasi::Host::convert_error(&mut kv, StoreError::Panic("why".into()));
-        assert_eq!(trap.unwrap_err().to_string(), "why");
-    }
-}
+mod tests;

@@ -131,4 +131,14 @@ impl CompareAndSwap for MemorySwap {
         pairs.insert(self.key.clone(), value);
         Ok(())
     }
+
+    async fn delete(&self) -> Result<(), SwapError> {
+        let mut pairs = lock(&self.pairs);
+        let seen = lock(&self.seen);
+        if seen.is_none() || pairs.get(&self.key) != seen.as_ref() {
+            return Err(SwapError::Failed);
+        }
+        pairs.remove(&self.key);
+        Ok(())
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! The SQLite and Redis stores answer as Spin 4.0.2's do, wrong answers included, since that is
 //! what the component must live with in production; [`memory`] is this host's own and answers as
-//! the interface promises. `tests/conformance.rs` runs the same statements on all three and says
+//! the interface promises. `tests/conformance` runs the same statements on all three and says
 //! where they differ.
 
 use std::sync::Arc;
@@ -13,6 +13,7 @@ pub(crate) mod handles;
 pub mod memory;
 pub mod redis;
 pub mod sqlite;
+pub mod swapped;
 
 /// A value, as bytes.
 pub type Value = Vec<u8>;
@@ -97,4 +98,7 @@ pub trait CompareAndSwap: Send + Sync {
     async fn current(&self) -> Result<Option<Value>, StoreError>;
     /// Writes `value` if nothing has changed since [`Self::current`].
     async fn swap(&self, value: Value) -> Result<(), SwapError>;
+    /// Deletes the key if it has a value, and nothing has changed since [`Self::current`]. No
+    /// component can ask for it, so it answers rightly on all stores.
+    async fn delete(&self) -> Result<(), SwapError>;
 }

@@ -144,6 +144,17 @@ impl CompareAndSwap for RedisSwap {
             SwapError::Failed
         })
     }
+
+    async fn delete(&self) -> Result<(), SwapError> {
+        let deleted: Option<(u64,)> = redis::pipe()
+            .atomic()
+            .del(&self.key)
+            .query_async(&mut self.connection.clone())
+            .await
+            .map_err(|error| SwapError::Other(error.to_string()))?;
+        // No answer at all when the key was touched: then nothing was done.
+        if deleted == Some((1,)) { Ok(()) } else { Err(SwapError::Failed) }
+    }
 }
 
 #[cfg(test)]

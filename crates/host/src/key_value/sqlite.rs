@@ -280,4 +280,21 @@ impl CompareAndSwap for SqliteSwap {
             .map_err(|error| SwapError::Other(error.to_string()))?;
         if rows == 1 { Ok(()) } else { Err(SwapError::Failed) }
     }
+
+    async fn delete(&self) -> Result<(), SwapError> {
+        let (label, key) = (self.label.clone(), self.key.clone());
+        let Some(seen) = self.seen.lock().await.clone() else { return Err(SwapError::Failed) };
+        let rows = self
+            .database
+            .run(move |db| {
+                db.prepare_cached(
+                    "DELETE FROM spin_key_value WHERE store = ?1 AND key = ?2 AND value = ?3",
+                )
+                .and_then(|mut statement| statement.execute(params![label, key, seen]))
+                .map_err(StoreError::other)
+            })
+            .await
+            .map_err(|error| SwapError::Other(error.to_string()))?;
+        if rows == 1 { Ok(()) } else { Err(SwapError::Failed) }
+    }
 }

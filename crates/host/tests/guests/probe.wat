@@ -5,6 +5,7 @@
 ;;   o  opens the store until it may not, and prints one dot for each time
 ;;   m  grows its memory by 32 pages (2 MiB), or traps
 ;;   t  prints a line, then traps
+;;   l  computes for ever
 ;;   e  returns: ok from the timer, an error from wasi:cli/run
 (component
   (import "wasi:io/error@0.2.0" (instance $io-error (export "error" (type (sub resource)))))
@@ -145,6 +146,9 @@
       (if (i32.eq (local.get $letter) (i32.const 116)) (then ;; t
         (call $print (i32.const 128) (i32.const 16))
         unreachable))
+      (if (i32.eq (local.get $letter) (i32.const 108)) (then ;; l
+        (call $print (i32.const 128) (i32.const 16))
+        (loop $again (br $again))))
       (i32.eq (local.get $letter) (i32.const 101))) ;; e
 
     (func (export "tick") (drop (call $act))))

@@ -2,109 +2,18 @@
 //! PATH that write down how they were started.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::BTreeMap;
+mod container;
+
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use container::{Container, said};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
-use tempfile::TempDir;
 use toml::Table;
 
 const REPORT: &str = r#"{"event":"run","outcome":"ok"}"#;
 const CA: &str = "-----BEGIN CERTIFICATE-----\nMIIBca\n-----END CERTIFICATE-----\n";
 const KEY: &str = "-----BEGIN PRIVATE KEY-----\nMIIBkey\n-----END PRIVATE KEY-----\n";
-
-/// A container with a writable folder, and a `spin` that does what a test wants.
-struct Container {
-    folder: TempDir,
-    environment: BTreeMap<String, String>,
-}
-
-impl Container {
-    /// `spin` writes down its arguments and its environment, then runs `script`.
-    fn with_spin(script: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for program in ["spin", "kong-cloudtrail-host"] {
-            let path = folder.path().join(program);
-            let record = "here=${0%/*}; printf '%s\\n' \"$@\" >$here/arguments; \
-                          env -0 >$here/environment; echo $$ >$here/pid";
-            let record = format!("#!/bin/sh\n{record}\n{script}\n");
-            std::fs::write(&path, record).unwrap();
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-        }
-        std::fs::create_dir(folder.path().join("state")).unwrap();
-        let container = Self { folder, environment: BTreeMap::new() };
-        let state = container.path("state").display().to_string();
-        container.set("STATE_DIR", &state).set("REDIS_URL", "rediss://ledger.example:6379")
-    }
-
-    fn set(mut self, name: &str, value: &str) -> Self {
-        self.environment.insert(name.to_owned(), value.to_owned());
-        self
-    }
-
-    fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
-    }
-
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_kong-cloudtrail-entrypoint"));
-        let path = format!("{}:/usr/bin:/bin", self.folder.path().display());
-        command.args(arguments).env_clear().env("PATH", path).envs(&self.environment);
-        command.stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    fn start(&self, arguments: &[&str]) -> Child {
-        self.command(arguments).stderr(Stdio::piped()).spawn().unwrap()
-    }
-
-    fn arguments(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.path("arguments")).unwrap();
-        text.lines().map(str::to_owned).collect()
-    }
-
-    /// What Spin saw as its environment.
-    fn seen(&self) -> BTreeMap<String, String> {
-        let text = std::fs::read_to_string(self.path("environment")).unwrap();
-        let pairs = text.split_terminator('\0').map(|pair| pair.split_once('=').unwrap());
-        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
-    }
-
-    fn config(&self) -> Table {
-        let text = std::fs::read_to_string(self.path("state/runtime-config.toml")).unwrap();
-        text.parse().unwrap()
-    }
-
-    fn redis_url(&self) -> url::Url {
-        self.config()["key_value_store"]["default"]["url"].as_str().unwrap().parse().unwrap()
-    }
-
-    fn wait_for(&self, name: &str) -> String {
-        let started = Instant::now();
-        loop {
-            match std::fs::read_to_string(self.path(name)) {
-                Ok(text) if !text.is_empty() => return text,
-                _ => assert!(started.elapsed() < Duration::from_secs(20), "no {name}"),
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    fn wait_for_pid(&self, name: &str) -> Pid {
-        Pid::from_raw(self.wait_for(name).trim().parse().unwrap()).unwrap()
-    }
-}
-
-fn said(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
 
 #[test]
 fn the_service_starts_spin_with_the_timer_manifest_and_without_a_state_folder() {
@@ -363,6 +272,69 @@ fn a_spin_that_gives_no_report_is_ended_and_that_is_a_failure() {
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("MAX_SILENCE_SECS"), "{}", said(&output));
     assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+/// A report of a run that the store has failed.
+fn failed(why: &str) -> String {
+    let error = format!("the key-value store failed at kong-cloudtrail:default:head: {why}; check");
+    serde_json::json!({ "event": "run", "outcome": "failed", "error": error }).to_string()
+}
+
+/// As the library with which Spin reaches Redis words it, and as Redis does.
+const READ_ONLY: [&str; 2] = [
+    "Error::Other(\"ReadOnly: You can't write against a read only replica.\")",
+    "READONLY You can't write against a read only replica.",
+];
+
+/// A Spin that prints those lines, by turns on both of its outputs, and then stays.
+fn that_prints(lines: &[String]) -> Container {
+    let print = |(number, line)| {
+        let output = number % 2 + 1;
+        format!("cat >&{output} <<'EOF'\n{line}\nEOF\nsleep 0.2\n")
+    };
+    let script: String = lines.iter().enumerate().map(print).collect();
+    Container::with_spin(&format!("{script}sleep 1; exit 7"))
+}
+
+#[test]
+fn a_spin_that_stays_with_a_demoted_primary_is_ended_and_that_is_a_failure() {
+    let [theirs, its_own] = READ_ONLY.map(failed);
+    let started = Instant::now();
+    for reports in [[&theirs, &theirs], [&its_own, &theirs]] {
+        let output = that_prints(&reports.map(Clone::clone)).run(&["service"]);
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        let last = said.lines().last().unwrap();
+        let line: serde_json::Value = serde_json::from_str(last).unwrap();
+        assert_eq!((&line["event"], &line["level"]), (&"log".into(), &"error".into()));
+        for words in ["READONLY", "demoted", "ending Spin"] {
+            assert!(last.contains(words), "{last}");
+        }
+    }
+    assert!(started.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_spin_that_may_recover_or_that_no_restart_would_help_is_left_alone() {
+    let read_only = failed(READ_ONLY[0]);
+    let sqlite = failed(
+        "Error::Other(\"SqliteFailure(Error { code: ReadOnly, extended_code: 8 }, \
+         Some(\\\"attempt to write a readonly database\\\"))\")",
+    );
+    let partial = read_only.replace("failed\"", "partial\"");
+    let log =
+        READ_ONLY.map(|why| serde_json::json!({ "event": "log", "message": why }).to_string());
+    for lines in [
+        vec![read_only.clone()],
+        vec![read_only.clone(), REPORT.to_owned(), read_only.clone()],
+        vec![sqlite.clone(), sqlite.clone(), sqlite],
+        vec![partial.clone(), partial],
+        vec![failed("Connection refused"), failed("Connection refused")],
+        log.to_vec(),
+    ] {
+        let output = that_prints(&lines).run(&["service"]);
+        assert_eq!(output.status.code(), Some(7), "{}", said(&output));
+    }
 }
 
 #[test]

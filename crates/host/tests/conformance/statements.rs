@@ -1,34 +1,22 @@
-//! The same statements on all three stores, and where their answers differ.
-//!
-//! SQLite and Redis must differ exactly as they do in Spin 4.0.2. Run with `--nocapture` to see
-//! the table.
-#![allow(clippy::unwrap_used)]
-
-mod common {
-    pub mod redis;
-}
+//! What is asked of each store, and what each answers.
 
 use std::sync::Arc;
 
-use common::redis::Redis;
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
-use kong_cloudtrail_host::key_value::memory::MemoryStores;
-use kong_cloudtrail_host::key_value::redis::RedisStores;
-use kong_cloudtrail_host::key_value::sqlite::SqliteStores;
 use kong_cloudtrail_host::key_value::{Store, StoreError, StoreManager, SwapError, Value};
 
 /// Two ways to one store, as two hosts have them.
 #[derive(Clone)]
-struct Pair {
-    ours: Arc<dyn Store>,
+pub struct Pair {
+    pub ours: Arc<dyn Store>,
     theirs: Arc<dyn Store>,
     /// Another label of the same backend.
     other_label: Arc<dyn Store>,
 }
 
 impl Pair {
-    async fn open(ours: &dyn StoreManager, theirs: &dyn StoreManager) -> Self {
+    pub async fn open(ours: &dyn StoreManager, theirs: &dyn StoreManager) -> Self {
         Self {
             ours: ours.open("default").await.unwrap(),
             theirs: theirs.open("default").await.unwrap(),
@@ -53,6 +41,15 @@ impl Pair {
         swap.current().await.unwrap();
         between().await;
         let answer = answer(swap.swap(b"new".to_vec()).await);
+        format!("{answer}, then {}", self.read(key).await)
+    }
+
+    /// Deletes `key`, `between` coming between `current` and `delete`, likewise.
+    async fn delete(&self, key: &str, between: impl AsyncFnOnce()) -> String {
+        let swap = self.ours.compare_and_swap(key).await.unwrap();
+        swap.current().await.unwrap();
+        between().await;
+        let answer = answer(swap.delete().await);
         format!("{answer}, then {}", self.read(key).await)
     }
 }
@@ -91,14 +88,14 @@ fn pairs(pairs: Vec<(String, Option<Value>)>) -> String {
         .join(" ")
 }
 
-type Run = fn(Pair) -> BoxFuture<'static, String>;
+pub type Run = fn(Pair) -> BoxFuture<'static, String>;
 
-struct Statement {
-    says: &'static str,
-    run: Run,
-    memory: &'static str,
-    sqlite: &'static str,
-    redis: &'static str,
+pub struct Statement {
+    pub says: &'static str,
+    pub run: Run,
+    pub memory: &'static str,
+    pub sqlite: &'static str,
+    pub redis: &'static str,
 }
 
 /// All stores give the same answer.
@@ -114,8 +111,8 @@ const fn unlike(
     Statement { says, run, memory, sqlite, redis }
 }
 
-fn statements() -> Vec<Statement> {
-    [reads_and_writes(), batches(), counters(), swaps()].into_iter().flatten().collect()
+pub fn statements() -> Vec<Statement> {
+    [reads_and_writes(), batches(), counters(), swaps(), deletes()].into_iter().flatten().collect()
 }
 
 fn reads_and_writes() -> Vec<Statement> {
@@ -333,101 +330,35 @@ fn swaps() -> Vec<Statement> {
     ]
 }
 
-/// Runs all statements, each on a fresh pair from `open`; returns what was observed, and asserts
-/// that it is as `expected`.
-async fn observe(
-    name: &str,
-    open: impl AsyncFn() -> Pair,
-    expected: impl Fn(&Statement) -> &'static str,
-) -> Vec<String> {
-    let mut observed = Vec::new();
-    for statement in statements() {
-        let pair = open().await;
-        let answer = (statement.run)(pair).await;
-        assert_eq!(answer, expected(&statement), "{name}: {}", statement.says);
-        observed.push(answer);
-    }
-    observed
-}
-
-#[tokio::test]
-async fn the_stores_agree_but_where_spins_do_not() {
-    let memory = observe(
-        "memory",
-        async || {
-            let stores = MemoryStores::default();
-            Pair::open(&stores, &stores).await
-        },
-        |statement| statement.memory,
-    )
-    .await;
-
-    let folder = tempfile::tempdir().unwrap();
-    let sqlite = observe(
-        "SQLite",
-        async || {
-            // A folder that is not there yet.
-            let file = folder.path().join(format!("{:?}", std::time::Instant::now())).join("kv.db");
-            let stores = || SqliteStores::new(Some(file.clone()));
-            Pair::open(&stores(), &stores()).await
-        },
-        |statement| statement.sqlite,
-    )
-    .await;
-
-    let redis = match Redis::start() {
-        Some(server) => {
-            observe(
-                "Redis",
-                async || {
-                    let stores = || RedisStores::new(&server.url()).unwrap();
-                    let pair = Pair::open(&stores(), &stores()).await;
-                    pair.ours.delete_many(pair.ours.keys().await.unwrap_or_default()).await.ok();
-                    pair
-                },
-                |statement| statement.redis,
-            )
-            .await
-        }
-        None => vec!["SKIPPED".to_owned(); memory.len()],
-    };
-
-    let row = |says: &str, memory: &str, sqlite: &str, redis: &str| {
-        println!("{says:60} | {memory:18} | {sqlite:26} | {redis}");
-    };
-    row("where the stores differ", "memory", "SQLite", "Redis");
-    for (number, statement) in statements().iter().enumerate() {
-        let answers = [&memory[number], &sqlite[number], &redis[number]];
-        if answers.iter().any(|&answer| answer != answers[0]) {
-            let [memory, sqlite, redis] = answers.map(|answer| answer.escape_debug().to_string());
-            row(statement.says, &memory, &sqlite, &redis);
-        }
-    }
-}
-
-#[tokio::test]
-async fn on_redis_each_swap_under_way_has_a_connection_of_its_own() {
-    let Some(server) = Redis::start() else { return };
-    let stores = RedisStores::new(&server.url()).unwrap();
-    let store = stores.open("default").await.unwrap();
-    let mut watcher = redis::Client::open(server.url())
-        .unwrap()
-        .get_multiplexed_async_connection()
-        .await
-        .unwrap();
-    let mut connections = async || {
-        let list: String =
-            redis::cmd("CLIENT").arg("LIST").query_async(&mut watcher).await.unwrap();
-        list.lines().count()
-    };
-    let before = connections().await;
-    let swaps = join_all((0..5).map(|_| store.compare_and_swap("a"))).await;
-    assert_eq!(connections().await, before + 5);
-    drop(swaps);
-}
-
-#[tokio::test]
-async fn a_redis_that_is_not_there_is_an_error_for_the_component() {
-    let stores = RedisStores::new("redis://127.0.0.1:1").unwrap();
-    assert!(matches!(stores.open("default").await.err(), Some(StoreError::Other(_))));
+fn deletes() -> Vec<Statement> {
+    vec![
+        alike("a compared delete where nothing changed", "ok, then absent", |s| {
+            async move {
+                s.set(&[("a", "old")]).await;
+                s.delete("a", async || {}).await
+            }
+            .boxed()
+        }),
+        alike("a compared delete after another host's write", "failed, then theirs", |s| {
+            async move {
+                s.set(&[("a", "old")]).await;
+                s.delete("a", async || s.theirs.set("a", b"theirs".to_vec()).await.unwrap()).await
+            }
+            .boxed()
+        }),
+        alike(
+            "a compared delete of an absent key after another host's write",
+            "failed, then theirs",
+            |s| {
+                async move {
+                    let write = async || s.theirs.set("a", b"theirs".to_vec()).await.unwrap();
+                    s.delete("a", write).await
+                }
+                .boxed()
+            },
+        ),
+        alike("a compared delete of an absent key", "failed, then absent", |s| {
+            async move { s.delete("a", async || {}).await }.boxed()
+        }),
+    ]
 }

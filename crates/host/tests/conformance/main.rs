@@ -1,0 +1,116 @@
+//! The same statements on all three stores, and where their answers differ.
+//!
+//! SQLite and Redis must differ exactly as they do in Spin 4.0.2. Run with `--nocapture` to see
+//! the table.
+#![allow(clippy::unwrap_used)]
+
+#[path = "../common/redis.rs"]
+mod redis_server;
+mod statements;
+
+use futures::future::join_all;
+use kong_cloudtrail_host::key_value::memory::MemoryStores;
+use kong_cloudtrail_host::key_value::redis::RedisStores;
+use kong_cloudtrail_host::key_value::sqlite::SqliteStores;
+use kong_cloudtrail_host::key_value::{StoreError, StoreManager};
+use redis_server::Redis;
+use statements::{Pair, Statement, statements};
+
+/// Runs all statements, each on a fresh pair from `open`; returns what was observed, and asserts
+/// that it is as `expected`.
+async fn observe(
+    name: &str,
+    open: impl AsyncFn() -> Pair,
+    expected: impl Fn(&Statement) -> &'static str,
+) -> Vec<String> {
+    let mut observed = Vec::new();
+    for statement in statements() {
+        let pair = open().await;
+        let answer = (statement.run)(pair).await;
+        assert_eq!(answer, expected(&statement), "{name}: {}", statement.says);
+        observed.push(answer);
+    }
+    observed
+}
+
+#[tokio::test]
+async fn the_stores_agree_but_where_spins_do_not() {
+    let memory = observe(
+        "memory",
+        async || {
+            let stores = MemoryStores::default();
+            Pair::open(&stores, &stores).await
+        },
+        |statement| statement.memory,
+    )
+    .await;
+
+    let folder = tempfile::tempdir().unwrap();
+    let sqlite = observe(
+        "SQLite",
+        async || {
+            // A folder that is not there yet.
+            let file = folder.path().join(format!("{:?}", std::time::Instant::now())).join("kv.db");
+            let stores = || SqliteStores::new(Some(file.clone()));
+            Pair::open(&stores(), &stores()).await
+        },
+        |statement| statement.sqlite,
+    )
+    .await;
+
+    let redis = match Redis::start() {
+        Some(server) => {
+            observe(
+                "Redis",
+                async || {
+                    let stores = || RedisStores::new(&server.url()).unwrap();
+                    let pair = Pair::open(&stores(), &stores()).await;
+                    pair.ours.delete_many(pair.ours.keys().await.unwrap_or_default()).await.ok();
+                    pair
+                },
+                |statement| statement.redis,
+            )
+            .await
+        }
+        None => vec!["SKIPPED".to_owned(); memory.len()],
+    };
+
+    let row = |says: &str, memory: &str, sqlite: &str, redis: &str| {
+        println!("{says:60} | {memory:18} | {sqlite:26} | {redis}");
+    };
+    row("where the stores differ", "memory", "SQLite", "Redis");
+    for (number, statement) in statements().iter().enumerate() {
+        let answers = [&memory[number], &sqlite[number], &redis[number]];
+        if answers.iter().any(|&answer| answer != answers[0]) {
+            let [memory, sqlite, redis] = answers.map(|answer| answer.escape_debug().to_string());
+            row(statement.says, &memory, &sqlite, &redis);
+        }
+    }
+}
+
+#[tokio::test]
+async fn on_redis_each_swap_under_way_has_a_connection_of_its_own() {
+    let Some(server) = Redis::start() else { return };
+    let stores = RedisStores::new(&server.url()).unwrap();
+    let store = stores.open("default").await.unwrap();
+    let mut watcher = redis::Client::open(server.url())
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    let mut connections = async || {
+        let list: String =
+            redis::cmd("CLIENT").arg("LIST").query_async(&mut watcher).await.unwrap();
+        list.lines().count()
+    };
+    let before = connections().await;
+    let swaps = join_all((0..5).map(|_| store.compare_and_swap("a"))).await;
+    assert_eq!(connections().await, before + 5);
+    drop(swaps);
+}
+
+#[tokio::test]
+async fn a_redis_that_is_not_there_is_an_error_for_the_component() {
+    let stores = RedisStores::new("redis://127.0.0.1:1").unwrap();
+    assert!(matches!(stores.open("default").await.err(), Some(StoreError::Other(_))));
+}
