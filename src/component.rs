@@ -150,7 +150,23 @@ impl KeyValue for Host {
         }
         Ok(())
     }
+
+    fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
+        let failed = |error| KeyValueError(format!("{error:?}"));
+        let store = self.store()?;
+        let [before, between, after] = TRIAL;
+        store.set(key, before).map_err(key_value_error)?;
+        let cas = atomics::Cas::new(self.bucket()?, key).map_err(failed)?;
+        cas.current().map_err(failed)?;
+        store.set(key, between).map_err(key_value_error)?;
+        // Its answer says nothing, as everywhere.
+        let _ = atomics::swap(cas, after);
+        Ok(self.get(key)?.as_deref() == Some(between))
+    }
 }
+
+/// What a swap that is tried out finds, what is written after it has looked, and what it would write.
+const TRIAL: [&[u8]; 3] = [b"before", b"between", b"after"];
 
 impl Clock for Host {
     fn now_ms(&self) -> i64 {

@@ -25,6 +25,8 @@ use crate::wire::rfc3339;
 
 const NAME: &str = "lease";
 const MARK: Mark = *b"kcl2";
+/// Where a plain write is tried when a swap had no effect.
+const PROBE: &str = "probe";
 
 /// The end of a lease that its owner has given back.
 const RELEASED: i64 = 0;
@@ -107,6 +109,7 @@ pub struct Lease<'a, P> {
     spare_tries: Cell<u32>,
     lost: Cell<bool>,
     follows_a_death: bool,
+    was_absent: bool,
 }
 
 impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
@@ -137,6 +140,7 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
             spare_tries: Cell::new(SWAPS),
             lost: Cell::new(false),
             follows_a_death: held.is_some_and(|held| held.until_ms != RELEASED),
+            was_absent: present.is_none(),
         };
         match lease.swap(present.as_deref()) {
             Ok(()) => Ok(lease),
@@ -150,6 +154,11 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
     /// Whether the one before it ran out: its owner died, or stalled.
     pub fn follows_a_death(&self) -> bool {
         self.follows_a_death
+    }
+
+    /// Whether there was no lease: no run was made yet, or one was interrupted and its lease freed.
+    pub fn was_absent(&self) -> bool {
+        self.was_absent
     }
 
     /// Makes sure that the lease is ours still. To be called before each batch and each write, and
@@ -243,6 +252,8 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
             self.value.replace(ours.to_vec());
         }
         if ours.is_some() || found.as_deref() == present {
+            // Spin hides why a swap failed. A plain write that fails tells it in the store's own words.
+            self.store.set_many(vec![(PROBE.to_owned(), b"probe".to_vec())])?;
             return Err(LeaseError::Store(self.store.no_effect(NAME)));
         }
         self.lost.set(true);
@@ -287,6 +298,8 @@ mod tests {
         lost_gets: Cell<u32>,
         swaps: Cell<u32>,
         swaps_without_effect: Cell<u32>,
+        /// It takes no plain write.
+        refuses: Cell<bool>,
         /// Another host writes its lease right after so many swaps more.
         overtaken: Cell<u32>,
         now: Cell<Duration>,
@@ -306,7 +319,10 @@ mod tests {
             Ok(self.values.borrow().get(key).cloned())
         }
         fn set_many(&self, _: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
-            unreachable!("the lease is swapped")
+            if self.refuses.get() {
+                return Err(KeyValueError("READONLY".to_owned()));
+            }
+            Ok(())
         }
         fn delete(&self, _: &str) -> Result<(), KeyValueError> {
             unreachable!("the lease is swapped")
@@ -510,6 +526,16 @@ mod tests {
         let text = "an interrupted run or another host holds the lease, until 2026-11-22T12:00:01Z at the latest";
         assert_eq!(held.to_string(), text);
         assert!(LeaseError::Lost.to_string().contains("stalled past its lease"));
+    }
+
+    #[test]
+    fn why_a_swap_took_nothing_is_told_by_a_plain_write_that_fails() {
+        let port = Flaky::default();
+        let store = Store::new(&port, "default");
+        port.swaps_without_effect.set(1);
+        port.refuses.set(true);
+        let error = take(&store, &port).err().unwrap().to_string();
+        assert!(error.contains("READONLY"), "{error}");
     }
 
     #[test]

@@ -111,6 +111,12 @@ pub trait KeyValue {
     /// Writes `new` at `key` if the value there is `expected` now. Whether it was written the
     /// caller learns by reading back: Spin 4.0.2 on Redis says "failed" each time.
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError>;
+    /// Whether a swap leaves a value alone that was written after it had looked; tried out at `key`. A Redis
+    /// whose user may not use MULTI overwrites it, and no answer tells.
+    fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
+        let _ = key;
+        Ok(true)
+    }
 }
 
 /// Time, and waiting for it.

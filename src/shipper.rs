@@ -69,14 +69,6 @@ async fn ship<P: Ports>(port: &P, config: &Config, report: &mut Report) {
 
     match Lease::take(&store, port, config.lease) {
         Ok(lease) => {
-            if lease.follows_a_death() {
-                report.attention.insert(Attention::DiedBefore);
-                log.log(
-                    Level::Warn,
-                    "the run before this one ended without releasing its lease: what CloudTrail had accepted of it and it \
-                     had not recorded yet, at most max_in_flight batches, is shipped again",
-                );
-            }
             let run = Run {
                 port,
                 config,
@@ -158,6 +150,14 @@ impl<'a, P: Ports> Run<'a, P> {
         report.generation = Some(ledger.generation());
         if ledger.is_new() {
             report.attention.insert(Attention::NewLedger);
+        }
+        if lease.follows_a_death() || (lease.was_absent() && !ledger.is_new()) {
+            report.attention.insert(Attention::DiedBefore);
+            self.log.log(
+                Level::Warn,
+                "the run before this one ended without releasing its lease: what CloudTrail had accepted of it and it had \
+                 not recorded yet, at most max_in_flight batches, is shipped again",
+            );
         }
         let mut dead_letters = DeadLetters::load(self.store)?;
         let mut reports = Reports::load(self.store)?;

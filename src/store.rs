@@ -32,7 +32,9 @@ impl fmt::Display for StoreError {
 /// By the words of the libraries with which Spin reaches Redis: OpenSSL's and Redis's own.
 fn remedy(why: &str) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"]) {
+    if says(&["MULTI"]) {
+        "its user needs the commands WATCH, MULTI and EXEC: allow them in Redis's ACL"
+    } else if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"]) {
         "check user and password in the url of [key_value_store.default] in the runtime config, and what Redis's ACL allows \
          that user"
     } else if says(&["ertificate", "Hostname mismatch", "SSL", "tls", "Tls"]) {
@@ -134,6 +136,12 @@ impl<'a, P: KeyValue> Store<'a, P> {
         self.counted(key.clone(), || self.port.delete(&key))
     }
 
+    /// The error of a store whose swaps do not keep two hosts apart.
+    pub fn not_atomic(&self, name: &str) -> StoreError {
+        let why = "it overwrote a value that was written after it had looked, as Redis does for a user who may not use MULTI";
+        StoreError { key: self.key(name), why: KeyValueError(why.to_owned()) }
+    }
+
     /// The error of a call for `name` that was answered, and yet had no effect.
     pub fn no_effect(&self, name: &str) -> StoreError {
         let why = KeyValueError("it answered, and did not do what it was asked for".to_owned());
@@ -144,6 +152,12 @@ impl<'a, P: KeyValue> Store<'a, P> {
     pub fn swap(&self, name: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), StoreError> {
         let key = self.key(name);
         self.counted(key.clone(), || self.port.swap(&key, expected, new))
+    }
+
+    /// Whether a swap leaves a value alone that was written after it had looked; tried out at `name`.
+    pub fn swaps_atomically(&self, name: &str) -> Result<bool, StoreError> {
+        let key = self.key(name);
+        self.counted(key.clone(), || self.port.swaps_atomically(&key))
     }
 
     fn counted<T>(

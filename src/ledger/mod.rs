@@ -45,6 +45,8 @@ const HEAD: &str = "head";
 /// The name of what a run writes to learn whether the store takes what it may have to write.
 const PREFLIGHT: &str = "preflight";
 const PREFLIGHT_MARK: Mark = *b"kcp2";
+/// The name at which swaps are tried out.
+const TRIAL: &str = "swap-trial";
 
 /// Why the ledger cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,9 +212,13 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// Has the store take a write of the kind and size by which this run may have to record, once a run
-    /// (invariant 9). It changes nothing but the head's generation.
+    /// (invariant 9), and finds out whether its swaps keep two hosts apart. It changes nothing but the head's
+    /// generation.
     pub fn preflight(&mut self) -> Result<(), LedgerError> {
         if !self.proven {
+            if !self.store.swaps_atomically(TRIAL)? {
+                return Err(self.store.not_atomic(TRIAL).into());
+            }
             let body = vec![0; VALUE_BYTES - HEADER_BYTES];
             let probe = self.store.seal(PREFLIGHT, PREFLIGHT_MARK, &body);
             self.head.generation += 1;
