@@ -219,7 +219,9 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             if !self.store.swaps_atomically(TRIAL)? {
                 return Err(self.store.not_atomic(TRIAL).into());
             }
-            let body = vec![0; VALUE_BYTES - HEADER_BYTES];
+            // Another value each time: SQLite writes no page that stays as it is.
+            let mut body = self.head.generation.to_be_bytes().repeat(VALUE_BYTES / 8);
+            body.truncate(VALUE_BYTES - HEADER_BYTES);
             let probe = self.store.seal(PREFLIGHT, PREFLIGHT_MARK, &body);
             self.head.generation += 1;
             let head = self.head_pair(&self.head);
