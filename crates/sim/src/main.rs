@@ -41,6 +41,12 @@ struct Kong {
     /// Version to behave as; four numbers are Enterprise, three are open source.
     #[arg(long = "kong-version", default_value = "3.9.0.0")]
     version: Version,
+    /// The version from which it was upgraded when the entries of the start were there already.
+    #[arg(long)]
+    upgraded_from: Option<Version>,
+    /// The request_timestamp that object entries have since then, where they had none.
+    #[arg(long, value_enum, default_value_t, requires = "upgraded_from")]
+    upgraded_leaves: kong::Leaves,
     /// Request entries at the start.
     #[arg(long, default_value_t = 1000)]
     requests: u32,
@@ -68,7 +74,7 @@ struct Kong {
     /// Kong's audit_log_ignore_paths, comma-separated; shown by GET /, not applied.
     #[arg(long, value_delimiter = ',')]
     ignore_paths: Vec<String>,
-    /// Kong's audit_log_record_ttl, in seconds.
+    /// Kong's audit_log_record_ttl, in seconds; with 0 nothing expires.
     #[arg(long, default_value_t = 30 * 24 * 60 * 60)]
     record_ttl_secs: u32,
     /// Least time that a call takes, in milliseconds.
@@ -202,6 +208,9 @@ impl From<Kong> for kong::Options {
             listen: args.listen,
             admin_path: args.admin_path,
             version: args.version,
+            upgraded: args
+                .upgraded_from
+                .map(|from| kong::Upgrade { from, leaves: args.upgraded_leaves }),
             requests: args.requests,
             objects: args.objects,
             span_days: args.span_days,

@@ -44,6 +44,10 @@ async fn kong_says_where_it_listens_and_ends_in_peace_on_either_signal() {
             "kong",
             "--kong-version",
             "3.4.3.9",
+            "--upgraded-from",
+            "2.8.1.1",
+            "--upgraded-leaves",
+            "null",
             "--requests",
             "12",
             "--objects",
@@ -66,6 +70,10 @@ async fn kong_says_where_it_listens_and_ends_in_peace_on_either_signal() {
         ]);
         let told = status(&kong).await;
         assert_eq!((&told["requests"], &told["objects"]), (&json!(12), &json!(3)));
+        let objects = reqwest::get(format!("{}/_sim/entries?stream=objects", kong.url)).await;
+        let objects: Value = objects.unwrap().json().await.unwrap();
+        assert_eq!(objects[0]["request_timestamp"], Value::Null, "as the upgrade left it");
+        assert!(objects[0]["ttl"].is_i64());
         let pid = kong.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &pid]).status().unwrap().success());
         assert!(kong.child.wait().unwrap().success(), "SIG{signal}");

@@ -4,9 +4,11 @@
 //! A burst is a span of time with a number of requests and of objects. In every ten calls four
 //! write; the burst's objects are shared out evenly over the writing calls, so that each object
 //! entry names the request that caused it. A writing call to which no object fell has failed. The
-//! others read, log in to Kong Manager or out of it, or probe `/status` without a user.
+//! others read, log in to Kong Manager or out of it, or probe `/status` without a user, which Kong
+//! refuses where RBAC is enforced.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use uuid::Uuid;
 
@@ -32,12 +34,32 @@ const USERS: [&str; 12] = [
     "sre-oncall",
 ];
 
+/// The Kong that wrote entries, as far as it makes a difference to what they say.
+#[derive(Clone, Debug)]
+pub(crate) struct Writer {
+    pub(crate) version: Arc<Version>,
+    pub(crate) users: Users,
+}
+
+/// What Kong makes of the users who call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Users {
+    /// It knows them, and lets in who is none.
+    Named,
+    /// It knows them, and refuses who is none: RBAC is enforced.
+    Required,
+    /// It knows none: RBAC is not enforced.
+    Unknown,
+}
+
 /// An Admin API call, as far as the audit log tells of it.
 #[derive(Debug)]
 pub(crate) struct Call {
     pub(crate) at: i64,
     pub(crate) request_id: String,
     pub(crate) user: Option<(Uuid, &'static str)>,
+    /// Whether the user's name and the source were written down.
+    pub(crate) named: bool,
     pub(crate) from_manager: bool,
     pub(crate) client_ip: String,
     pub(crate) workspace: Uuid,
@@ -66,6 +88,7 @@ pub(crate) struct Burst {
     first_at: i64,
     span: i64,
     payload_bytes: usize,
+    writer: Writer,
 }
 
 impl Burst {
@@ -77,11 +100,13 @@ impl Burst {
         (requests, objects): (u32, u32),
         (first_at, span): (i64, i64),
         payload_bytes: usize,
+        writer: Writer,
     ) -> Self {
         // Objects without requests were written by calls that are not in the trail.
         let calls = if requests == 0 { u64::from(objects) * 5 / 2 + 1 } else { requests.into() };
         let salt = mix(seed, number);
-        Self { salt, users: seed, calls, objects: objects.into(), first_at, span, payload_bytes }
+        let objects = u64::from(objects);
+        Self { salt, users: seed, calls, objects, first_at, span, payload_bytes, writer }
     }
 
     /// When call `index` was made: rising with the index.
@@ -134,8 +159,8 @@ impl Burst {
     }
 
     /// The id of call `index`.
-    pub(crate) fn request_id(&self, index: u32, version: &Version) -> String {
-        request_id(&mut generator(self.salt, u64::from(index) * 2), version)
+    pub(crate) fn request_id(&self, index: u32) -> String {
+        request_id(&mut generator(self.salt, u64::from(index) * 2), &self.writer.version)
     }
 
     /// The id of object `index`.
@@ -143,9 +168,9 @@ impl Burst {
         uuid(&mut generator(self.salt, u64::from(index) * 2 + 1))
     }
 
-    /// Call `index`, as a Kong of this version tells of it.
-    pub(crate) fn call(&self, index: u32, version: &Version) -> Call {
-        let (mut call, change, mut random) = self.begin(index, version);
+    /// Call `index`.
+    pub(crate) fn call(&self, index: u32) -> Call {
+        let (mut call, change, mut random) = self.begin(index);
         match change {
             Some(change) => {
                 let write = self.write_of(index).unwrap_or_default();
@@ -155,7 +180,7 @@ impl Burst {
                     call.status = [400, 403, 404, 409][random.usize(..4)];
                 }
             }
-            None => call.read(&mut random),
+            None => call.read(&mut random, self.writer.users),
         }
         if self.payload_bytes > 0 {
             pad(call.payload.get_or_insert_with(|| "{}".to_owned()), self.payload_bytes);
@@ -164,9 +189,9 @@ impl Burst {
     }
 
     /// Object `index`, with the call that wrote it (as far as the object tells of it).
-    pub(crate) fn write(&self, index: u32, version: &Version) -> Write {
+    pub(crate) fn write(&self, index: u32) -> Write {
         let (write, nth) = self.writing(index);
-        let (call, change, _) = self.begin(self.call_of(write), version);
+        let (call, change, _) = self.begin(self.call_of(write));
         let mut row = match change {
             Some(change) if nth == 0 => change.row(),
             _ => Row::beside(&mut generator(self.salt, mix(index.into(), 3)), call.workspace),
@@ -176,7 +201,8 @@ impl Burst {
     }
 
     /// Who makes call `index`, and what it changes if it is to change anything.
-    fn begin(&self, index: u32, version: &Version) -> (Call, Option<Change>, fastrand::Rng) {
+    fn begin(&self, index: u32) -> (Call, Option<Change>, fastrand::Rng) {
+        let Writer { version, users } = &self.writer;
         let mut random = generator(self.salt, u64::from(index) * 2);
         let request_id = request_id(&mut random, version);
         let user = random.usize(..USERS.len());
@@ -184,7 +210,9 @@ impl Burst {
         let call = Call {
             at: self.at(index),
             request_id,
-            user: Some((uuid(&mut generator(self.users, user as u64)), USERS[user])),
+            user: (*users != Users::Unknown)
+                .then(|| (uuid(&mut generator(self.users, user as u64)), USERS[user])),
+            named: version.names_users(),
             from_manager: random.u8(..4) == 0,
             client_ip: format!("10.0.{}.{}", user % 4, 10 + user * 7 + random.usize(..3)),
             workspace,
@@ -210,7 +238,7 @@ impl Call {
     }
 
     /// Makes this a call that writes nothing.
-    fn read(&mut self, random: &mut fastrand::Rng) {
+    fn read(&mut self, random: &mut fastrand::Rng, users: Users) {
         let number = random.u32(..400);
         match random.u8(..20) {
             0 => self.log_in(200),
@@ -225,6 +253,9 @@ impl Call {
                 self.from_manager = false;
                 "127.0.0.1".clone_into(&mut self.client_ip);
                 "/status".clone_into(&mut self.path);
+                if users == Users::Required {
+                    self.status = 401;
+                }
             }
             7 => (self.path, self.status) = (format!("/consumers/customer-{number}"), 404),
             8 => (self.path, self.status) = ("/rbac/users".to_owned(), 403),
@@ -276,26 +307,33 @@ fn pad(object: &mut String, bytes: usize) {
     object.push_str(end);
 }
 
+/// The user to whom the readers' token belongs.
+pub(crate) const READER: &str = "audit-reader";
+
+/// What a reader called, and how that went.
+#[derive(Debug)]
+pub(crate) struct Called {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) status: u16,
+    /// Whether Kong knew who called.
+    pub(crate) authenticated: bool,
+}
+
 /// The call by which a reader reads, when such calls are audited.
-pub(crate) fn reader_call(
-    seed: u64,
-    number: u64,
-    at: i64,
-    (method, path): (String, String),
-    status: u16,
-    authenticated: bool,
-) -> Call {
+pub(crate) fn reader_call(seed: u64, number: u64, at: i64, called: Called, named: bool) -> Call {
     let mut random = generator(mix(seed, 1 << 42), number);
     Call {
         at,
         request_id: std::iter::repeat_with(|| random.alphanumeric()).take(32).collect(),
-        user: authenticated.then(|| (uuid(&mut generator(seed, 999)), "audit-reader")),
+        user: called.authenticated.then(|| (uuid(&mut generator(seed, 999)), READER)),
+        named,
         from_manager: false,
         client_ip: "127.0.0.1".to_owned(),
         workspace: uuid(&mut generator(seed, 1000)),
-        method: method.into(),
-        path,
-        status,
+        method: called.method.into(),
+        path: called.path,
+        status: called.status,
         payload: None,
         removed_from_payload: None,
     }

@@ -1,39 +1,35 @@
 //! The Admin API's answers.
 //!
-//! Sources: paging, `size`, `offset`, `next` and their errors from Kong's own source and its tests
-//! (Kong/kong, `kong/api/endpoints.lua`, `kong/db/dao/init.lua`,
-//! `spec/02-integration/04-admin_api/09-routes_routes_spec.lua`); `before` and `after` from the
-//! Enterprise Admin API description (Kong/developer.konghq.com, `api-specs/gateway/admin-ee`), the
-//! words of their refusal from what Kong Gateway answers; 401 from Kong's RBAC guide. With `audit_log`
-//! off Kong Gateway does not set up the audit routes at all (its Admin API is Lua source, and the
-//! module of these routes is empty then), so `/audit/*` is as unknown to it as to the open-source
-//! Kong: 404.
+//! Sources: paging, `offset` and `next` from Kong's own source and its tests (Kong/kong,
+//! `kong/api/endpoints.lua`, `kong/db/dao/init.lua`); 401 and the 403 for a user without the right
+//! from Kong's RBAC guide; the 403 without a licence from what operators of Kong report. That the
+//! audit log is among what a licence is asked for is likely. With `audit_log` off Kong Gateway does
+//! not set up the audit routes at all (its Admin API is Lua source, and the module of these routes
+//! is empty then), so `/audit/*` is as unknown to it as to the open-source Kong: 404.
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::{RawQuery, Request, State as Shared};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use http::{HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::{Value, json};
-use time::OffsetDateTime;
-use time::macros::format_description;
+use serde_json::json;
 
-use super::trail::{Offset, Query};
-use super::{Options, State, Stream, activity, control};
+use super::activity::{Called, READER};
+use super::options::Rbac;
+use super::query::Parameters;
+use super::trail::Offset;
+use super::{State, Stream, control, root};
 use crate::front::{lock, stand_before};
-
-const ADMIN_TOKEN: HeaderName = HeaderName::from_static("kong-admin-token");
-const MAX_SIZE: u16 = 1000;
-const DEFAULT_SIZE: u16 = 100;
 
 /// The Admin API, and the controls beside it.
 pub(super) fn router(state: &Arc<State>) -> Router {
     let api = Router::new()
-        .route("/", get(root))
+        .route("/", get(async |Shared(state): Shared<Arc<State>>| root::answer(&state)))
         .route("/audit/requests", get(requests))
         .route("/audit/objects", get(objects))
         .fallback(async || message(StatusCode::NOT_FOUND, "Not found"))
@@ -54,80 +50,77 @@ fn message(status: StatusCode, text: &str) -> Response {
     (status, axum::Json(json!({ "message": text }))).into_response()
 }
 
+/// Who calls, as far as Kong can tell.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Caller {
+    /// RBAC is off, or there is no token to give.
+    Anybody,
+    /// The user of the token.
+    Reader,
+    /// None of Kong's users.
+    Stranger,
+}
+
 /// What Kong does around every Admin API call: asks for the token, and audits the call.
 async fn administer(Shared(state): Shared<Arc<State>>, request: Request, next: Next) -> Response {
-    let token = request.headers().get(&ADMIN_TOKEN).map(|value| value.as_bytes().to_vec());
-    let called = (
-        request.method().to_string(),
-        request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str).to_owned(),
-    );
-    let Options { token: wanted, version, .. } = &state.options;
-    let admitted = wanted.as_ref().is_none_or(|wanted| token.as_deref() == Some(wanted.as_bytes()));
-    let mut response = if admitted {
-        next.run(request).await
-    } else {
-        message(StatusCode::UNAUTHORIZED, "Invalid RBAC credentials")
+    let caller = state.caller(&request);
+    let method = request.method().to_string();
+    let path = request.uri().path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let path = path.to_owned();
+    let mut response = match state.refusal(caller, request.uri().path()) {
+        Some(refusal) => refusal,
+        None => next.run(request).await,
     };
     // Kong audits a call once it is answered, so no page shows the call that fetched it.
     if state.options.audit_readers && state.audits() {
-        let authenticated = admitted && wanted.is_some();
-        state.add_reader_call(called, response.status().as_u16(), authenticated);
+        let authenticated = caller == Caller::Reader;
+        let status = response.status().as_u16();
+        state.add_reader_call(Called { method, path, status, authenticated });
     }
-    if let Ok(server) = HeaderValue::from_str(&format!("kong/{version}")) {
+    if state.options.shape.byte_order_mark {
+        response = marked(response).await;
+    }
+    if let Ok(server) = HeaderValue::from_str(&format!("kong/{}", state.version())) {
         response.headers_mut().insert(header::SERVER, server);
     }
     response
 }
 
 impl State {
-    fn audits(&self) -> bool {
-        self.options.audit_log && self.options.version.is_enterprise()
+    fn caller(&self, request: &Request) -> Caller {
+        let node = &self.options.node;
+        match &self.options.token {
+            Some(wanted) if node.enforce_rbac != Some(Rbac::Off) => {
+                let given = request.headers().get(node.rbac_auth_header.as_str());
+                let fits = given.is_some_and(|token| token.as_bytes() == wanted.as_bytes());
+                if fits { Caller::Reader } else { Caller::Stranger }
+            }
+            _ => Caller::Anybody,
+        }
     }
 
-    fn add_reader_call(&self, called: (String, String), status: u16, authenticated: bool) {
-        let now = self.front.clock.now();
-        let mut trails = lock(&self.trails);
-        trails.reader_calls += 1;
-        let number = trails.reader_calls;
-        let seed = self.options.seed;
-        let call = activity::reader_call(seed, number, now, called, status, authenticated);
-        trails.requests.add_call(call);
+    /// How Kong refuses the call, if it does.
+    fn refusal(&self, caller: Caller, path: &str) -> Option<Response> {
+        if caller == Caller::Stranger {
+            return Some(message(StatusCode::UNAUTHORIZED, "Invalid RBAC credentials"));
+        }
+        let faults = lock(&self.faults);
+        if faults.no_permission.iter().any(|forbidden| forbidden == path) {
+            let text = format!("{READER}, you do not have permissions to read this resource");
+            return Some(message(StatusCode::FORBIDDEN, &text));
+        }
+        (faults.licence_missing && path.starts_with("/audit/"))
+            .then(|| message(StatusCode::FORBIDDEN, "Enterprise license missing or expired"))
     }
 }
 
-async fn root(Shared(state): Shared<Arc<State>>) -> Response {
-    let options = &state.options;
-    let enterprise = options.version.is_enterprise();
-    let mut configuration = json!({
-        "database": "postgres", "role": "traditional", "log_level": "notice", "prefix": "/usr/local/kong",
-        "admin_listen": ["0.0.0.0:8001"], "plugins": ["bundled"],
-    });
-    if enterprise {
-        configuration["audit_log"] = json!(options.audit_log);
-        configuration["audit_log_record_ttl"] = json!(options.record_ttl_secs);
-        configuration["audit_log_ignore_methods"] = lua_list(&options.ignore_methods);
-        configuration["audit_log_ignore_paths"] = lua_list(&options.ignore_paths);
-        configuration["audit_log_ignore_tables"] = lua_list(&options.ignore_tables);
-        configuration["audit_log_payload_exclude"] = json!(["token", "secret", "password"]);
-        configuration["enforce_rbac"] = json!(if options.token.is_some() { "on" } else { "off" });
-    }
-    axum::Json(json!({
-        "tagline": "Welcome to kong",
-        "version": options.version.to_string(),
-        "edition": if enterprise { "enterprise" } else { "community" },
-        "hostname": "kong-cp-0",
-        "node_id": "6a72192c-a3a1-4c8d-95c6-efabae9fb969",
-        "lua_version": "LuaJIT 2.1.0-20231117",
-        "timers": { "running": 0, "pending": 8 },
-        "plugins": { "available_on_server": {}, "enabled_in_cluster": ["cors", "rate-limiting"] },
-        "configuration": configuration,
-    }))
-    .into_response()
-}
-
-/// Lua has one type for lists and maps; Kong's JSON shows an empty one as `{}`.
-fn lua_list(values: &[String]) -> Value {
-    if values.is_empty() { json!({}) } else { json!(values) }
+/// The answer with a byte order mark before its body.
+async fn marked(response: Response) -> Response {
+    let (mut head, body) = response.into_parts();
+    let mut marked = "\u{feff}".as_bytes().to_vec();
+    marked.extend_from_slice(&to_bytes(body, usize::MAX).await.unwrap_or_default());
+    head.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(head, Body::from(marked))
 }
 
 async fn requests(Shared(state): Shared<Arc<State>>, RawQuery(query): RawQuery) -> Response {
@@ -138,52 +131,35 @@ async fn objects(Shared(state): Shared<Arc<State>>, RawQuery(query): RawQuery) -
     page(&state, Stream::Objects, &query.unwrap_or_default())
 }
 
-/// The parameters that Kong knows, as given. Others it ignores.
-#[derive(Default)]
-struct Parameters {
-    size: Option<String>,
-    offset: Option<String>,
-    before: Option<String>,
-    after: Option<String>,
-}
-
-impl Parameters {
-    fn read(query: &str) -> Self {
-        let mut parameters = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            let parameter = match name.as_ref() {
-                "size" => &mut parameters.size,
-                "offset" => &mut parameters.offset,
-                "before" => &mut parameters.before,
-                "after" => &mut parameters.after,
-                _ => continue,
-            };
-            *parameter = Some(value.into_owned());
-        }
-        parameters
-    }
-}
-
 fn page(state: &State, stream: Stream, query: &str) -> Response {
     if !state.audits() {
         return message(StatusCode::NOT_FOUND, "Not found");
     }
     let parameters = Parameters::read(query);
     let faults = lock(&state.faults).clone();
-    let version = &state.options.version;
-    let mut query = match understand(&parameters, version.filters_by_time()) {
+    let version = state.version();
+    let shape = &state.options.shape;
+    let mut query = match parameters.understand(version.filters_by_time().then_some(shape.dates)) {
         Ok(query) => query,
         Err(refusal) => return (StatusCode::BAD_REQUEST, axum::Json(refusal)).into_response(),
     };
     query.shifting = faults.shifting_offsets;
-    let (items, mut offset) = state.with_trail(stream, |trail| trail.page(&query));
+    let ((items, mut offset), total) =
+        state.with_trail(stream, |trail| (trail.page(&query), trail.len()));
     let filtered = query.before.is_some() || query.after.is_some();
     if let (true, Some(limit)) = (filtered, faults.end_early_after_pages) {
         offset = offset.filter(|offset| offset.pages < limit);
     }
 
     let mut body = br#"{"data":"#.to_vec();
-    state.write(stream, &items, &mut body);
+    if items.is_empty() {
+        body.extend_from_slice(shape.empty_list.json().as_bytes());
+    } else {
+        state.write(stream, &items, &mut body);
+    }
+    if version.counts_milliseconds() {
+        body.extend_from_slice(format!(r#","total":{total}"#).as_bytes());
+    }
     let tail = match offset.map(Offset::encode) {
         None => r#","next":null}"#.to_owned(),
         Some(offset) => {
@@ -214,49 +190,4 @@ fn next_link(stream: Stream, offset: &str, parameters: &Parameters, keeps_filter
         }
     }
     next
-}
-
-/// The query that the parameters ask for, or the body of Kong's refusal.
-fn understand(parameters: &Parameters, filters: bool) -> Result<Query, Value> {
-    let mut query = Query { size: DEFAULT_SIZE.into(), ..Query::default() };
-    if let Some(size) = &parameters.size {
-        let refusal = |text: &str| json!({"code": 9, "name": "invalid size", "message": text});
-        let size: f64 = size.trim().parse().map_err(|_| refusal("size must be a number"))?;
-        query.size = (1..=MAX_SIZE)
-            .find(|allowed| (f64::from(*allowed) - size).abs() < f64::EPSILON)
-            .map(usize::from)
-            .ok_or_else(|| refusal("size must be an integer between 1 and 1000"))?;
-    }
-    if let Some(offset) = &parameters.offset {
-        query.offset = Some(Offset::decode(offset).map_err(|why| {
-            let text = format!("'{offset}' is not a valid offset: {why}");
-            json!({"code": 7, "name": "invalid offset", "message": text})
-        })?);
-    }
-    if filters {
-        query.before = parameters.before.as_deref().map(instant).transpose()?;
-        query.after = parameters.after.as_deref().map(instant).transpose()?;
-    }
-    Ok(query)
-}
-
-/// Unix seconds, or RFC 3339 with `Z` and without fractions of a second.
-fn instant(text: &str) -> Result<i64, Value> {
-    if let Some(seconds) = text.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite()) {
-        // Entries have whole seconds, so a bound between two is the later one's.
-        #[allow(clippy::cast_possible_truncation)]
-        return Ok(seconds.ceil() as i64);
-    }
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
-    time::PrimitiveDateTime::parse(text, format)
-        .map(time::PrimitiveDateTime::assume_utc)
-        .map(OffsetDateTime::unix_timestamp)
-        .map_err(|_| {
-            json!({
-                "name": "invalid search query",
-                "message": format!(
-                    "date param: '{text}' does not match expected format: YYYY-MM-DDTHH:MI:SSZ"
-                ),
-            })
-        })
 }

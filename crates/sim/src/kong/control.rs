@@ -3,6 +3,9 @@
 //! - `GET /_sim/status`: what it holds and has been asked ([`Status`]).
 //! - `POST /_sim/faults`: [`Faults`]; `{}` clears them.
 //! - `POST /_sim/clock` `{"offset_secs": n}`
+//! - `POST /_sim/record_ttl` `{"secs": n}`: another `audit_log_record_ttl`, for what is written now.
+//! - `POST /_sim/upgrade` `{"version": "3.10.0.0", "leaves": "one"}`: turns it into another version.
+//!   [`Leaves`] says what object entries that are there show for a time; `one` when absent.
 //! - `POST /_sim/activity` `{"requests": n, "objects": n}`: adds fresh activity, stamped now.
 //! - `POST /_sim/entries` `{"stream": "requests", "entries": [{…}]}`: adds entries as they stand.
 //! - `GET /_sim/entries?stream=requests&from=0&limit=1000`: retained entries, oldest first.
@@ -19,7 +22,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::trail::Added;
-use super::{Faults, State, Status, Stream};
+use super::version::Version;
+use super::{Faults, Leaves, State, Status, Stream};
 use crate::control::{ClockOffset, Part, Posted};
 
 pub(super) fn router(state: &Arc<State>) -> Router {
@@ -27,6 +31,8 @@ pub(super) fn router(state: &Arc<State>) -> Router {
         .route("/_sim/status", get(status))
         .route("/_sim/faults", post(faults))
         .route("/_sim/clock", post(clock))
+        .route("/_sim/record_ttl", post(record_ttl))
+        .route("/_sim/upgrade", post(upgrade))
         .route("/_sim/activity", post(activity))
         .route("/_sim/entries", post(add_entries).get(entries))
         .route("/_sim/ids", get(ids))
@@ -64,6 +70,36 @@ async fn clock(
     Posted(clock): Posted<ClockOffset>,
 ) -> Json<Status> {
     state.front.clock.set_offset(clock.offset_secs);
+    Json(state.status())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RecordTtl {
+    secs: u32,
+}
+
+async fn record_ttl(
+    Shared(state): Shared<Arc<State>>,
+    Posted(ttl): Posted<RecordTtl>,
+) -> Json<Status> {
+    state.set_record_ttl(ttl.secs);
+    Json(state.status())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Upgraded {
+    version: Version,
+    #[serde(default)]
+    leaves: Leaves,
+}
+
+async fn upgrade(
+    Shared(state): Shared<Arc<State>>,
+    Posted(upgraded): Posted<Upgraded>,
+) -> Json<Status> {
+    state.upgrade(upgraded.version, upgraded.leaves);
     Json(state.status())
 }
 

@@ -5,6 +5,12 @@
 //! the next page begins behind that entry, whatever has arrived meanwhile. Kong's own queries do
 //! so (Kong/kong, `kong/db/strategies/postgres/init.lua`). With the fault `shifting_offsets` an
 //! offset is a position instead, and entries that arrive push others across page borders.
+//!
+//! A row has the time that its database holds, which is what filters and the order by time go by,
+//! and an expiry, which it keeps whatever becomes of the configuration. Both are those of its
+//! writing, unless an upgrade brought the column for the time: see [`Leaves`]. A row whose time is
+//! null is in no window, since PostgreSQL finds a comparison with null not true, and comes before
+//! all others newest first, since PostgreSQL sorts so unless told otherwise.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -14,6 +20,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::value::RawValue;
 
 use super::activity::{Burst, Call};
+use super::options::Leaves;
 use crate::random::mix;
 
 /// In which order a stream is read.
@@ -26,13 +33,28 @@ pub(crate) enum Order {
     ByKey,
 }
 
+/// The key of a slot whose row holds no time.
+const NO_TIME: u32 = u32::MAX;
+
 /// An entry's place in the stream. Read from the greatest down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Slot {
-    /// Unix seconds, or a number as good as random.
+    /// Unix seconds or [`NO_TIME`], or a number as good as random.
     key: u32,
     /// The number of the entry by arrival.
     entry: u32,
+}
+
+/// Entries that arrived together.
+#[derive(Debug)]
+struct Arrival {
+    /// The number of the first.
+    first: u32,
+    source: Source,
+    /// For how many seconds they were kept at their writing; none for ever.
+    lifetime: Option<i64>,
+    /// What an upgrade left for their time.
+    leaves: Option<Leaves>,
 }
 
 /// Where entries come from.
@@ -48,12 +70,23 @@ enum Source {
 pub(crate) struct Added {
     /// Its JSON.
     pub(crate) json: Box<RawValue>,
-    expires_at: i64,
+    at: Option<i64>,
+    expires_at: Option<i64>,
 }
 
 /// One entry, to be written out.
 #[derive(Debug)]
-pub(crate) enum Item {
+pub(crate) struct Item {
+    pub(crate) what: What,
+    /// Its `request_timestamp`, as the database holds it.
+    pub(crate) stored_at: Option<i64>,
+    /// The second in which it goes, if ever.
+    pub(crate) expires_at: Option<i64>,
+}
+
+/// What an entry tells of.
+#[derive(Debug)]
+pub(crate) enum What {
     Generated(Arc<Burst>, u32),
     Added(Arc<Added>),
     Call(Arc<Call>),
@@ -86,79 +119,99 @@ pub(crate) struct Query {
 pub(crate) struct Trail {
     order: Order,
     seed: u64,
-    record_ttl: i64,
+    lifetime: Option<i64>,
     objects: bool,
     slots: Vec<Slot>,
-    /// Each with the number of its first entry.
-    sources: Vec<(u32, Source)>,
+    arrivals: Vec<Arrival>,
     arrived: u32,
     next_expiry: i64,
 }
 
 impl Trail {
-    pub(crate) fn new(order: Order, objects: bool, seed: u64, record_ttl: i64) -> Self {
+    pub(crate) fn new(order: Order, objects: bool, seed: u64, lifetime: Option<i64>) -> Self {
         Self {
             order,
             seed,
-            record_ttl,
+            lifetime,
             objects,
             slots: Vec::new(),
-            sources: Vec::new(),
+            arrivals: Vec::new(),
             arrived: 0,
             next_expiry: i64::MAX,
         }
     }
 
-    /// Adds the first `count` entries of a burst.
-    pub(crate) fn add_burst(&mut self, burst: &Arc<Burst>, count: u32) {
-        let times = (0..count)
-            .map(|index| if self.objects { burst.object_at(index) } else { burst.at(index) })
-            .collect::<Vec<_>>();
-        self.arrive(Source::Burst(burst.clone()), times);
+    /// For how many seconds entries are kept that arrive from now on; none for ever.
+    pub(crate) fn set_lifetime(&mut self, lifetime: Option<i64>) {
+        self.lifetime = lifetime;
     }
 
-    /// Adds an entry as it stands. It is filed by its `request_timestamp` where that is a number,
-    /// else by `now`, and lives for its own `ttl` where it has one: Kong sets both at insertion.
-    pub(crate) fn add(&mut self, json: Box<RawValue>, now: i64) {
-        #[derive(serde::Deserialize)]
-        struct Times {
-            request_timestamp: Option<serde_json::Value>,
-            ttl: Option<serde_json::Value>,
+    /// Goes on in another order. `leaves` is what stands for the times of the entries that are
+    /// there, when their table had no column for them until now.
+    pub(crate) fn upgrade(&mut self, order: Order, leaves: Option<Leaves>) {
+        self.order = order;
+        if leaves.is_some() {
+            for arrival in &mut self.arrivals {
+                arrival.leaves = leaves;
+            }
         }
-        let times: Option<Times> = serde_json::from_str(json.get()).ok();
-        let (at, ttl) = times.map_or((None, None), |times| {
-            (
-                times.request_timestamp.as_ref().and_then(serde_json::Value::as_i64),
-                times.ttl.as_ref().and_then(serde_json::Value::as_i64),
-            )
-        });
-        let expires_at = now + ttl.unwrap_or(self.record_ttl);
-        self.arrive(Source::Added(Arc::new(Added { json, expires_at })), vec![at.unwrap_or(now)]);
+        let mut slots = std::mem::take(&mut self.slots);
+        for slot in &mut slots {
+            slot.key = self.key(slot.entry);
+        }
+        slots.sort_unstable();
+        self.slots = slots;
+    }
+
+    /// Adds the first `count` entries of a burst.
+    pub(crate) fn add_burst(&mut self, burst: &Arc<Burst>, count: u32) {
+        self.arrive(Source::Burst(burst.clone()), count);
+    }
+
+    /// Adds an entry as it stands. It is filed by its `request_timestamp` where that is a number or
+    /// null, else by `now`, and goes by its own `ttl` where that is a number or null, else by the
+    /// trail's: Kong sets both at insertion.
+    pub(crate) fn add(&mut self, json: Box<RawValue>, now: i64) {
+        let (mut at, mut lifetime) = (Some(now), self.lifetime);
+        let fields: Option<serde_json::Map<_, _>> = serde_json::from_str(json.get()).ok();
+        for (name, of_entry) in [("request_timestamp", &mut at), ("ttl", &mut lifetime)] {
+            match fields.as_ref().and_then(|fields| fields.get(name)) {
+                Some(serde_json::Value::Null) => *of_entry = None,
+                Some(value) => *of_entry = value.as_i64().or(*of_entry),
+                None => {}
+            }
+        }
+        let expires_at = lifetime.map(|lifetime| now + lifetime);
+        self.arrive(Source::Added(Arc::new(Added { json, at, expires_at })), 1);
     }
 
     /// Adds a single call.
     pub(crate) fn add_call(&mut self, call: Call) {
-        let at = call.at;
-        self.arrive(Source::Call(Arc::new(call)), vec![at]);
+        self.arrive(Source::Call(Arc::new(call)), 1);
     }
 
-    fn arrive(&mut self, source: Source, times: Vec<i64>) {
-        self.sources.push((self.arrived, source));
+    fn arrive(&mut self, source: Source, count: u32) {
+        let first = self.arrived;
+        self.arrivals.push(Arrival { first, source, lifetime: self.lifetime, leaves: None });
         let held = self.slots.len();
-        for at in times {
-            let entry = self.arrived;
-            let key = match self.order {
-                // Clamped to the years 1970 to 2106, within which clocks move.
-                Order::NewestFirst => u32::try_from(at.max(0)).unwrap_or(u32::MAX),
-                Order::ByKey => u32::try_from(mix(self.seed, entry.into()) >> 32).unwrap_or(0),
-            };
-            self.slots.push(Slot { key, entry });
-            self.next_expiry = self.next_expiry.min(self.expires_at(entry, at));
-            self.arrived += 1;
+        for entry in first..first + count {
+            self.slots.push(Slot { key: self.key(entry), entry });
+            self.next_expiry = self.next_expiry.min(self.expires_at(entry).unwrap_or(i64::MAX));
         }
+        self.arrived += count;
         if !self.slots[held.saturating_sub(1)..].is_sorted() {
             // Stable for its speed on what is nearly sorted.
             self.slots.sort();
+        }
+    }
+
+    fn key(&self, entry: u32) -> u32 {
+        match self.order {
+            // Clamped to the years 1970 to 2106, within which clocks move.
+            Order::NewestFirst => self.stored_at(entry).map_or(NO_TIME, |at| {
+                u32::try_from(at.max(0)).map_or(NO_TIME - 1, |at| at.min(NO_TIME - 1))
+            }),
+            Order::ByKey => u32::try_from(mix(self.seed, entry.into()) >> 32).unwrap_or(0),
         }
     }
 
@@ -175,7 +228,7 @@ impl Trail {
         let mut slots = std::mem::take(&mut self.slots);
         let mut next_expiry = i64::MAX;
         slots.retain(|slot| {
-            let expires_at = self.expires_at(slot.entry, self.at(slot.entry));
+            let expires_at = self.expires_at(slot.entry).unwrap_or(i64::MAX);
             let retained = now < expires_at;
             if retained {
                 next_expiry = next_expiry.min(expires_at);
@@ -185,41 +238,59 @@ impl Trail {
         (self.slots, self.next_expiry) = (slots, next_expiry);
     }
 
-    fn source(&self, entry: u32) -> (&Source, u32) {
-        let behind = self.sources.partition_point(|(first, _)| *first <= entry);
-        let (first, source) = &self.sources[behind - 1];
-        (source, entry - first)
+    /// The arrival to which an entry belongs, and its number there.
+    fn arrival(&self, entry: u32) -> (&Arrival, u32) {
+        let behind = self.arrivals.partition_point(|arrival| arrival.first <= entry);
+        let arrival = &self.arrivals[behind - 1];
+        (arrival, entry - arrival.first)
     }
 
-    fn at(&self, entry: u32) -> i64 {
-        match self.source(entry) {
-            (Source::Burst(burst), index) if self.objects => burst.object_at(index),
-            (Source::Burst(burst), index) => burst.at(index),
-            (Source::Call(call), _) => call.at,
-            (Source::Added(_), _) => 0,
+    /// When the entry was written.
+    fn written_at(&self, entry: u32) -> Option<i64> {
+        let (arrival, index) = self.arrival(entry);
+        match &arrival.source {
+            Source::Burst(burst) if self.objects => Some(burst.object_at(index)),
+            Source::Burst(burst) => Some(burst.at(index)),
+            Source::Call(call) => Some(call.at),
+            Source::Added(added) => added.at,
         }
     }
 
-    fn expires_at(&self, entry: u32, at: i64) -> i64 {
-        match self.source(entry).0 {
+    fn stored_at(&self, entry: u32) -> Option<i64> {
+        match self.arrival(entry).0.leaves {
+            None => self.written_at(entry),
+            Some(Leaves::One) => Some(1),
+            Some(Leaves::Null) => None,
+        }
+    }
+
+    fn expires_at(&self, entry: u32) -> Option<i64> {
+        let arrival = self.arrival(entry).0;
+        match &arrival.source {
             Source::Added(added) => added.expires_at,
-            _ => at + self.record_ttl,
+            _ => self.written_at(entry).zip(arrival.lifetime).map(|(at, lifetime)| at + lifetime),
         }
     }
 
     fn item(&self, entry: u32) -> Item {
-        match self.source(entry) {
-            (Source::Burst(burst), index) => Item::Generated(burst.clone(), index),
-            (Source::Added(added), _) => Item::Added(added.clone()),
-            (Source::Call(call), _) => Item::Call(call.clone()),
-        }
+        let (arrival, index) = self.arrival(entry);
+        let what = match &arrival.source {
+            Source::Burst(burst) => What::Generated(burst.clone(), index),
+            Source::Added(added) => What::Added(added.clone()),
+            Source::Call(call) => What::Call(call.clone()),
+        };
+        Item { what, stored_at: self.stored_at(entry), expires_at: self.expires_at(entry) }
     }
 
     /// The slots within the window, which only an order by time can tell.
     fn window(&self, query: &Query) -> Range<usize> {
+        if query.after.is_none() && query.before.is_none() {
+            return 0..self.slots.len();
+        }
         let index_of = |bound: i64| self.slots.partition_point(|slot| i64::from(slot.key) < bound);
-        let from = query.after.map_or(0, index_of);
-        let to = query.before.map_or(self.slots.len(), index_of);
+        let timed = index_of(NO_TIME.into());
+        let from = query.after.map_or(0, index_of).min(timed);
+        let to = query.before.map_or(timed, index_of).min(timed);
         from..to.max(from)
     }
 

@@ -7,8 +7,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Deserialize;
+
 /// A version of Kong Gateway, such as `3.9.0.0-enterprise-edition`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub struct Version {
     number: [u32; 4],
     text: String,
@@ -56,15 +59,16 @@ impl Version {
         !self.since(&[[3, 4, 0, 0]])
     }
 
-    /// Keys are taken out of payloads at every depth, and out of objects too.
+    /// Keys are taken out of payloads at every depth, and out of objects too, whose entries name
+    /// them in `removed_from_entity`.
     pub fn excludes_at_every_depth(&self) -> bool {
         self.since(&[[3, 6, 0, 0]])
     }
 
-    /// Object entries show `rbac_user_id`, `signature` and `ttl` also when there is little to show.
-    /// Kong's documentation prints object entries of both kinds; the shorter ones are the older.
-    pub fn shows_whole_objects(&self) -> bool {
-        self.since(&[[3, 0, 0, 0]])
+    /// Entries have `expire` in place of `ttl`, and times in milliseconds, and pages tell the
+    /// `total`: 0.34, the first version with an audit log, as its documentation prints them.
+    pub fn counts_milliseconds(&self) -> bool {
+        !self.since(&[[0, 35, 0, 0]])
     }
 
     /// Whether the version is at or after the last of `releases`, or in the line of one of the
@@ -83,10 +87,19 @@ impl fmt::Display for Version {
     }
 }
 
+impl TryFrom<String> for Version {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 impl FromStr for Version {
     type Err = String;
 
     /// Four numbers, or the suffix `-enterprise-edition`, are Enterprise; three are open source.
+    /// The first Enterprise editions counted with a hyphen, as in `0.34-1-enterprise-edition`.
     fn from_str(text: &str) -> Result<Self, String> {
         const SUFFIX: &str = "-enterprise-edition";
         let malformed = || {
@@ -96,7 +109,7 @@ impl FromStr for Version {
         };
         let digits = text.strip_suffix(SUFFIX).unwrap_or(text);
         let parts: Vec<u32> = digits
-            .split('.')
+            .split(['.', '-'])
             .map(|part| part.parse().map_err(|_| malformed()))
             .collect::<Result<_, _>>()?;
         if !(2..=4).contains(&parts.len()) {
@@ -123,6 +136,7 @@ mod tests {
     fn four_numbers_are_enterprise_and_three_are_open_source() {
         assert_eq!(version("3.9.0.0").to_string(), "3.9.0.0-enterprise-edition");
         assert_eq!(version("2.8-enterprise-edition").to_string(), "2.8-enterprise-edition");
+        assert_eq!(version("0.34-1-enterprise-edition").to_string(), "0.34-1-enterprise-edition");
         assert_eq!(version("3.9.0").to_string(), "3.9.0");
         assert!(version("3.9.0.0").is_enterprise());
         assert!(!version("3.9.0").is_enterprise());
@@ -159,6 +173,8 @@ mod tests {
         assert!(
             !version("3.8.1.0").next_keeps_filters() && version("3.9.0.0").next_keeps_filters()
         );
+        assert!(version("0.34-1-enterprise-edition").counts_milliseconds());
+        assert!(!version("0.35-enterprise-edition").counts_milliseconds());
         assert!(!version("3.1.1.6").names_users() && version("3.2.0.0").names_users());
         assert!(version("3.3.1.1").leaves_request_ids_empty());
         assert!(!version("3.4.0.0").leaves_request_ids_empty());

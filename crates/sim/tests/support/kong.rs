@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use kong_cloudtrail_sim::kong::{Options, Simulator};
+use kong_cloudtrail_sim::kong::{Options, Simulator, Stream};
 use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
@@ -70,4 +70,21 @@ pub fn times(entries: &[Value]) -> Vec<i64> {
 
 pub fn fields(entry: &Value) -> BTreeSet<&str> {
     entry.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+/// What the control endpoint answers to `body`.
+pub async fn control(kong: &Simulator, path: &str, body: Value) -> StatusCode {
+    let url = format!("{}/_sim/{path}", kong.url());
+    reqwest::Client::new().post(url).json(&body).send().await.unwrap().status()
+}
+
+/// The entries of a published sample, in the order in which `tests/golden/kong/README.md` lists
+/// them.
+pub fn sample(stream: Stream) -> Vec<Value> {
+    let page: Value = serde_json::from_str(match stream {
+        Stream::Requests => include_str!("../../../../tests/golden/kong/audit-requests.json"),
+        Stream::Objects => include_str!("../../../../tests/golden/kong/audit-objects.json"),
+    })
+    .unwrap();
+    entries(&page).to_vec()
 }

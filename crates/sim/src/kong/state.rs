@@ -1,0 +1,253 @@
+//! What a simulated Kong holds while it runs.
+
+use std::sync::{Arc, Mutex};
+
+use serde_json::value::RawValue;
+
+use super::activity::{self, Burst, Called, Users, Writer};
+use super::entry::{self, Row};
+use super::options::{Leaves, Options, Rbac};
+use super::trail::{Item, Order, Trail, What};
+use super::version::Version;
+use super::{Faults, Status, Stream};
+use crate::front::{Front, lock};
+
+/// A Kong, as its handlers see it.
+pub(super) struct State {
+    pub(super) options: Options,
+    pub(super) front: Arc<Front>,
+    pub(super) faults: Mutex<Faults>,
+    held: Mutex<Held>,
+}
+
+/// What changes.
+struct Held {
+    version: Arc<Version>,
+    record_ttl_secs: u32,
+    requests: Trail,
+    objects: Trail,
+    bursts: u64,
+    reader_calls: u64,
+}
+
+impl State {
+    pub(super) fn new(options: Options) -> Self {
+        let front = Front::new(options.clock_offset_secs, options.latency, options.seed);
+        let first = options.upgraded.as_ref().map_or(&options.version, |upgrade| &upgrade.from);
+        let held = Held::new(first.clone(), &options);
+        let state = Self {
+            front: Arc::new(front),
+            faults: Mutex::default(),
+            held: Mutex::new(held),
+            options,
+        };
+        state.add_burst(state.options.requests, state.options.objects, state.span());
+        if let Some(upgrade) = &state.options.upgraded {
+            state.upgrade(state.options.version.clone(), upgrade.leaves);
+        }
+        state
+    }
+
+    /// Over how many seconds the entries of the start are spread.
+    fn span(&self) -> i64 {
+        let days = i64::from(self.options.span_days) * 24 * 60 * 60;
+        match i64::from(self.options.record_ttl_secs) {
+            0 => days,
+            ttl => days.min(ttl - ttl / 30),
+        }
+    }
+
+    /// The version that it is now.
+    pub(super) fn version(&self) -> Arc<Version> {
+        lock(&self.held).version.clone()
+    }
+
+    /// For how long records are kept that are written now, as it is configured.
+    pub(super) fn record_ttl_secs(&self) -> u32 {
+        lock(&self.held).record_ttl_secs
+    }
+
+    pub(super) fn set_record_ttl(&self, secs: u32) {
+        let mut held = lock(&self.held);
+        held.record_ttl_secs = secs;
+        held.requests.set_lifetime(lifetime(secs));
+        held.objects.set_lifetime(lifetime(secs));
+    }
+
+    /// Becomes another version, over the same database.
+    pub(super) fn upgrade(&self, to: Version, leaves: Leaves) {
+        let mut held = lock(&self.held);
+        let column_comes = to.filters_by_time() && !held.version.filters_by_time();
+        held.requests.upgrade(requests_order(&to), None);
+        held.objects.upgrade(objects_order(&to), column_comes.then_some(leaves));
+        held.version = Arc::new(to);
+    }
+
+    /// Whether the audit log exists and is on.
+    pub(super) fn audits(&self) -> bool {
+        self.options.audit_log && self.version().is_enterprise()
+    }
+
+    /// What RBAC makes of those who call.
+    fn users(&self) -> Users {
+        match (self.options.node.enforce_rbac, self.options.enforce_rbac()) {
+            (Some(Rbac::Off), _) => Users::Unknown,
+            (_, Rbac::Off) => Users::Named,
+            _ => Users::Required,
+        }
+    }
+
+    fn add_burst(&self, requests: u32, objects: u32, span: i64) {
+        if !self.options.node.keeps_records() {
+            return;
+        }
+        let Options { seed, payload_bytes, .. } = self.options;
+        let first_at = self.front.clock.now() - span;
+        let mut held = lock(&self.held);
+        let writer = Writer { version: held.version.clone(), users: self.users() };
+        let counts = (requests, objects);
+        let burst = Burst::new(seed, held.bursts, counts, (first_at, span), payload_bytes, writer);
+        held.bursts += 1;
+        let burst = Arc::new(burst);
+        held.requests.add_burst(&burst, requests);
+        held.objects.add_burst(&burst, objects);
+    }
+
+    pub(super) fn add_activity(&self, requests: u32, objects: u32) {
+        self.add_burst(requests, objects, 0);
+    }
+
+    pub(super) fn add_entries(&self, stream: Stream, entries: Vec<Box<RawValue>>) {
+        if !self.options.node.keeps_records() {
+            return;
+        }
+        let now = self.front.clock.now();
+        let mut held = lock(&self.held);
+        for entry in entries {
+            held.of(stream).add(entry, now);
+        }
+    }
+
+    pub(super) fn add_reader_call(&self, called: Called) {
+        if !self.options.node.keeps_records() {
+            return;
+        }
+        let now = self.front.clock.now();
+        let mut held = lock(&self.held);
+        held.reader_calls += 1;
+        let number = held.reader_calls;
+        let named = held.version.names_users();
+        let call = activity::reader_call(self.options.seed, number, now, called, named);
+        held.requests.add_call(call);
+    }
+
+    /// The trails, rid of what has expired.
+    pub(super) fn with_trail<T>(&self, stream: Stream, read: impl FnOnce(&Trail) -> T) -> T {
+        let now = self.front.clock.now();
+        let mut held = lock(&self.held);
+        let trail = held.of(stream);
+        trail.expire(now);
+        read(trail)
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let of = |stream| self.with_trail(stream, Trail::len);
+        let prefix = &self.options.admin_path;
+        let calls = self.front.calls();
+        let count = |path| calls.get(&format!("{prefix}{path}")).copied().unwrap_or(0);
+        Status {
+            now: self.front.clock.now(),
+            requests: of(Stream::Requests),
+            objects: of(Stream::Objects),
+            calls: ["/", "/audit/requests", "/audit/objects"]
+                .map(|path| (path.to_owned(), count(path)))
+                .into(),
+        }
+    }
+
+    /// The entries of `items` as a JSON array.
+    pub(super) fn write(&self, stream: Stream, items: &[Item], out: &mut Vec<u8>) {
+        let version = self.version();
+        let now = self.front.clock.now();
+        out.push(b'[');
+        for (number, Item { what, stored_at, expires_at }) in items.iter().enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            let (stored_at, expires_at) = (*stored_at, *expires_at);
+            let row = Row { version: &version, now, stored_at, expires_at };
+            let written = match (what, stream) {
+                (What::Generated(burst, index), Stream::Requests) => {
+                    entry::write_request(out, &burst.call(*index), row)
+                }
+                (What::Generated(burst, index), Stream::Objects) => {
+                    entry::write_object(out, &burst.write(*index), row)
+                }
+                (What::Call(call), _) => entry::write_request(out, call, row),
+                (What::Added(added), _) => {
+                    out.extend_from_slice(added.json.get().as_bytes());
+                    Ok(())
+                }
+            };
+            debug_assert!(written.is_ok(), "strings and numbers always make JSON");
+        }
+        out.push(b']');
+    }
+
+    pub(super) fn entries(&self, stream: Stream, from: usize, limit: usize) -> Vec<u8> {
+        let items = self.with_trail(stream, |trail| trail.oldest(from, limit));
+        let mut out = Vec::new();
+        self.write(stream, &items, &mut out);
+        out
+    }
+
+    pub(super) fn ids(&self, stream: Stream) -> Vec<String> {
+        let id_of = |item: Item| match (item.what, stream) {
+            (What::Generated(burst, index), Stream::Requests) => burst.request_id(index),
+            (What::Generated(burst, index), Stream::Objects) => burst.object_id(index).to_string(),
+            (What::Call(call), _) => call.request_id.clone(),
+            (What::Added(added), stream) => added.id(stream),
+        };
+        let items = self.with_trail(stream, |trail| trail.oldest(0, usize::MAX));
+        items.into_iter().map(id_of).collect()
+    }
+
+    pub(super) fn set_faults(&self, faults: Faults) {
+        self.front.set_rules(faults.rules.clone());
+        *lock(&self.faults) = faults;
+    }
+}
+
+impl Held {
+    fn new(version: Version, options: &Options) -> Self {
+        let (seed, secs) = (options.seed, options.record_ttl_secs);
+        Self {
+            requests: Trail::new(requests_order(&version), false, seed, lifetime(secs)),
+            objects: Trail::new(objects_order(&version), true, seed, lifetime(secs)),
+            version: Arc::new(version),
+            record_ttl_secs: secs,
+            bursts: 0,
+            reader_calls: 0,
+        }
+    }
+
+    fn of(&mut self, stream: Stream) -> &mut Trail {
+        match stream {
+            Stream::Requests => &mut self.requests,
+            Stream::Objects => &mut self.objects,
+        }
+    }
+}
+
+/// How long a row lives under this `audit_log_record_ttl`; 0 is for ever.
+fn lifetime(record_ttl_secs: u32) -> Option<i64> {
+    (record_ttl_secs > 0).then(|| record_ttl_secs.into())
+}
+
+fn requests_order(version: &Version) -> Order {
+    if version.sorts_requests() { Order::NewestFirst } else { Order::ByKey }
+}
+
+fn objects_order(version: &Version) -> Order {
+    if version.filters_by_time() { Order::NewestFirst } else { Order::ByKey }
+}
