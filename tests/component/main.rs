@@ -2,6 +2,7 @@
 //! `cargo xtask test` builds the component and starts the Redis.
 #![allow(clippy::unwrap_used)]
 
+mod answers;
 mod artefact;
 mod bad_input;
 mod binary;
@@ -9,6 +10,7 @@ mod command;
 mod credentials;
 mod dead_letters;
 mod job;
+mod keys;
 mod kongs;
 mod lambda;
 mod runs;
@@ -17,3 +19,4 @@ mod settled;
 mod signature;
 mod sizes;
 mod support;
+mod times;

@@ -143,13 +143,13 @@ async fn a_value_that_is_damaged_or_of_a_newer_format_is_refused_by_its_key_and_
     };
     let empty = |_: &[u8]| Vec::new();
     let cases: [(&str, &str, Damage); 7] = [
-        (":head", "newer", &newer),
-        (":head", "damaged", &cut),
-        (":head", "damaged", &empty),
-        (":segment:", "newer", &newer),
-        (":segment:", "damaged", &cut),
-        (":segment:", "damaged", &flipped),
-        (":segment:", "damaged", &empty),
+        ("}head", "newer", &newer),
+        ("}head", "damaged", &cut),
+        ("}head", "damaged", &empty),
+        ("}segment:", "newer", &newer),
+        ("}segment:", "damaged", &cut),
+        ("}segment:", "damaged", &flipped),
+        ("}segment:", "damaged", &empty),
     ];
     for (part, word, damage) in cases {
         let (mut world, store) = shipped(80, 60).await;
@@ -180,7 +180,7 @@ async fn a_damaged_segment_of_one_stream_stays_as_it_is_and_does_not_hold_up_the
     world.kong.add_activity(30, 20);
     world.set("reconcile_secs", "1");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let key = key(&store, ":segment:objects:").await;
+    let key = key(&store, "}segment:objects:").await;
     let whole = store.dump().await[&key].clone();
     store.put(&key, Some(b"damaged".to_vec())).await;
 
@@ -201,7 +201,7 @@ async fn of_a_lost_segment_exactly_what_it_held_is_shipped_again_and_the_key_is_
     let (mut world, store) = shipped(200, 150).await;
     world.set("reconcile_secs", "1");
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let key = key(&store, ":segment:").await;
+    let key = key(&store, "}segment:").await;
     let held = store.dump().await[&key].len() / SIXTEEN - 1;
     store.put(&key, None).await;
 
