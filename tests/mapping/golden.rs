@@ -25,7 +25,8 @@ const DOCUMENTATION: &str = include_str!("../../docs/event-mapping.md");
 
 #[derive(Deserialize)]
 struct Sample<'s> {
-    sample: &'s str,
+    #[serde(rename = "sample")]
+    name: &'s str,
     stream: &'s str,
     kong: Kong<'s>,
     #[serde(borrow)]
@@ -86,10 +87,10 @@ fn tight(json: &str) -> String {
 
 #[test]
 fn the_sample_entries_of_every_version_become_the_expected_events() {
-    for (name, file) in FILES {
+    for (file_name, file) in FILES {
         for sample in samples(file) {
             let (id, data) = sample.mapped();
-            let what = format!("{name}, {}", sample.sample);
+            let what = format!("{file_name}, {}", sample.name);
             let [mapped, expected]: [Value; 2] =
                 [&data, sample.event.get()].map(|json| serde_json::from_str(json).unwrap());
             assert_eq!(mapped, expected, "{what}");
@@ -111,7 +112,7 @@ fn every_sample_says_where_it_is_from() {
         .collect();
     let held: BTreeSet<(&str, &str)> = FILES
         .into_iter()
-        .flat_map(|(name, file)| samples(file).into_iter().map(move |held| (name, held.sample)))
+        .flat_map(|(name, file)| samples(file).into_iter().map(move |held| (name, held.name)))
         .collect();
     assert_eq!(rows, held);
 }
