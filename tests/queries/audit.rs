@@ -1,6 +1,6 @@
 //! An auditor's questions, asked of the trail that the demo ships. What the answers must be is worked
-//! out from the entries that the simulated Kong holds, without a look at the events. That a part of the
-//! trail is in the store twice no answer may show, but those that are to.
+//! out from the entries that the simulated Kong holds, without a look at the events. A part of the trail is
+//! in the store twice. Only the queries that are about repeats may show that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
