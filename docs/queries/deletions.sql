@@ -1,5 +1,6 @@
 -- What was deleted, by whom: one row for each row of Kong's database, the newest first.
--- What the call was, and who made it from where, is empty when the call is not in this span.
+-- principal_id is Kong's word; user_name is what the caller said.
+-- What the call was, and from where, is empty when the call is not in this span.
 SELECT
     event_id,
     event_time,

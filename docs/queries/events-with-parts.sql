@@ -2,8 +2,8 @@
 -- parts and parts_expected differ when some of them are not in the store, or not in this span.
 SELECT
     event_id,
-    eventtime,
-    eventname,
+    max(eventtime) AS eventtime,
+    max(eventname) AS eventname,
     array_join(array_agg(DISTINCT field ORDER BY field), ', ') AS fields,
     count(DISTINCT number) AS parts,
     max(total) AS parts_expected
@@ -28,5 +28,6 @@ FROM (
     WHERE part IS NOT NULL
 )
 WHERE event_id IS NOT NULL
-GROUP BY event_id, eventtime, eventname
+-- By the id alone: a derived time may be another one where an entry was shipped twice.
+GROUP BY event_id
 ORDER BY eventtime DESC, event_id

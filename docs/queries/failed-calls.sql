@@ -1,5 +1,6 @@
 -- Admin API calls that failed: one row for each, the newest first.
 -- By the status and not by errorCode, which events of Kong's Lambda lack.
+-- principal_id is Kong's word; user_name is what the caller said.
 SELECT
     eventdata.uid AS event_id,
     max(eventdata.eventtime) AS event_time,

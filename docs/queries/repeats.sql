@@ -1,4 +1,5 @@
 -- What is in the store more than once: one row for each UID, with the times at which it came in.
+-- Repeats may differ in ttl and in a derived time. So one of them may lie outside of a short span.
 SELECT
     eventdata.uid AS uid,
     count(*) AS times,

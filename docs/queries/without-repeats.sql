@@ -1,5 +1,6 @@
 -- Every event once, the latest of those that have its UID: one row for each, the newest first.
--- times says how often it is in the store.
+-- times says how often it is in the store, within the span.
+-- Repeats may differ in ttl and in a derived time. So one of them may lie outside of a short span.
 SELECT
     uid,
     times,

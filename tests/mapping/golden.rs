@@ -1,59 +1,141 @@
-//! Entries as Kong's documentation and Kong itself show them, and the events they become, written by
-//! hand from the table of the mapping.
+//! Entries as Kong's documentation shows them, version by version, and the events they become, written from
+//! the table of the mapping. `tests/golden/README.md` says where each is from.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use kong_cloudtrail::event::{Context, Times};
 use kong_cloudtrail::kong::Stream;
+use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
-use super::{context, data, map_with};
+use super::{context, map_with};
 
-const REQUESTS: &str = include_str!("../golden/audit-requests.json");
-const OBJECTS: &str = include_str!("../golden/audit-objects.json");
-const REQUESTS_EVENTS: &str = include_str!("../golden/requests.events.json");
-const OBJECTS_EVENTS: &str = include_str!("../golden/objects.events.json");
+const FILES: [(&str, &str); 5] = [
+    ("kong-0.34.json", include_str!("../golden/kong-0.34.json")),
+    ("kong-2.8.json", include_str!("../golden/kong-2.8.json")),
+    ("kong-3.1.json", include_str!("../golden/kong-3.1.json")),
+    ("kong-3.2.json", include_str!("../golden/kong-3.2.json")),
+    ("kong-3.10.json", include_str!("../golden/kong-3.10.json")),
+];
+const SOURCES: &str = include_str!("../golden/README.md");
 const DOCUMENTATION: &str = include_str!("../../docs/event-mapping.md");
 
-fn assert_golden(stream: Stream, page: &str, expected: &str) {
-    #[derive(serde::Deserialize)]
-    struct Page<'p> {
-        #[serde(borrow)]
-        data: Vec<&'p RawValue>,
+#[derive(Deserialize)]
+struct Sample<'s> {
+    #[serde(rename = "sample")]
+    name: &'s str,
+    stream: &'s str,
+    kong: Kong<'s>,
+    #[serde(borrow)]
+    entry: &'s RawValue,
+    #[serde(borrow)]
+    event: &'s RawValue,
+}
+
+/// The Kong that shows the entry, which keeps entries for 30 days.
+#[derive(Deserialize)]
+struct Kong<'s> {
+    version: &'s str,
+    enforce_rbac: &'s str,
+    date: &'s str,
+}
+
+impl Sample<'_> {
+    fn stream(&self) -> Stream {
+        Stream::ALL.into_iter().find(|stream| stream.name() == self.stream).unwrap()
     }
-    let Page { data: entries } = serde_json::from_str(page).unwrap();
-    let expected: Vec<Value> = serde_json::from_str(expected).unwrap();
-    assert_eq!(entries.len(), expected.len());
-    for (entry, expected) in entries.iter().zip(&expected) {
-        let events = map_with(stream, entry.get(), &context(&HashMap::new()));
-        let mapped: Vec<Value> =
-            events.iter().map(|event| json!({"id": event.id, "eventData": data(event)})).collect();
-        assert_eq!(mapped.as_slice(), std::slice::from_ref(expected));
+
+    /// The id and the text of the one event that the entry becomes.
+    fn mapped(&self) -> (String, String) {
+        let request_times = HashMap::new();
+        let now = OffsetDateTime::parse(self.kong.date, &Rfc3339).unwrap().unix_timestamp();
+        let like = context(&request_times);
+        let context = Context {
+            kong_version: self.kong.version,
+            rbac_is_off: self.kong.enforce_rbac == "off",
+            times: Times { now, date: now, ..like.times },
+            ..like
+        };
+        let mut events = map_with(self.stream(), self.entry.get(), &context);
+        let event = events.remove(0);
+        assert_eq!(events, [], "parts");
+        (event.id, event.data)
+    }
+}
+
+fn samples(file: &'static str) -> Vec<Sample<'static>> {
+    serde_json::from_str(file).unwrap()
+}
+
+/// A JSON text without the white space between its tokens.
+fn tight(json: &str) -> String {
+    let (mut in_string, mut escaped) = (false, false);
+    json.chars()
+        .filter(|character| {
+            if !in_string && character.is_whitespace() {
+                return false;
+            }
+            in_string ^= *character == '"' && !escaped;
+            escaped = in_string && *character == '\\' && !escaped;
+            true
+        })
+        .collect()
+}
+
+#[test]
+fn the_sample_entries_of_every_version_become_the_expected_events() {
+    for (file_name, file) in FILES {
+        for sample in samples(file) {
+            let (id, data) = sample.mapped();
+            let what = format!("{file_name}, {}", sample.name);
+            let [mapped, expected]: [Value; 2] =
+                [&data, sample.event.get()].map(|json| serde_json::from_str(json).unwrap());
+            assert_eq!(mapped, expected, "{what}");
+            assert_eq!(json!(id), expected["UID"], "{what}");
+            // The order of the members, and the spelling of numbers, count too.
+            assert_eq!(tight(&data), tight(sample.event.get()), "{what}");
+        }
     }
 }
 
 #[test]
-fn the_sample_requests_become_the_expected_events() {
-    assert_golden(Stream::Requests, REQUESTS, REQUESTS_EVENTS);
-}
-
-#[test]
-fn the_sample_objects_become_the_expected_events() {
-    assert_golden(Stream::Objects, OBJECTS, OBJECTS_EVENTS);
+fn every_sample_says_where_it_is_from() {
+    let rows: BTreeSet<(&str, &str)> = SOURCES
+        .lines()
+        .filter_map(|line| {
+            let (file, rest) = line.strip_prefix("| `")?.split_once("` | ")?;
+            Some((file, rest.split(" | ").next()?))
+        })
+        .collect();
+    let held: BTreeSet<(&str, &str)> = FILES
+        .into_iter()
+        .flat_map(|(name, file)| samples(file).into_iter().map(move |held| (name, held.name)))
+        .collect();
+    assert_eq!(rows, held);
 }
 
 #[test]
 fn the_documentation_shows_an_event_of_each_stream_as_it_is() {
-    let golden = |events: &str| -> Vec<Value> { serde_json::from_str(events).unwrap() };
-    let shown: Vec<Value> = DOCUMENTATION
+    let shown: Vec<String> = DOCUMENTATION
         .split("```json\n")
         .skip(1)
-        .filter_map(|rest| serde_json::from_str(rest.split("```").next()?).ok())
-        .filter(|example: &Value| example.get("eventData").is_some())
+        .filter_map(|rest| rest.split("```").next())
+        .filter(|example| example.contains("\"eventData\""))
+        .map(tight)
         .collect();
+    let held: Vec<_> = FILES.into_iter().flat_map(|(_, file)| samples(file)).collect();
+    let golden = |stream: Stream| {
+        held.iter().filter(move |sample| sample.stream() == stream).map(|sample| {
+            let (id, data) = sample.mapped();
+            tight(&format!(r#"{{"id":"{id}","eventData":{data}}}"#))
+        })
+    };
     assert_eq!(shown.len(), 2, "an example of each stream");
-    assert!(golden(REQUESTS_EVENTS).contains(&shown[0]), "no golden request: {}", shown[0]);
-    assert!(golden(OBJECTS_EVENTS).contains(&shown[1]), "no golden object: {}", shown[1]);
+    assert!(golden(Stream::Requests).any(|event| event == shown[0]), "no sample: {}", shown[0]);
+    assert!(golden(Stream::Objects).any(|event| event == shown[1]), "no sample: {}", shown[1]);
 }
 
 /// The names that Kong's Lambda writes, version 1.0.1.

@@ -6,6 +6,7 @@
 mod cases;
 mod golden;
 mod limits;
+mod parts;
 mod properties;
 mod same;
 

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::lake::EventDataStore;
-use super::{awkward_text, events, integer, request, text};
+use super::{Row, awkward_text, events, integer, request, text};
 
 /// A field, its encoding, and the whole text.
 type Expected<'e> = (&'e str, &'e str, &'e str);
@@ -25,6 +25,14 @@ fn assert_assembled(store: &EventDataStore, event_id: &str, expected: &[Expected
         assert_eq!(text(row, "sha256"), hex::encode(Sha256::digest(whole)), "{field}");
         assert_eq!(row["intact"], Column::Integer(1), "{field}");
     }
+}
+
+/// The eventData of an event and of its parts, out of their JSON.
+fn event_json(store: &EventDataStore, event_id: &str) -> Vec<String> {
+    let data = |row: &Row| -> String {
+        serde_json::from_str::<Value>(text(row, "eventjson")).unwrap()["eventData"].to_string()
+    };
+    store.rows("event-json", event_id).iter().map(data).collect()
 }
 
 /// The index of a payload's part.
@@ -174,14 +182,19 @@ fn the_json_of_an_event_and_its_parts_is_what_an_entry_is_rebuilt_from() {
     let other = request("r2", json!({"payload": awkward_text(200_000)}));
     let (of_entry, of_other) = (events(Stream::Requests, &entry), events(Stream::Requests, &other));
     let store = EventDataStore::with(of_other.iter().chain(&of_entry));
-    let records = store.rows("event-json", "r1");
-    assert_eq!(records.len(), of_entry.len());
-    let data: Vec<String> = records
-        .iter()
-        .map(|row| {
-            serde_json::from_str::<Value>(text(row, "eventjson")).unwrap()["eventData"].to_string()
-        })
-        .collect();
+    let data = event_json(&store, "r1");
+    assert_eq!(data.len(), of_entry.len());
     let rebuilt = rebuild::entry(Stream::Requests, &data).unwrap();
     assert!(serde_json::from_str::<Value>(&rebuilt).unwrap() == entry);
+}
+
+#[test]
+fn an_entry_that_was_shipped_twice_is_rebuilt_as_it_was_the_second_time() {
+    let payload = awkward_text(300_000);
+    let of_age = |ttl: u64| request("r1", json!({"payload": payload, "ttl": ttl}));
+    let (first, second) = (of_age(2_591_899), of_age(2_591_000));
+    let events = [&first, &second].map(|entry| events(Stream::Requests, entry));
+    let data = event_json(&EventDataStore::with(events.iter().flatten()), "r1");
+    let rebuilt = rebuild::entry(Stream::Requests, &data).unwrap();
+    assert!(serde_json::from_str::<Value>(&rebuilt).unwrap() == second);
 }

@@ -5,7 +5,7 @@ use kong_cloudtrail::kong::Stream;
 use serde_json::json;
 
 use super::lake::EventDataStore;
-use super::{awkward_text, events, integer, request, text};
+use super::{awkward_text, derived_twice, events, integer, request, text};
 
 fn large(id: &str, timestamp: i64) -> Vec<Event> {
     let fields = json!({
@@ -30,6 +30,16 @@ fn only_events_with_parts_are_listed_the_newest_first() {
         let parts = i64::try_from(older.len() - 1).unwrap();
         assert_eq!((integer(row, "parts"), integer(row, "parts_expected")), (parts, parts));
     }
+}
+
+#[test]
+fn an_event_that_was_shipped_twice_is_listed_once_though_its_derived_time_moved() {
+    let [first, second] = derived_twice(&awkward_text(150_000));
+    let rows = EventDataStore::with(first.iter().chain(&second)).rows("events-with-parts", "");
+    assert_eq!(rows.len(), 1);
+    assert_eq!(text(&rows[0], "eventtime"), "2023-02-15 01:31:43");
+    let parts = i64::try_from(first.len() - 1).unwrap();
+    assert_eq!((integer(&rows[0], "parts"), integer(&rows[0], "parts_expected")), (parts, parts));
 }
 
 #[test]

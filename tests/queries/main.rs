@@ -16,6 +16,7 @@ mod audit;
 mod lake;
 mod listed;
 mod syntax;
+mod trail;
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
@@ -37,6 +38,11 @@ fn folder() -> PathBuf {
 
 /// The entry's events, as they are shipped.
 fn events(stream: Stream, entry: &Value) -> Vec<Event> {
+    events_at(1_700_000_000, stream, entry)
+}
+
+/// Those of an entry that Kong shows at that time.
+fn events_at(date: i64, stream: Stream, entry: &Value) -> Vec<Event> {
     let context = Context {
         kong_version: "3.9.0.0-enterprise-edition",
         event_source: "kong-gateway",
@@ -45,7 +51,7 @@ fn events(stream: Stream, entry: &Value) -> Vec<Event> {
         rbac_is_off: true,
         times: event::Times {
             now: 4_102_444_800,
-            date: 1_700_000_000,
+            date,
             retention_secs: 2_592_000,
             not_before: None,
             request_times: &HashMap::new(),
@@ -70,6 +76,16 @@ fn request(id: &str, fields: Value) -> Value {
         other => panic!("no fields: {other}"),
     });
     entry
+}
+
+/// The events of a row that tells no time, shipped twice. `ttl` falls by a second less than has passed, as
+/// whole seconds may, so that the times derived from it differ by one.
+fn derived_twice(entity: &str) -> [Vec<Event>; 2] {
+    [(1_676_424_702, 2_592_000), (1_676_424_802, 2_591_901)].map(|(date, ttl)| {
+        let entry = serde_json::json!({"id": "o1", "request_id": "r1", "dao_name": "routes",
+            "operation": "create", "entity_key": "k1", "entity": entity, "ttl": ttl});
+        events_at(date, Stream::Objects, &entry)
+    })
 }
 
 /// At least so many bytes of what is hard on JSON and SQL, no two lines alike.
