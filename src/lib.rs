@@ -13,7 +13,7 @@
 //! - [`delivery`]: keeps batches under way and records what was accepted;
 //! - [`replay`]: sends dead letters again that somebody wants sent again;
 //! - [`cloudtrail`] and [`aws`]: signed PutAuditEvents calls and what their answers mean;
-//! - [`report`], `notes` and [`log`]: what is printed;
+//! - [`report`], `notes`, `messages` and [`log`]: what is printed;
 //! - [`ports`]: what all of it needs of the world. `component.rs`, for wasm alone, gives it Spin's.
 //!
 //! Dependencies point one way: the shipper knows the rooms, the rooms know the ports. The core does
@@ -31,6 +31,7 @@ mod lambda;
 pub mod lease;
 pub mod ledger;
 pub mod log;
+mod messages;
 mod notes;
 mod pass;
 pub mod ports;

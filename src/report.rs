@@ -181,7 +181,9 @@ impl Report {
 
     /// The store has taken what was accepted.
     pub fn recorded(&mut self) {
-        Stream::ALL.into_iter().for_each(|stream| self.stream(stream).recorded());
+        for stream in Stream::ALL {
+            self.stream(stream).recorded();
+        }
     }
 
     /// Entries that only a comparison found.

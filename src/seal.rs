@@ -85,15 +85,13 @@ impl Seal {
         let length = u32::try_from(name.len()).unwrap_or(u32::MAX).to_be_bytes();
         let texts = [&length[..], name.as_bytes(), &mark, body];
         let digest = match self {
-            Self::Unkeyed => {
-                texts.iter().fold(Sha256::new(), |hash, text| hash.chain_update(text)).finalize()
-            }
+            Self::Unkeyed => texts.iter().fold(Sha256::new(), Digest::chain_update).finalize(),
             Self::Keyed(key) => {
                 // A key of any length makes an HMAC.
                 let Ok(mac) = Hmac::<Sha256>::new_from_slice(key.expose().as_bytes()) else {
                     return Check::default();
                 };
-                texts.iter().fold(mac, |mac, text| mac.chain_update(text)).finalize().into_bytes()
+                texts.iter().fold(mac, Mac::chain_update).finalize().into_bytes()
             }
         };
         let mut check = Check::default();

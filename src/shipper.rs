@@ -27,8 +27,9 @@ use crate::config::Config;
 use crate::delivery::{Closed, Delivery, Halt, Tally};
 use crate::kong::{About, Kong, Mode, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger, Reports, Sweep, reports};
+use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger, Reports, reports};
 use crate::log::{Level, Logger};
+use crate::messages;
 use crate::notes;
 use crate::pass::{Pass, Shared};
 use crate::ports::Ports;
@@ -142,6 +143,19 @@ pub(crate) struct Run<'a, P> {
     began: Duration,
 }
 
+/// What a run reads of the store at its beginning, and writes at its end.
+struct Kept<'a, P> {
+    ledger: Ledger<'a, P>,
+    dead_letters: DeadLetters<'a, P>,
+    reports: Reports,
+}
+
+/// What the last write of a run stored.
+enum Stored {
+    All,
+    Nothing,
+}
+
 impl<'a, P: Ports> Run<'a, P> {
     /// Reads the ledger first, so that also with Kong out of reach the report says how far behind
     /// the streams are.
@@ -160,7 +174,7 @@ impl<'a, P: Ports> Run<'a, P> {
             );
         }
         let mut dead_letters = DeadLetters::load(self.store)?;
-        let mut reports = Reports::load(self.store)?;
+        let reports = Reports::load(self.store)?;
         report.dead_letters = Some(dead_letters.count());
         if ledger.rekeys() {
             self.rekey(&mut ledger, &dead_letters, lease)?;
@@ -186,8 +200,23 @@ impl<'a, P: Ports> Run<'a, P> {
         if ended.is_ok() && dead_letters.has_replays() {
             ended = self.replay(&mut ledger, &mut dead_letters, lease, report).await;
         }
-        report.dead_letters = Some(dead_letters.count());
-        for key in dead_letters.take_lost() {
+        let end = now + seconds(self.port.elapsed().saturating_sub(told_at));
+        let kept = Kept { ledger, dead_letters, reports };
+        self.finish(kept, about.as_ref().ok(), end, ended, lease, report)
+    }
+
+    /// Completes the report and stores it with what is not stored yet.
+    fn finish(
+        &self,
+        mut kept: Kept<'a, P>,
+        about: Option<&About>,
+        end: i64,
+        ended: Result<(), Halt>,
+        lease: &Lease<'a, P>,
+        report: &mut Report,
+    ) -> Result<(), Halt> {
+        report.dead_letters = Some(kept.dead_letters.count());
+        for key in kept.dead_letters.take_lost() {
             let error = format!(
                 "the store has lost the dead letters at {key}: restore it from its snapshot"
             );
@@ -197,27 +226,24 @@ impl<'a, P: Ports> Run<'a, P> {
         if report.late() > 0 {
             report.attention.insert(Attention::Late);
         }
-        notes::complete(report, about.as_ref().ok(), &mut ledger);
-        let end = now + seconds(self.port.elapsed().saturating_sub(told_at));
-        tell_watermarks(report, end, |stream| ledger.stream(stream).watermark);
+        notes::complete(report, about, &mut kept.ledger);
+        tell_watermarks(report, end, |stream| kept.ledger.stream(stream).watermark);
         let may_write = match &ended {
             Err(Halt::Lease(_)) => false,
             // A ledger that cannot be read is left as it is, but for what CloudTrail has meanwhile.
-            Err(Halt::Ledger(_)) => ledger.has_news() || dead_letters.has_news(),
+            Err(Halt::Ledger(_)) => kept.ledger.has_news() || kept.dead_letters.has_news(),
             _ => true,
         };
         if let Err(halt) = ended {
             report.add(Outcome::Failed, Some(halt.to_string()));
         }
         let before = report.clone();
-        let stored = match may_write {
-            true => self.store(&mut ledger, &mut dead_letters, &mut reports, lease, report),
-            false => Ok(false),
-        };
-        if !matches!(stored, Ok(true)) {
+        let stored =
+            if may_write { self.store(&mut kept, lease, report) } else { Ok(Stored::Nothing) };
+        if !matches!(stored, Ok(Stored::All)) {
             *report = before;
-            report.generation = Some(ledger.generation());
-            tell_watermarks(report, end, |stream| ledger.watermark(stream));
+            report.generation = Some(kept.ledger.generation());
+            tell_watermarks(report, end, |stream| kept.ledger.watermark(stream));
         }
         stored.map(|_| ())
     }
@@ -225,12 +251,11 @@ impl<'a, P: Ports> Run<'a, P> {
     /// The last write of a run, and the report with it, as it is when the store takes it.
     fn store(
         &self,
-        ledger: &mut Ledger<'a, P>,
-        dead_letters: &mut DeadLetters<'a, P>,
-        reports: &mut Reports,
+        kept: &mut Kept<'a, P>,
         lease: &Lease<'a, P>,
         report: &mut Report,
-    ) -> Result<bool, Halt> {
+    ) -> Result<Stored, Halt> {
+        let Kept { ledger, dead_letters, reports } = kept;
         lease.hold()?;
         dead_letters.write()?;
         ledger.head().dead_letters = dead_letters.state();
@@ -243,7 +268,7 @@ impl<'a, P: Ports> Run<'a, P> {
             reports.add(self.port.now_ms(), line);
         }
         ledger.write_with(vec![reports.pair(self.store)])?;
-        Ok(true)
+        Ok(Stored::All)
     }
 
     /// Writes everything anew with the key of now.
@@ -369,19 +394,23 @@ impl<'a, P: Ports> Run<'a, P> {
             }
             if tally.report.pending == 0 {
                 if let Some(sweep) = pass.lags_behind(shared.now) {
-                    report.add(Outcome::Partial, Some(spread(pass.stream, sweep)));
+                    report.add(Outcome::Partial, Some(messages::spread(pass.stream, sweep)));
                 }
                 let head = ledger.stream(pass.stream);
                 if head.sweep.as_ref().is_some_and(|sweep| sweep.left_behind) {
-                    report.add(Outcome::Partial, Some(left_behind_by(pass.stream)));
+                    report.add(Outcome::Partial, Some(messages::left_behind_by(pass.stream)));
                 } else if pass.plan.window.is_some() && ended && head.reconciled.is_none() {
-                    report.add(Outcome::Partial, Some(not_compared(pass.stream)));
+                    report.add(Outcome::Partial, Some(messages::not_compared(pass.stream)));
                 }
             }
             self.tell_of_adoption(&pass, &tally, ended);
             let kept = ledger.size(pass.stream);
-            if pass.plan.mode == Mode::Full && pass.plan.sweep && kept > MOST_WITHOUT_FILTERS {
-                report.add(Outcome::Partial, Some(too_many(&pass, &shared, kept)));
+            if pass.plan.mode == Mode::Full
+                && pass.plan.sweep
+                && kept > messages::MOST_WITHOUT_FILTERS
+            {
+                let why = messages::too_many(pass.stream, &shared.about.version, kept);
+                report.add(Outcome::Partial, Some(why));
             }
             conclude(report, pass, tally);
         }
@@ -469,35 +498,6 @@ impl<'a, P: Ports> Run<'a, P> {
 /// Most reasons that a report gives for what is pending, or was refused; the log has all.
 const MAX_REASONS: usize = 5;
 
-/// Most entries of a stream that are meant to be read as a whole again and again.
-const MOST_WITHOUT_FILTERS: usize = 1_000_000;
-
-fn too_many(pass: &Pass, shared: &Shared, kept: usize) -> String {
-    format!(
-        "the ledger holds {kept} fingerprints of {}, and Kong {} gives only all of them at once, which is meant for \
-         {MOST_WITHOUT_FILTERS} at most: nothing is lost, but runs take ever longer; upgrade Kong to 3.9 or later, shorten \
-         audit_log_record_ttl, or let no proxy drop the query",
-        pass.stream.name(),
-        shared.about.version
-    )
-}
-
-fn left_behind_by(stream: Stream) -> String {
-    format!(
-        "{} entries that the comparison with all that Kong retains met before are pending: it begins again when it is \
-         through, and tries them again",
-        stream.name()
-    )
-}
-
-fn not_compared(stream: Stream) -> String {
-    format!(
-        "all {} entries that tell their time are shipped, and those that do not are being looked for among all that Kong \
-         retains: the next run goes on with it",
-        stream.name()
-    )
-}
-
 /// Sets each stream's watermark, and how far it is behind the run's end.
 fn tell_watermarks(report: &mut Report, end: i64, mut of: impl FnMut(Stream) -> Option<i64>) {
     for stream in Stream::ALL {
@@ -506,16 +506,6 @@ fn tell_watermarks(report: &mut Report, end: i64, mut of: impl FnMut(Stream) -> 
         stream.watermark = watermark;
         stream.lag_secs = watermark.map(|watermark| end.saturating_sub(watermark));
     }
-}
-
-fn spread(stream: Stream, sweep: &Sweep) -> String {
-    format!(
-        "all {} entries that Kong {} held at {} are accounted for, and what came since is left to the next run: reading all \
-         of them took several; raise run_budget_secs, or, if Kong is older than 3.9, upgrade it",
-        stream.name(),
-        sweep.version,
-        sweep.began
-    )
 }
 
 /// How a stream ended, in the report.
