@@ -12,6 +12,9 @@ use kong_cloudtrail_sim::{cloudtrail, credentials, kong};
 use super::redis::Redis;
 use super::world::{SECRET, SESSION_TOKEN, TOKEN, World};
 
+const LEDGER_KEY: &str = "ledger/key+that~nobody=may&see-of-32-characters";
+const SHORT_KEY: &str = "ledger/key+too=short";
+const OTHER_KEY: &str = "other/ledger+key~nobody=may&see-of-32-characters";
 const STORE_PASSWORD: &str = "redis-password-that-nobody-may-see";
 
 /// A secret in every form in which it could be met.
@@ -75,10 +78,11 @@ fn no_secret_is_printed_or_stored_whatever_fails() {
     let options = kong::Options { requests: 150, objects: 120, ..Default::default() };
     let mut world = World::new(options);
     world.store_at(&redis.url());
-    world.set("lease_secs", "1").set("log_level", "debug");
+    world.set("lease_secs", "1").set("log_level", "debug").set("ledger_key", LEDGER_KEY);
     let good = world.variables.clone();
 
-    let mut secrets = vec![TOKEN, SECRET, SESSION_TOKEN, STORE_PASSWORD];
+    let mut secrets =
+        vec![TOKEN, SECRET, SESSION_TOKEN, STORE_PASSWORD, LEDGER_KEY, SHORT_KEY, OTHER_KEY];
     // The first that the endpoint hands out has this id, and its token begins with it in base64.
     let issued = credentials::Issuer::new("aws").issue(1, 0).credentials;
     secrets.extend([CONTAINER_TOKEN, &issued.access_key_id]);
@@ -135,7 +139,7 @@ fn from_container(world: &mut World) {
 
 const PASSWORD: &str = "kong-password-that-nobody-may-see";
 
-const FAILINGS: [Failing; 13] = [
+const FAILINGS: [Failing; 15] = [
     ("nothing", "\"outcome\":\"ok\"", |_| {}),
     ("a wrong secret key", "aws_secret_access_key", |world| {
         world.kong.add_activity(5, 5);
@@ -143,6 +147,12 @@ const FAILINGS: [Failing; 13] = [
     }),
     ("a wrong session token", "aws_session_token", |world| {
         world.set("aws_session_token", "other/session+token");
+    }),
+    ("a ledger key that is too short", "ledger_key", |world| {
+        world.set("ledger_key", SHORT_KEY);
+    }),
+    ("another ledger key", "ledger_key_previous", |world| {
+        world.set("ledger_key", OTHER_KEY);
     }),
     ("a wrong Kong token", "401", |world| {
         world.set("kong_admin_token", "other/kong+token");

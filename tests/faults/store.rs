@@ -91,6 +91,8 @@ async fn fails(from: u64, to: u64) -> usize {
     match tick.outcome() {
         // The lease could not be renewed; a swap that fails says no more than one that another won.
         "failed" if to == from + 1 && tick.error().contains("stalled past its lease") => {}
+        // A renewal failed when the lease had little time left, on a machine that is busy.
+        "partial" if to == from + 1 && tick.error().contains("lease is not certain") => {}
         "failed" => {
             for words in ["key-value store", "kong-cloudtrail:faults-", "runtime config"] {
                 assert!(tick.error().contains(words), "{words:?} is not said when {case}");
@@ -134,7 +136,7 @@ async fn a_store_that_takes_a_second_a_call_delays_and_nothing_else() {
 async fn a_value_that_is_damaged_or_of_a_newer_format_is_refused_by_its_key_and_nothing_is_touched()
 {
     // The last byte of a value's mark is its format.
-    let newer = |value: &[u8]| [&value[..3], b"2", &value[4..]].concat();
+    let newer = |value: &[u8]| [&value[..3], b"3", &value[4..]].concat();
     let cut = |value: &[u8]| value[..value.len() - 1].to_vec();
     let flipped = |value: &[u8]| {
         let mut value = value.to_vec();
