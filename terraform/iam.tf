@@ -11,6 +11,8 @@ locals {
   secrets = merge(
     { REDIS_PASSWORD = module.redis_password.secret_arn },
     var.kong_admin_token_secret_arn == null ? {} : { SPIN_VARIABLE_KONG_ADMIN_TOKEN = var.kong_admin_token_secret_arn },
+    var.ledger_key_secret_arn == null ? {} : { SPIN_VARIABLE_LEDGER_KEY = var.ledger_key_secret_arn },
+    var.ledger_key_previous_secret_arn == null ? {} : { SPIN_VARIABLE_LEDGER_KEY_PREVIOUS = var.ledger_key_previous_secret_arn },
     var.kong_client_key_secret_arn == null ? {} : { KONG_CLIENT_KEY = var.kong_client_key_secret_arn },
   )
   kms_keys = concat(var.kms_key_arn == null ? [] : [var.kms_key_arn], var.secrets_kms_key_arns)

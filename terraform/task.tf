@@ -3,7 +3,7 @@ locals {
   # are credentials, which come from the task's role.
   component_variables = [
     "adopt_lambda_keys", "allow_outbound", "audit_streams", "cloudtrail_endpoint", "event_source", "external_id", "full_secs",
-    "kong_admin_path", "lease_secs", "ledger", "log_level", "lookback_secs", "max_calls_per_sec", "max_in_flight", "overlap_secs", "page_size",
+    "kong_admin_path", "kong_admin_token_header", "lease_secs", "ledger", "log_level", "lookback_secs", "max_calls_per_sec", "max_in_flight", "overlap_secs", "page_size",
     "reconcile_secs", "run_budget_secs", "use_dualstack_endpoint", "use_fips_endpoint",
   ]
 

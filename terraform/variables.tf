@@ -176,6 +176,28 @@ variable "kong_client_key_secret_arn" {
   default     = null
 }
 
+variable "ledger_key_secret_arn" {
+  description = "Secret in Secrets Manager whose whole text is the key that authenticates what the ledger holds, at least 32 characters; null leaves the ledger without a key."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.ledger_key_secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:", var.ledger_key_secret_arn))
+    error_message = "ledger_key_secret_arn is a secret's ARN. The key itself does not go into Terraform."
+  }
+}
+
+variable "ledger_key_previous_secret_arn" {
+  description = "While the key is changed: secret whose whole text is the key before it, or the word `unkeyed` where there was none."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.ledger_key_previous_secret_arn == null || (var.ledger_key_secret_arn != null && can(regex("^arn:aws[a-z-]*:secretsmanager:", var.ledger_key_previous_secret_arn)))
+    error_message = "ledger_key_previous_secret_arn is a secret's ARN, and goes with ledger_key_secret_arn."
+  }
+}
+
 variable "component_variables" {
   description = "Further variables of the component by their names in spin.toml, as in `{ ledger = \"production\" }`."
   type        = map(string)

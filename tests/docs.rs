@@ -97,11 +97,39 @@ fn the_example_of_a_report_has_the_fields_of_a_report_and_each_is_explained() {
 
     let explained = rows(section);
     for field in fields {
-        let aside = ["event", "requests", "objects", "kong", "cloudtrail", "kv", "retries"];
+        let aside = ["event", "requests", "objects", "kong", "destination", "kv", "retries"];
         let named = explained.contains_key(&field)
             || aside.contains(&field.as_str()) && section.contains(&format!("`{field}`"))
             || section.contains(&format!("`\"{field}\":"));
         assert!(named, "{field} is not explained");
+    }
+}
+
+/// The words that the variants of an enum of the report are printed as.
+fn words(of: &str) -> BTreeSet<String> {
+    let source = text("src/report.rs");
+    let (_, rest) = source.split_once(&format!("pub enum {of} {{\n")).unwrap();
+    let (body, _) = rest.split_once("\n}\n").unwrap();
+    let variants = body.lines().filter_map(|line| line.trim().strip_suffix(','));
+    let word = |variant: &str| {
+        let letters = variant.char_indices().flat_map(|(at, letter)| {
+            let dash = (at > 0 && letter.is_uppercase()).then_some('-');
+            dash.into_iter().chain(letter.to_lowercase())
+        });
+        letters.collect()
+    };
+    variants.map(word).collect()
+}
+
+#[test]
+fn each_word_of_notes_and_attention_is_explained_and_no_other() {
+    assert!(words("Note").contains("endpoint-overridden"));
+    let readme = text("README.md");
+    for (list, of) in [("notes", "Note"), ("attention", "Attention")] {
+        let (_, rest) = readme.split_once(&format!("\n| in `{list}` | ")).unwrap();
+        let table = rest.split("\n\n").next().unwrap();
+        let told: BTreeSet<String> = rows(table).into_keys().collect();
+        assert_eq!(told, words(of));
     }
 }
 

@@ -83,6 +83,26 @@ run "refused_kong_admin_token_secret_arn" {
   expect_failures = [var.kong_admin_token_secret_arn]
 }
 
+run "refused_ledger_key_secret_arn" {
+  command = plan
+
+  variables {
+    ledger_key_secret_arn = "the-key-itself"
+  }
+
+  expect_failures = [var.ledger_key_secret_arn]
+}
+
+run "refused_ledger_key_previous_secret_arn_alone" {
+  command = plan
+
+  variables {
+    ledger_key_previous_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:before"
+  }
+
+  expect_failures = [var.ledger_key_previous_secret_arn]
+}
+
 run "refused_kong_root_ca" {
   command = plan
 

@@ -46,6 +46,23 @@ run "the_task_gets_redis_and_secrets_by_reference" {
   }
 }
 
+run "the_key_of_the_ledger_is_a_secret_too" {
+  variables {
+    ledger_key_secret_arn          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:now"
+    ledger_key_previous_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:before"
+  }
+
+  assert {
+    condition = alltrue([
+      for name, arn in {
+        SPIN_VARIABLE_LEDGER_KEY          = "arn:aws:secretsmanager:us-east-1:123456789012:secret:now"
+        SPIN_VARIABLE_LEDGER_KEY_PREVIOUS = "arn:aws:secretsmanager:us-east-1:123456789012:secret:before"
+      } : contains(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].secrets, { name = name, valueFrom = arn })
+    ])
+    error_message = "each goes to the variable of its name"
+  }
+}
+
 run "tasks_may_reach_kong_redis_and_https_alone" {
   assert {
     condition     = [for rule in aws_vpc_security_group_egress_rule.kong : "${rule.cidr_ipv4} ${rule.from_port}-${rule.to_port}"] == ["10.0.0.0/16 8444-8444"]

@@ -72,7 +72,8 @@ fn each_variable_of_the_component_can_be_set_or_has_an_input_or_comes_from_the_r
     let module = Module::read("terraform");
     let component = component_variables();
     let settable = settable(&module);
-    let own = ["kong_admin_api", "kong_admin_token", "channel_arn"];
+    let own =
+        ["kong_admin_api", "kong_admin_token", "channel_arn", "ledger_key", "ledger_key_previous"];
     for name in &settable {
         assert!(component.contains_key(name) && !own.contains(&name.as_str()), "{name}");
     }
