@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use sha2::{Digest, Sha256};
 
 use super::Event;
-use super::additional::{ID_SUM, id_sum};
+use super::additional::{DERIVED_TIME, ID_SUM, id_sum};
 use super::envelope::Envelope;
 use super::json::{self, Shape};
 use super::section::{REQUEST_PARAMETERS_LIMIT, Value};
@@ -68,6 +68,9 @@ impl<'a> Parts<'a> {
                 let mut event = envelope.open(&mut data, &id);
                 let mut additional = event.object("additionalEventData");
                 additional.json(ID_SUM, &id_sum(&id).to_string());
+                if let Some(derived) = &envelope.time.derived {
+                    additional.json(DERIVED_TIME, derived);
+                }
                 additional.close();
                 let mut parameters = event.object("requestParameters");
                 let mut part = parameters.object("part");
