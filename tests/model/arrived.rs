@@ -152,7 +152,7 @@ impl World {
                 coverage.missed.insert(index);
                 continue;
             }
-            let in_windows = entry.time.filter(|time| *time <= now).is_some_and(|time| {
+            let in_windows = entry.stamp.filter(|stamp| *stamp <= now).is_some_and(|time| {
                 let watermark = coverage.watermark_at(entry.visible);
                 let look_back_was_due = !truth.kong_clock_moved
                     && now >= entry.visible + kong.skew + LOOKBACK_SECS

@@ -29,6 +29,8 @@ pub struct Acceptance {
     pub data: String,
     /// The event may be accepted once more.
     pub excused: bool,
+    /// Kong's clock less the true time.
+    pub kong_skew: i64,
 }
 
 impl CloudTrail {

@@ -6,7 +6,7 @@ use kong_cloudtrail::ledger::Fingerprint;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::kong::{Arrival, Kong, Times, Version};
+use crate::kong::{Added, Arrival, Kong, NEVER, Times, Version};
 use crate::world::World;
 
 /// An entry that Kong keeps.
@@ -14,65 +14,102 @@ use crate::world::World;
 pub struct Kept {
     /// The id of its event.
     pub id: String,
-    /// As Kong shows it, but for its `ttl`.
+    /// As it was written, but for its `ttl`.
     pub json: String,
-    shows_ttl: bool,
-    /// `request_timestamp`.
-    pub time: Option<i64>,
+    /// What an upgrade has added since.
+    columns: &'static str,
+    /// `request_timestamp` as it stands in Kong's database: the filters go by it.
+    pub stamp: Option<i64>,
+    /// When it was written, by Kong's clock.
+    pub written: i64,
+    /// That clock less the true time.
+    pub skew: i64,
+    /// `request_timestamp` says so.
+    pub tells_time: bool,
     /// True times: from when on, and until when at least, Kong shows it.
     pub visible: i64,
     pub expires: i64,
+    /// `audit_log_record_ttl` at that time.
+    pub retention: i64,
     /// A primary key, as good as random.
     pub key: u64,
     pub fingerprint: Fingerprint,
-    pub ledger_time: i64,
 }
 
 impl Kept {
-    /// The entry as Kong shows it now.
-    pub fn shown(&self, now: i64) -> String {
-        if !self.shows_ttl {
-            return self.json.clone();
-        }
-        format!(r#"{},"ttl":{}}}"#, &self.json[..self.json.len() - 1], self.expires - now)
+    /// The entry as Kong shows it now. Now and then its `ttl` is off by a second, and never more than it was
+    /// at first.
+    pub fn shown(&self, world: &World) -> String {
+        let off = match world.draw(12) {
+            0 => -1,
+            1 => 1,
+            _ => 0,
+        };
+        let left = self.expires.checked_sub(world.time()).filter(|_| self.expires != NEVER);
+        let ttl = left.map(|left| (left + off).min(self.retention));
+        let ttl = ttl.map_or("null".to_owned(), |ttl| ttl.to_string());
+        format!(r#"{}{},"ttl":{ttl}}}"#, self.open(), self.columns)
     }
 
-    /// Whether an entry rebuilt from events is this one: every field with its value, but for the
-    /// `ttl`, which falls as time passes. A payload or an entity may be told as the JSON it holds.
-    pub fn is(&self, rebuilt: &str) -> bool {
-        let fields = |json: &str| serde_json::from_str::<Map<String, Value>>(json).unwrap();
-        let (sent, mut rebuilt) = (fields(&self.json), fields(rebuilt));
-        let document = |value: &Value| serde_json::from_str::<Value>(value.as_str()?).ok();
-        rebuilt.remove("ttl").is_some() == self.shows_ttl
-            && sent.len() == rebuilt.len()
-            && sent.iter().all(|(name, value)| {
-                rebuilt.get(name).is_some_and(|other| {
-                    value == other
-                        || (["payload", "entity"].contains(&name.as_str())
-                            && document(value).is_some()
-                            && document(value) == document(other))
-                })
-            })
+    fn open(&self) -> &str {
+        &self.json[..self.json.len() - 1]
     }
+
+    /// An upgrade adds the columns that this row lacks.
+    pub fn add_columns(&mut self, added: Added) {
+        if self.stamp.is_some() || !self.columns.is_empty() {
+            return;
+        }
+        (self.columns, self.stamp) = match added {
+            Added::One => (r#","removed_from_entity":null,"request_timestamp":1"#, Some(1)),
+            Added::Null => (r#","removed_from_entity":null,"request_timestamp":null"#, None),
+        };
+    }
+
+    /// Whether an entry rebuilt from events is this one, as it was written or as it is now.
+    pub fn is(&self, rebuilt: &str) -> bool {
+        let is_now = || is_same(&format!("{}{}}}", self.open(), self.columns), rebuilt);
+        is_same(&self.json, rebuilt) || (!self.columns.is_empty() && is_now())
+    }
+}
+
+/// Every field with its value, but for the `ttl`, which falls as time passes. A payload or an entity may be
+/// told as the JSON it holds.
+fn is_same(sent: &str, rebuilt: &str) -> bool {
+    let fields = |json: &str| serde_json::from_str::<Map<String, Value>>(json).unwrap();
+    let (sent, mut rebuilt) = (fields(sent), fields(rebuilt));
+    let document = |value: &Value| serde_json::from_str::<Value>(value.as_str()?).ok();
+    rebuilt.remove("ttl").is_some()
+        && sent.len() == rebuilt.len()
+        && sent.iter().all(|(name, value)| {
+            rebuilt.get(name).is_some_and(|other| {
+                value == other
+                    || (["payload", "entity"].contains(&name.as_str())
+                        && document(value).is_some()
+                        && document(value) == document(other))
+            })
+        })
 }
 
 /// Writes an entry, as that Kong does.
 pub fn write(world: &World, kong: &Kong, stream: Stream, arrival: Arrival) -> Kept {
-    let Arrival { time, visible, expires } = arrival;
-    let (number, old) = (kong.made, kong.version == Version::V2_8);
-    let mut fields = match stream {
-        Stream::Requests => request(world, old, number, time),
-        Stream::Objects => object(old, number, time, expires),
-    };
+    let Arrival { time, visible } = arrival;
+    let number = kong.made;
+    let is_request = stream == Stream::Requests;
+    let mut fields =
+        if is_request { request(world, kong, time) } else { object(world, kong, time) };
+    // An object without a time has an id at least: else an upgrade would make it another entry.
+    let may_lack_id = fields.contains_key("request_timestamp");
     match world.draw(100) {
         // Before 3.4 ids could be empty; whatever sends none is known by its content.
-        0 => drop(fields.insert(stream.id_field().to_owned(), json!(""))),
-        1 => drop(fields.remove(stream.id_field())),
-        2 => drop(fields.insert(stream.id_field().to_owned(), Value::Null)),
-        3 => drop(fields.insert(stream.id_field().to_owned(), json!(format!("a b/{number}")))),
+        0 if may_lack_id => drop(fields.insert(stream.id_field().to_owned(), json!(""))),
+        1 if may_lack_id => drop(fields.remove(stream.id_field())),
+        2 if may_lack_id => drop(fields.insert(stream.id_field().to_owned(), Value::Null)),
+        3 if may_lack_id => {
+            fields.insert(stream.id_field().to_owned(), json!(format!("a b/{number}")));
+        }
         _ => {}
     }
-    let is_request = stream == Stream::Requests;
     match world.draw(kong.parts_in) {
         0 if is_request => drop(fields.insert("payload".to_owned(), json!(large(130_000)))),
         1 if is_request => {
@@ -89,9 +126,10 @@ pub fn write(world: &World, kong: &Kong, stream: Stream, arrival: Arrival) -> Ke
         }
         _ => {}
     }
-    let time = fields.get("request_timestamp").and_then(Value::as_i64);
-    if kong.times == Times::Words && time.is_some() {
-        fields.insert("request_timestamp".to_owned(), json!(format!("{time:?}, or so")));
+    let stamp = fields.get("request_timestamp").and_then(Value::as_i64);
+    let in_words = kong.times == Times::Words;
+    if in_words && stamp.is_some() {
+        fields.insert("request_timestamp".to_owned(), json!(format!("{time}, or so")));
     }
     let json = Value::Object(fields).to_string();
     let entry = Entry::parse(stream, &json).unwrap();
@@ -100,21 +138,35 @@ pub fn write(world: &World, kong: &Kong, stream: Stream, arrival: Arrival) -> Ke
         || hex::encode(Sha256::digest(entry.canonical())),
         std::borrow::Cow::into_owned,
     );
-    let (fingerprint, ledger_time) = (Fingerprint::of(&entry), entry.ledger_time());
-    let shows_ttl = is_request || !old;
-    let key = world.draw(u64::MAX);
-    Kept { id, json, shows_ttl, time, visible, expires, key, fingerprint, ledger_time }
+    Kept {
+        id,
+        fingerprint: Fingerprint::of(&entry),
+        columns: "",
+        stamp,
+        written: time,
+        skew: kong.skew,
+        tells_time: stamp.is_some() && !in_words,
+        visible,
+        expires: kong.expires(time),
+        retention: kong.retention,
+        key: world.draw(u64::MAX),
+        json,
+    }
 }
 
-fn request(world: &World, old: bool, number: u64, time: i64) -> Map<String, Value> {
+fn request(world: &World, kong: &Kong, time: i64) -> Map<String, Value> {
+    let (number, old) = (kong.made, kong.version == Version::V2_8);
     let user = (world.draw(3) > 0).then(|| format!("user-{}", number % 7));
     let payload = match world.draw(6) {
         0 => json!(r#"{"name":"svc","port":80,"tags":["a",null]}"#),
         1 => json!("name=svc&port=80"),
         _ => Value::Null,
     };
+    // As 0.34 gave it, of which a node may still be there.
+    let in_milliseconds = old && world.draw(50) == 0;
+    let stamp = if in_milliseconds { time * 1000 + 699 } else { time };
     let mut fields = json!({
-        "request_id": format!("request-{number}x"), "request_timestamp": time, "client_ip": "10.0.0.1",
+        "request_id": format!("request-{number}x"), "request_timestamp": stamp, "client_ip": "10.0.0.1",
         "method": "POST", "path": format!("/services/{number}?size=1"), "status": 200 + number % 300,
         "payload": payload, "rbac_user_id": user, "signature": null, "workspace": "w",
         "removed_from_payload": null,
@@ -126,15 +178,24 @@ fn request(world: &World, old: bool, number: u64, time: i64) -> Map<String, Valu
     into_map(fields)
 }
 
-fn object(old: bool, number: u64, time: i64, expires: i64) -> Map<String, Value> {
+fn object(world: &World, kong: &Kong, time: i64) -> Map<String, Value> {
+    let number = kong.made;
+    // Its request, where that is in the log, is of the same second.
+    let mut requests = kong.trail(Stream::Requests).entries.iter().rev().take(10);
+    let request = requests.find(|request| request.written == time);
+    let request = request.filter(|_| world.draw(3) > 0).map(|request| request.id.clone());
     let mut fields = json!({
         "id": format!("object-{number}x"), "dao_name": "services", "operation": "create",
         "entity": format!(r#"{{"id":{number},"host":"é"}}"#), "entity_key": format!("key-{number}"),
-        "request_id": format!("request-{}x", number / 2), "expire": expires * 1000 + 17,
+        "request_id": request.unwrap_or_else(|| format!("unseen-{number}")),
+        "rbac_user_id": (!number.is_multiple_of(4)).then_some("admin"),
+        "signature": (number.is_multiple_of(5)).then_some("c2lnbmVk"),
     });
-    if !old {
+    if kong.version != Version::V2_8 {
         fields["request_timestamp"] = json!(time);
-        fields["signature"] = json!((number.is_multiple_of(5)).then_some("c2lnbmVk"));
+    }
+    if kong.version == Version::V3_9 {
+        fields["removed_from_entity"] = Value::Null;
     }
     into_map(fields)
 }

@@ -42,6 +42,8 @@ pub struct Faults {
     pub stall: Option<(u32, u64)>,
     /// In which call the store loses its last writes, and how many.
     pub failover: Option<(u32, usize)>,
+    /// After how many calls the store takes no writes but swaps, as a primary does that was demoted.
+    pub read_only_after: Option<u32>,
     /// The run has three seconds.
     pub short_budget: bool,
 }
@@ -159,6 +161,8 @@ impl Host {
             "page_size" => setup.page_size.to_string(),
             "max_in_flight" => setup.max_in_flight.to_string(),
             "max_calls_per_sec" => "1000".to_owned(),
+            "ledger_key" => self.world().keys.get().current()?,
+            "ledger_key_previous" => self.world().keys.get().previous()?,
             "reconcile_secs" if !setup.reconciles => "0".to_owned(),
             "run_budget_secs" if self.faults.get().short_budget => "3".to_owned(),
             _ => return None,
@@ -259,6 +263,16 @@ impl Host {
         .await;
     }
 
+    /// What a store says that takes no writes for now.
+    fn refuse(&self) -> Result<(), KeyValueError> {
+        let from = self.faults.get().read_only_after;
+        if from.is_none_or(|from| self.calls.get() < from) {
+            return Ok(());
+        }
+        self.world().store_failed(self.run());
+        Err(KeyValueError("READONLY You can't write against a read only replica.".to_owned()))
+    }
+
     fn read<T>(&self, read: impl FnOnce(&World) -> T) -> Result<T, KeyValueError> {
         let entered = self.enter();
         let world = self.world();
@@ -314,9 +328,14 @@ impl KeyValue for Host {
         self.read(|world| world.store.borrow().get(key).map(<[u8]>::to_vec))
     }
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
-        self.write(|_| pairs.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect())
+        self.refuse()?;
+        self.write(|_| pairs.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect())?;
+        let largest = pairs.iter().map(|(_, value)| value.len()).max().unwrap_or(0);
+        self.world().store_took(self.run(), largest);
+        Ok(())
     }
     fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.refuse()?;
         self.write(|_| vec![(key.to_owned(), None)])
     }
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {

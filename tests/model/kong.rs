@@ -5,7 +5,10 @@ use std::cmp::Reverse;
 
 use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::ports::{HttpError, HttpResponse};
+use percent_encoding::percent_decode_str;
 use serde_json::json;
+use time::OffsetDateTime;
+use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use crate::entry::{self, Kept};
 use crate::world::{Exchange, World};
@@ -16,23 +19,27 @@ pub const MONTH_SECS: i64 = 2_592_000;
 pub enum Version {
     /// No time filters, no order that tells anything, objects without a time.
     V2_8,
-    /// Time filters; further pages of what is filtered are wrong.
+    /// Time filters, which the link to the next page loses.
     V3_4,
     #[default]
     V3_9,
 }
 
-/// What is wrong with further pages of a filtered stream before 3.9: the changelog does not say.
+/// How a time may be written in `before` and `after`; any other way is answered with 400.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum FurtherPages {
+pub enum Dates {
     #[default]
-    Right,
-    /// The first page names no second.
-    EndEarly,
-    /// The second page lacks an entry and names no third.
-    Lacking,
-    /// The page after the second begins where the second does. Not in random histories.
-    Endless,
+    Either,
+    Rfc3339,
+    UnixSeconds,
+}
+
+/// What an upgrade puts into the column that it adds, of the rows that are there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Added {
+    #[default]
+    One,
+    Null,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,7 +63,8 @@ pub enum Times {
 #[derive(Clone, Debug)]
 pub struct Kong {
     pub version: Version,
-    pub further_pages: FurtherPages,
+    pub dates: Dates,
+    pub added: Added,
     /// A proxy takes `before` and `after` out of the query.
     pub filters_dropped: bool,
     pub offsets: Offsets,
@@ -67,6 +75,7 @@ pub struct Kong {
     pub times: Times,
     /// So many calls for further pages a proxy answers in Kong's stead, with 503.
     pub away: u32,
+    /// `audit_log_record_ttl`: how long what is written now is kept; for ever where it is 0.
     pub retention: i64,
     /// Four entries in so many need parts.
     pub parts_in: u64,
@@ -81,7 +90,8 @@ impl Default for Kong {
     fn default() -> Self {
         Self {
             version: Version::default(),
-            further_pages: FurtherPages::default(),
+            dates: Dates::default(),
+            added: Added::default(),
             filters_dropped: false,
             offsets: Offsets::default(),
             purges_on_insert: false,
@@ -112,12 +122,14 @@ type Rank = (Reverse<i64>, u64);
 /// When an entry was written, and how it shows.
 #[derive(Clone, Copy, Debug)]
 pub struct Arrival {
-    /// By Kong's clock; none on a row that Kong wrote without.
+    /// By Kong's clock.
     pub time: i64,
-    /// True times: from when on, and until when at least.
+    /// True time from which on it shows.
     pub visible: i64,
-    pub expires: i64,
 }
+
+/// When what is kept for ever expires.
+pub const NEVER: i64 = i64::MAX;
 
 impl Kong {
     pub fn trail(&self, stream: Stream) -> &Trail {
@@ -136,8 +148,27 @@ impl Kong {
     /// An entry that is written and shown at once.
     pub fn write_now(&mut self, world: &World, stream: Stream) {
         let now = world.time();
-        let expires = now + self.retention;
-        self.write(world, stream, Arrival { time: now + self.skew, visible: now, expires });
+        self.write(world, stream, Arrival { time: now + self.skew, visible: now });
+    }
+
+    /// True time until which a row is kept that is written at `time` of Kong's clock.
+    pub fn expires(&self, time: i64) -> i64 {
+        if self.retention == 0 { NEVER } else { time - self.skew + self.retention }
+    }
+
+    /// How long rows are kept that anybody looks for.
+    pub fn kept_secs(&self) -> i64 {
+        if self.retention == 0 { MONTH_SECS } else { self.retention }
+    }
+
+    /// Another version takes over.
+    pub fn exchange(&mut self, version: Version) {
+        self.version = version;
+        if version != Version::V2_8 {
+            let objects = &mut self.trails[Stream::Objects as usize];
+            objects.entries.iter_mut().for_each(|row| row.add_columns(self.added));
+            objects.order.clear();
+        }
     }
 
     pub fn shows(&self, entry: &Kept, now: i64) -> bool {
@@ -149,12 +180,27 @@ impl Kong {
         self.version != Version::V2_8 && !self.filters_dropped
     }
 
-    fn page(&mut self, stream: Stream, query: &str, now: i64) -> String {
+    /// A bound in a query, as this Kong reads it; an error where it takes no time of that form.
+    fn bound(&self, text: Option<&str>) -> Result<Option<i64>, ()> {
+        let Some(text) = text.filter(|_| self.filters()) else { return Ok(None) };
+        let text = percent_decode_str(text).decode_utf8().unwrap();
+        let date = OffsetDateTime::parse(&text, &Rfc3339).map(OffsetDateTime::unix_timestamp);
+        let seconds = text.parse::<i64>();
+        match self.dates {
+            Dates::Either => Ok(Some(date.unwrap_or_else(|_| seconds.unwrap()))),
+            Dates::Rfc3339 => date.map(Some).map_err(drop),
+            Dates::UnixSeconds => seconds.map(Some).map_err(drop),
+        }
+    }
+
+    /// A page; an error where a time is not written as this Kong takes it.
+    fn page(&mut self, world: &World, stream: Stream, query: &str) -> Result<String, ()> {
+        let now = world.time();
         let parameter = |name: &str| {
             query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
         };
-        let bound = |name| parameter(name).filter(|_| self.filters())?.parse::<i64>().ok();
-        let (after, before) = (bound("after"), bound("before"));
+        let after = self.bound(parameter("after"))?;
+        let before = self.bound(parameter("before"))?;
         let filtered = after.is_some() || before.is_some();
         let size: usize = parameter("size").unwrap().parse().unwrap();
         let offset = parameter("offset");
@@ -169,11 +215,11 @@ impl Kong {
         });
         let mut shown = trail.order[from..].iter().map(|(_, index)| *index).filter(|index| {
             let entry = &trail.entries[*index];
-            // A row without a time is in no window.
+            // By what is stored: a row without a time is in no window.
             let in_window = !filtered
-                || entry.time.is_some_and(|time| {
-                    after.is_none_or(|after| time >= after)
-                        && before.is_none_or(|before| time < before)
+                || entry.stamp.is_some_and(|stamp| {
+                    after.is_none_or(|after| stamp >= after)
+                        && before.is_none_or(|before| stamp < before)
                 });
             in_window && self.shows(entry, now)
         });
@@ -182,31 +228,22 @@ impl Kong {
             _ => 0,
         };
         let mut page: Vec<usize> = shown.by_ref().skip(read).take(size + 1).collect();
-        let mut more = page.len() > size;
+        let more = page.len() > size;
         page.truncate(size);
-        let mut last =
-            if by_position { read + page.len() } else { page.last().copied().unwrap_or(0) };
-        if filtered && self.version == Version::V3_4 {
-            match (self.further_pages, offset) {
-                (FurtherPages::EndEarly, _) => more = false,
-                (FurtherPages::Lacking, Some(_)) => {
-                    more = false;
-                    page.truncate(page.len().saturating_sub(1));
-                }
-                (FurtherPages::Endless, Some(asked)) => {
-                    (more, last) = (true, asked.parse().unwrap());
-                }
-                _ => {}
-            }
-        }
-
-        let data: Vec<_> = page.iter().map(|index| trail.entries[*index].shown(now)).collect();
+        let last = if by_position { read + page.len() } else { page.last().copied().unwrap_or(0) };
+        let data: Vec<_> = page.iter().map(|index| trail.entries[*index].shown(world)).collect();
         let next = if more {
-            format!(r#""next":"/audit/{}?offset={last}","offset":"{last}""#, stream.name())
+            let kept = |pair: &&str| {
+                let is_filter = pair.starts_with("after") || pair.starts_with("before");
+                !pair.starts_with("offset") && (self.version == Version::V3_9 || !is_filter)
+            };
+            let others: Vec<_> = query.split('&').filter(kept).collect();
+            let link = format!("/audit/{}?{}&offset={last}", stream.name(), others.join("&"));
+            format!(r#""next":"{link}","offset":"{last}""#)
         } else {
             r#""next":null"#.to_owned()
         };
-        format!(r#"{{"data":[{}],{next}}}"#, data.join(","))
+        Ok(format!(r#"{{"data":[{}],{next}}}"#, data.join(",")))
     }
 
     fn root(&self) -> String {
@@ -228,8 +265,8 @@ impl Trail {
     fn rank(&self, index: usize) -> Rank {
         let entry = &self.entries[index];
         // Nulls come first, as they do in a descending order of PostgreSQL's.
-        let time = if self.newest_first { entry.time.unwrap_or(i64::MAX) } else { 0 };
-        (Reverse(time), entry.key)
+        let stamp = if self.newest_first { entry.stamp.unwrap_or(i64::MAX) } else { 0 };
+        (Reverse(stamp), entry.key)
     }
 
     fn sort(&mut self, newest_first: bool) {
@@ -257,14 +294,17 @@ pub fn get(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     let mut kong = world.kong.borrow_mut();
     let now = world.time();
     let uri = exchange.request.uri();
+    let dated = |kong: &Kong, status: u16, body: &str| {
+        let mut response = answer(status, body);
+        response.headers_mut().insert("date", http_date(now + kong.skew).parse().unwrap());
+        Ok(response)
+    };
     let stream = match uri.path() {
         "/" => {
-            let mut response = answer(200, &kong.root());
-            response.headers_mut().insert("date", http_date(now + kong.skew).parse().unwrap());
             let fresh = Stream::ALL.map(|stream| world.store.borrow().ledger().is_fresh(stream));
             let mut truth = world.truth.borrow_mut();
             truth.told(exchange.run, now + kong.skew, kong.filters(), fresh);
-            return Ok(response);
+            return dated(&kong, 200, &kong.root());
         }
         "/audit/requests" => Stream::Requests,
         _ => Stream::Objects,
@@ -280,7 +320,10 @@ pub fn get(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     if query.contains("offset=of-another-version") {
         return Ok(answer(400, r#"{"message":"invalid offset"}"#));
     }
-    Ok(answer(200, &kong.page(stream, query, now)))
+    match kong.page(world, stream, query) {
+        Ok(page) => dated(&kong, 200, &page),
+        Err(()) => dated(&kong, 400, r#"{"message":"invalid date"}"#),
+    }
 }
 
 pub fn answer(status: u16, body: &str) -> HttpResponse {
@@ -288,7 +331,7 @@ pub fn answer(status: u16, body: &str) -> HttpResponse {
 }
 
 pub fn http_date(seconds: i64) -> String {
-    let date = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap();
-    let date = date.format(&time::format_description::well_known::Rfc2822).unwrap();
+    let date = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
+    let date = date.format(&Rfc2822).unwrap();
     date.replace("+0000", "GMT")
 }

@@ -6,8 +6,10 @@
 //! - [`history`]: what may happen, and how a history is played;
 //! - [`world`] and [`host`]: time, the network, the hosts on which the core runs, and their faults;
 //! - [`kong`] with [`entry`], [`cloudtrail`], [`store`]: the three that the core talks to;
-//! - [`truth`] and [`arrived`]: which repeats are explained, and what must have arrived;
-//! - [`clocks`], [`pages`], [`windows`], [`hosts`], [`lease`]: single histories worth a name, told with [`scene`].
+//! - [`truth`], [`arrived`] and [`times`]: which repeats are explained, what must have arrived, and when it
+//!   may be said to have happened;
+//! - [`clocks`], [`hosts`], [`keys`], [`lease`], [`pages`], [`refusals`], [`sweeps`], [`upgrades`], [`windows`]:
+//!   single histories worth a name, told with [`scene`].
 #![allow(clippy::unwrap_used)]
 
 mod arrived;
@@ -17,12 +19,17 @@ mod entry;
 mod history;
 mod host;
 mod hosts;
+mod keys;
 mod kong;
 mod lease;
 mod pages;
+mod refusals;
 mod scene;
 mod store;
+mod sweeps;
+mod times;
 mod truth;
+mod upgrades;
 mod windows;
 mod world;
 

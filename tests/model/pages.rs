@@ -1,10 +1,9 @@
 //! Borders of pages and windows, and what arrives or goes while a reader pages.
 
 use kong_cloudtrail::kong::Stream;
-use kong_cloudtrail::report::Outcome;
 
 use crate::host::Faults;
-use crate::kong::{FurtherPages, Offsets, Version};
+use crate::kong::{Offsets, Version};
 use crate::scene::{Scene, mode};
 
 #[test]
@@ -12,7 +11,7 @@ fn equal_timestamps_across_page_borders_are_neither_lost_nor_repeated() {
     for version in [Version::V2_8, Version::V3_4, Version::V3_9] {
         let mut scene = Scene::new();
         scene.setup.page_size = 7;
-        scene.kong(|kong| kong.version = version);
+        scene.kong(|kong| kong.exchange(version));
         scene.write(100);
         scene.run();
         assert_eq!((scene.arrived(), scene.repeated()), (100, 0), "{version:?}");
@@ -32,82 +31,6 @@ fn equal_timestamps_on_a_window_border_are_neither_lost_nor_repeated() {
         assert_eq!((scene.arrived(), scene.repeated()), (2 * written, 0));
         scene.pass(40);
     }
-}
-
-/// A Kong before 3.9, of ten entries a page, that no reconcile helps.
-fn older_kong(further_pages: FurtherPages) -> Scene {
-    let mut scene = Scene::without_reconciles();
-    scene.setup.page_size = 10;
-    scene.kong(|kong| {
-        kong.version = Version::V3_4;
-        kong.further_pages = further_pages;
-    });
-    scene
-}
-
-#[test]
-fn wrong_further_pages_of_an_older_kong_are_done_without() {
-    for further_pages in [FurtherPages::EndEarly, FurtherPages::Lacking] {
-        let scene = older_kong(further_pages);
-        scene.run();
-        for second in 0..90 {
-            scene.write_stamped(2, scene.kong_time() + second);
-        }
-        scene.pass(300);
-        assert_eq!(mode(scene.run()), "incremental");
-        assert_eq!((scene.arrived(), scene.repeated()), (180, 0), "{further_pages:?}");
-    }
-}
-
-#[test]
-fn a_second_with_more_than_a_page_of_an_older_kong_has_all_compared_while_it_is_met() {
-    for further_pages in [FurtherPages::EndEarly, FurtherPages::Lacking, FurtherPages::Endless] {
-        let scene = older_kong(further_pages);
-        scene.run();
-        scene.pass(300);
-        scene.write(25);
-        assert_eq!(mode(scene.run()), "reconcile");
-        assert_eq!((scene.arrived(), scene.repeated()), (25, 0), "{further_pages:?}");
-        // Nor is one missed that shows late in it.
-        scene.pass(60);
-        scene.write_stamped(1, scene.kong_time() - 60);
-        assert_eq!(mode(scene.run()), "reconcile");
-        assert_eq!((scene.arrived(), scene.repeated()), (26, 0), "{further_pages:?}");
-        // Once more it is met.
-        scene.pass(300);
-        scene.run();
-        scene.pass(300);
-        scene.write(9);
-        assert_eq!(mode(scene.run()), "incremental");
-        assert_eq!((scene.arrived(), scene.repeated()), (35, 0), "{further_pages:?}");
-    }
-}
-
-#[test]
-fn a_second_with_more_than_a_page_is_not_compared_for_ever_where_something_pending_has_it_met() {
-    let mut scene = older_kong(FurtherPages::EndEarly);
-    scene.run();
-    scene.pass(300);
-    scene.write(1);
-    scene.last_fails(true);
-    scene.pass(5);
-    scene.write(25);
-    let mut compared = 0;
-    for _ in 0..40 {
-        let report = scene.run_with(Faults::default()).unwrap();
-        assert_eq!((report.outcome, scene.missing()), (Outcome::Partial, 1));
-        compared += u32::from(mode(report) == "reconcile");
-        scene.pass(300);
-    }
-    assert!((12..=14).contains(&compared), "until it is settled, an hour: {compared}");
-    // A page may hold fewer by now, and what was pending is on none.
-    scene.last_fails(false);
-    scene.setup.page_size = 1;
-    let report = scene.run_with(Faults::default()).unwrap();
-    assert_eq!((report.outcome, mode(report)), (Outcome::Partial, "incremental"));
-    scene.pass(300);
-    assert_eq!(mode(scene.run()), "reconcile");
-    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
 }
 
 #[test]
@@ -183,11 +106,14 @@ fn objects_without_a_time_tell_that_the_filters_are_dropped_as_those_of_another_
     for version in [Version::V3_4, Version::V3_9] {
         let mut scene = Scene::without_reconciles();
         scene.setup.page_size = 1;
-        scene.kong(|kong| kong.version = Version::V2_8);
+        scene.kong(|kong| kong.exchange(Version::V2_8));
         scene.write_objects(30);
         scene.run();
         scene.pass(90_000);
-        scene.kong(|kong| (kong.version, kong.filters_dropped) = (version, true));
+        scene.kong(|kong| {
+            kong.exchange(version);
+            kong.filters_dropped = true;
+        });
         let mut report = scene.run();
         let objects = report.stream(Stream::Objects);
         assert_eq!(objects.mode, Some("full"), "{version:?}");
@@ -200,7 +126,7 @@ fn an_upgrade_and_a_downgrade_lose_and_repeat_nothing() {
     let scene = Scene::new();
     let versions = [Version::V2_8, Version::V3_4, Version::V3_9, Version::V3_4, Version::V2_8];
     for (number, version) in versions.into_iter().enumerate() {
-        scene.kong(|kong| kong.version = version);
+        scene.kong(|kong| kong.exchange(version));
         scene.write(50);
         scene.pass(3600);
         scene.run();
@@ -211,11 +137,11 @@ fn an_upgrade_and_a_downgrade_lose_and_repeat_nothing() {
 #[test]
 fn objects_without_a_time_from_before_an_upgrade_are_found_with_reconciles_off() {
     let scene = Scene::without_reconciles();
-    scene.kong(|kong| kong.version = Version::V2_8);
+    scene.kong(|kong| kong.exchange(Version::V2_8));
     scene.run();
     scene.pass(600);
     scene.write_objects(5);
-    scene.kong(|kong| kong.version = Version::V3_9);
+    scene.kong(|kong| kong.exchange(Version::V3_9));
     let mut report = scene.run();
     assert_eq!(report.stream(Stream::Objects).shipped, 5);
     scene.pass(600);

@@ -3,13 +3,32 @@
 use std::rc::Rc;
 
 use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::ledger::Head;
 use kong_cloudtrail::report::{Outcome, Report};
+use kong_cloudtrail::seal::Seal;
 
 use crate::entry::Kept;
 use crate::history::{both_run, sound};
 use crate::host::{Faults, Host, Setup};
 use crate::kong::{Arrival, Kong};
+use crate::store::{self, HEADER_BYTES};
 use crate::world::{EPOCH, World};
+
+/// A run of three seconds.
+pub const SHORT: Faults = Faults {
+    kong: 0,
+    arrivals: 0,
+    cloudtrail: 0,
+    lost_answers: 0,
+    events: 0,
+    refusal: None,
+    store: 0,
+    dies_after: None,
+    stall: None,
+    failover: None,
+    read_only_after: None,
+    short_budget: true,
+};
 
 pub struct Scene {
     pub world: Rc<World>,
@@ -33,6 +52,36 @@ impl Scene {
         let mut scene = Self::new();
         scene.setup.reconciles = false;
         scene
+    }
+
+    /// A scene in which Kong has written `days` times `entries` requests, a day apart.
+    pub fn trail(days: i64, entries: u64) -> Self {
+        let mut scene = Self::new();
+        scene.setup.page_size = 10;
+        let now = scene.kong_time();
+        for day in 1..=days {
+            scene.write_stamped(entries, now - day * 86_400);
+        }
+        scene
+    }
+
+    /// The stored head.
+    pub fn head(&self) -> Option<Head> {
+        let store = self.world.store.borrow();
+        store.get(&store::key("head")).map(|head| Head::decode(&head[HEADER_BYTES..]).unwrap())
+    }
+
+    /// The watermark of the requests in it.
+    pub fn watermark(&self) -> Option<i64> {
+        self.head().and_then(|mut head| head.stream(Stream::Requests).watermark)
+    }
+
+    pub fn change_head(&self, change: impl FnOnce(&mut Head)) {
+        let mut changed = self.head().unwrap();
+        change(&mut changed);
+        let key = store::key("head");
+        let value = Seal::Unkeyed.close(&key, *b"kch2", &changed.encode());
+        self.world.store.borrow_mut().apply(vec![(key, Some(value))]);
     }
 
     /// Changes what this Kong is like.
@@ -70,8 +119,7 @@ impl Scene {
         let now = self.world.time();
         let mut kong = self.world.kong.borrow_mut();
         for _ in 0..entries {
-            let expires = now + kong.retention;
-            kong.write(&self.world, stream, Arrival { time, visible: now, expires });
+            kong.write(&self.world, stream, Arrival { time, visible: now });
         }
     }
 
@@ -90,8 +138,7 @@ impl Scene {
         let mut kong = self.world.kong.borrow_mut();
         for _ in 0..entries {
             let time = now + seconds - kong.retention;
-            let arrival = Arrival { time, visible: now, expires: now + seconds };
-            kong.write(&self.world, Stream::Requests, arrival);
+            kong.write(&self.world, Stream::Requests, Arrival { time, visible: now });
         }
     }
 

@@ -3,8 +3,10 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use hmac::{Hmac, KeyInit, Mac};
 use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::ledger::{BUCKET_SECS, Fingerprint, Head};
+use sha2::{Digest, Sha256};
 
 /// A value to be written at a key, or none to delete it.
 pub type Change = (String, Option<Vec<u8>>);
@@ -54,11 +56,46 @@ impl Values {
         (key, replaced)
     }
 
+    /// No failover goes back to before now.
+    pub fn forget_undo(&mut self) {
+        self.undo.clear();
+    }
+
+    /// The body of the ledger's value of that name.
+    fn body(&self, name: &str) -> Option<&[u8]> {
+        self.get(&key(name))?.get(HEADER_BYTES..)
+    }
+
     /// The ledger as it is stored now.
     pub fn ledger(&self) -> Stored<'_> {
-        let head = self.get("kong-cloudtrail:default:head");
+        let head = self.body("head");
         Stored { values: self, head: head.map(|head| Head::decode(head).unwrap()) }
     }
+}
+
+/// Mark and check come before the body of each value.
+pub const HEADER_BYTES: usize = 4 + 12;
+
+/// The key of a value of the ledger.
+pub fn key(name: &str) -> String {
+    format!("kong-cloudtrail:default:{{0}}{name}")
+}
+
+/// Whether a value was written with that `ledger_key`, or without one: by a check of its own.
+pub fn is_sealed(name: &str, value: &[u8], ledger_key: Option<&str>) -> bool {
+    let key = key(name);
+    let (mark, rest) = value.split_at(4);
+    let (check, body) = rest.split_at(12);
+    let length = u32::try_from(key.len()).unwrap().to_be_bytes();
+    let sealed = [&length[..], key.as_bytes(), mark, body].concat();
+    let expected = match ledger_key {
+        None => Sha256::digest(sealed),
+        Some(secret) => {
+            let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
+            mac.chain_update(sealed).finalize().into_bytes()
+        }
+    };
+    *check == expected[..12]
 }
 
 pub struct Stored<'a> {
@@ -67,10 +104,34 @@ pub struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    /// Whether there were dead letters, or events that failed, and their index is gone.
+    /// How often the head was written.
+    pub fn generation(&self) -> Option<u64> {
+        self.head.as_ref().map(|head| head.generation)
+    }
+
+    /// The names of all values that runs go by.
+    pub fn names(&mut self) -> Vec<String> {
+        let Some(head) = &mut self.head else { return Vec::new() };
+        let mut names = vec!["head".to_owned(), "reports".to_owned()];
+        for stream in Stream::ALL {
+            for (bucket, segments) in &head.stream(stream).buckets {
+                let numbers = 0..segments.len();
+                let name = |number| format!("segment:{}:{bucket}:{number}", stream.name());
+                names.extend(numbers.map(name));
+            }
+        }
+        names.extend(head.dead_letters.map(|_| "dead-letters".to_owned()));
+        names
+    }
+
+    /// Whether there were dead letters, or events that failed, and their index is gone or is an earlier one.
     pub fn misses_dead_letters(&self) -> bool {
-        self.head.as_ref().is_some_and(|head| head.dead_letters)
-            && self.values.get("kong-cloudtrail:default:dead-letters").is_none()
+        let Some(known) = self.head.as_ref().and_then(|head| head.dead_letters) else {
+            return false;
+        };
+        let index = self.values.body("dead-letters").unwrap_or(b"{}");
+        let index: serde_json::Value = serde_json::from_slice(index).unwrap();
+        index["generation"].as_u64().unwrap_or(0) < known.generation
     }
 
     /// When the comparison of everything began that is under way.
@@ -83,17 +144,23 @@ impl Stored<'_> {
         self.head.as_mut().is_none_or(|head| head.stream(stream).watermark.is_none())
     }
 
-    /// Whether a segment that the head names holds the fingerprint.
-    pub fn holds(&mut self, stream: Stream, fingerprint: &Fingerprint, time: i64) -> bool {
+    /// Whether a segment that the head names holds the fingerprint: of an entry written at a time, or that
+    /// does not tell when it was, and so is filed under when it expires.
+    pub fn holds(&mut self, stream: Stream, print: &Fingerprint, written: Option<i64>) -> bool {
         let Some(head) = &mut self.head else { return false };
-        let bucket = time.div_euclid(BUCKET_SECS);
-        let segments = head.stream(stream).buckets.get(&bucket).map_or(0, Vec::len);
-        (0..segments).any(|index| {
-            let key = format!("kong-cloudtrail:default:segment:{}:{bucket}:{index}", stream.name());
-            let segment = self.values.get(&key).unwrap_or_default();
-            // The mark and the checksum take the place of one fingerprint.
-            let (fingerprints, _) = segment.as_chunks::<{ Fingerprint::LEN }>();
-            fingerprints.get(1..).is_some_and(|sorted| sorted.binary_search(&fingerprint.0).is_ok())
+        let buckets = &head.stream(stream).buckets;
+        let of_time = written.map(|time| time.div_euclid(BUCKET_SECS).to_string());
+        let buckets = buckets.iter().filter(|(bucket, _)| match &of_time {
+            Some(of_time) => bucket.to_string() == *of_time,
+            None => true,
+        });
+        buckets.into_iter().any(|(bucket, segments)| {
+            (0..segments.len()).any(|number| {
+                let name = format!("segment:{}:{bucket}:{number}", stream.name());
+                let segment = self.values.body(&name).unwrap_or_default();
+                let (fingerprints, _) = segment.as_chunks::<{ Fingerprint::LEN }>();
+                fingerprints.binary_search(&print.0).is_ok()
+            })
         })
     }
 }

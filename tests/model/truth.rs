@@ -19,6 +19,7 @@ use crate::cloudtrail::Acceptance;
 use crate::entry::Kept;
 use crate::host::{Host, Setup};
 use crate::store::{Change, Stored};
+use crate::times::{self, Circumstances};
 use crate::world::{Exchange, World};
 
 #[derive(Default)]
@@ -41,13 +42,21 @@ pub struct Truth {
     batches_made: usize,
 }
 
-/// What the ledger will know of an entry.
+/// Which entry an event is of, and what the ledger will know of it.
 #[derive(Clone, Copy)]
 struct Expected {
     stream: Stream,
+    /// Its place in the trail.
+    index: usize,
     fingerprint: Fingerprint,
-    ledger_time: i64,
+    /// When it was written, if it tells.
+    written: Option<i64>,
 }
+
+/// The largest value that a store has to hold.
+const LARGEST_VALUE: usize = 262_080;
+/// How far Kong's clock may be set without moving what is filed under when it expires out of sight.
+const FILED_WITHIN_SECS: i64 = 290;
 
 /// One run's part of the accounts.
 pub struct Run {
@@ -65,6 +74,14 @@ pub struct Run {
     /// To say ok it must have looked at everything, by stream.
     pub must_be_whole: [bool; 2],
     pub store_failed: bool,
+    /// The most bytes of a value that the store has taken.
+    largest_write: usize,
+    /// How many accepted events are in the stored ledger.
+    recorded: u64,
+    /// The generation of the head that it wrote last.
+    generation: Option<u64>,
+    /// How often it stalled past its lease.
+    stalls: u32,
     stalled_at: Option<std::time::Duration>,
     ended: bool,
 }
@@ -79,9 +96,9 @@ struct Unrecorded {
 impl Truth {
     /// Kong keeps an entry: its events are to come.
     pub fn expect(&mut self, stream: Stream, index: usize, entry: &Kept) {
-        let Kept { fingerprint, ledger_time, .. } = *entry;
-        let known =
-            self.expected.insert(entry.id.clone(), Expected { stream, fingerprint, ledger_time });
+        let written = entry.tells_time.then_some(entry.written);
+        let expected = Expected { stream, index, fingerprint: entry.fingerprint, written };
+        let known = self.expected.insert(entry.id.clone(), expected);
         assert!(known.is_none(), "two entries with the id {}", entry.id);
         self.coverage[stream as usize].await_entry(index);
     }
@@ -113,15 +130,23 @@ impl Truth {
 
     fn is_recorded(&self, ledger: &mut Stored<'_>, id: &str) -> bool {
         self.entry_of(id).is_some_and(|(entry, number)| {
-            let Expected { stream, fingerprint, ledger_time } = entry;
-            ledger.holds(stream, &fingerprint, ledger_time)
-                || ledger.holds(stream, &fingerprint.part(number), ledger_time)
+            let Expected { stream, fingerprint, written, .. } = entry;
+            ledger.holds(stream, &fingerprint, written)
+                || ledger.holds(stream, &fingerprint.part(number), written)
         })
     }
 
     /// A call arrives with these events, whatever becomes of it.
     pub fn called(&mut self, run: usize, ids: impl Iterator<Item = String> + Clone) {
         let known = ids.clone().find_map(|id| self.batches.get(&(run, id)).copied());
+        let of = &self.runs[run];
+        if of.largest_write < LARGEST_VALUE {
+            self.violations.push(format!("run {run} sends, and the store has not been asked"));
+        }
+        let awaits = of.recorded == 0 && self.unrecorded.iter().any(|event| event.run == run);
+        if awaits && known.is_none() {
+            self.violations.push(format!("run {run} sends a second batch before it has recorded"));
+        }
         let batch = known.unwrap_or(self.batches_made);
         self.batches_made += usize::from(known.is_none());
         self.batches.extend(ids.map(|id| ((run, id), batch)));
@@ -141,6 +166,10 @@ impl World {
             sweeping: Stream::ALL.map(|stream| self.store.borrow().ledger().sweep_began(stream)),
             must_be_whole: [false; 2],
             store_failed: false,
+            largest_write: 0,
+            recorded: 0,
+            generation: None,
+            stalls: 0,
             stalled_at: None,
             ended: false,
         });
@@ -162,6 +191,9 @@ impl World {
             self.excuse_unrecorded(run);
         }
         self.judge_coverage(run, report);
+        if let Some(report) = report {
+            self.judge_report(run, report);
+        }
         let mut truth = self.truth.borrow_mut();
         truth.runs[run].ended = true;
         if let Some(left) = truth.unrecorded.iter().find(|left| left.run == run) {
@@ -176,21 +208,55 @@ impl World {
         truth.batches.retain(|(of, _), _| *of != run);
     }
 
+    /// What a report says of the store is so.
+    fn judge_report(&self, run: usize, report: &Report) {
+        let mut truth = self.truth.borrow_mut();
+        if truth.runs[run].store_failed || truth.runs[run].stalls > 0 {
+            return;
+        }
+        let mut report = report.clone();
+        let unrecorded = Stream::ALL.map(|stream| report.stream(stream).unrecorded);
+        if unrecorded != [0; 2] {
+            truth.violations.push(format!("run {run} could not record {unrecorded:?}"));
+        }
+        let (told, wrote) = (report.generation, truth.runs[run].generation);
+        if wrote.is_some() && told != wrote {
+            truth.violations.push(format!("run {run} tells of generation {told:?}: {wrote:?}"));
+        }
+    }
+
     /// CloudTrail accepts events, each told as accepted or not.
     pub fn accept(&self, exchange: &Exchange, events: Vec<(String, String, bool)>) {
         let mut truth = self.truth.borrow_mut();
         let mut cloudtrail = self.cloudtrail.borrow_mut();
+        let kong = self.kong.borrow();
         let run = exchange.run;
         for (id, data, told) in events {
             let known = cloudtrail.events.entry(id.clone()).or_default();
-            if truth.entry_of(&id).is_none() {
+            let Some((expected, _)) = truth.entry_of(&id) else {
                 truth.violations.push(format!("the event {id} is of no entry"));
-            }
-            if known.last().is_some_and(|last| !last.excused) && !exchange.stalled {
+                continue;
+            };
+            let last = known.last();
+            let is_filed_elsewhere = last.is_some_and(|last| {
+                let moved = (kong.skew - last.kong_skew).abs();
+                expected.written.is_none() && moved > FILED_WITHIN_SECS
+            });
+            let excused = last.is_none_or(|last| last.excused) || is_filed_elsewhere;
+            if !excused && !exchange.stalled {
                 truth.violations.push(format!("run {run} repeats {id} without an excuse"));
             }
+            let circumstances = Circumstances {
+                kong: &kong,
+                told: truth.runs[run].told.unwrap(),
+                clock_moved: truth.kong_clock_moved,
+                is_first: last.is_none(),
+            };
+            let row = &kong.trail(expected.stream).entries[expected.index];
+            let wrong = times::judge(&circumstances, row, &id, &data).err();
+            truth.violations.extend(wrong);
             let excused = !told || exchange.stalled;
-            known.push(Acceptance { data, excused });
+            known.push(Acceptance { data, excused, kong_skew: kong.skew });
             if !excused {
                 let batch = truth.batches[&(run, id.clone())];
                 truth.unrecorded.push(Unrecorded { run, batch, id });
@@ -221,6 +287,7 @@ impl World {
 
     /// The run stalls past its lease, now.
     pub fn stalls(&self, run: usize) {
+        self.truth.borrow_mut().runs[run].stalls += 1;
         self.mark_stalled(run);
         self.excuse_unrecorded(run);
     }
@@ -244,6 +311,13 @@ impl World {
         self.truth.borrow_mut().runs[run].store_failed = true;
     }
 
+    /// The store has taken a write of a run whose largest value is so large.
+    pub fn store_took(&self, run: usize, bytes: usize) {
+        if let Some(run) = self.truth.borrow_mut().runs.get_mut(run) {
+            run.largest_write = run.largest_write.max(bytes);
+        }
+    }
+
     /// A host writes to the store. What another one recorded meanwhile may go under only when the
     /// host stalled between its look at the lease and the write.
     pub fn apply(&self, run: usize, changes: Vec<Change>) {
@@ -251,7 +325,18 @@ impl World {
         if stalled_at == Some(self.elapsed()) {
             self.excusing_what_vanishes(|| self.store.borrow_mut().apply(changes));
         } else {
+            let generation = || self.store.borrow().ledger().generation();
+            let before = generation();
             self.store.borrow_mut().apply(changes);
+            let after = generation();
+            let mut truth = self.truth.borrow_mut();
+            if after < before {
+                let why = format!("run {run} writes a head of an earlier generation");
+                truth.violations.push(why);
+            }
+            if let Some(run) = truth.runs.get_mut(run).filter(|_| after > before) {
+                run.generation = after;
+            }
         }
         let mut truth = self.truth.borrow_mut();
         if truth.unrecorded.is_empty() {
@@ -260,7 +345,11 @@ impl World {
         let store = self.store.borrow();
         let mut ledger = store.ledger();
         let mut left = std::mem::take(&mut truth.unrecorded);
-        left.retain(|event| !truth.is_recorded(&mut ledger, &event.id));
+        left.retain(|event| {
+            let is_recorded = truth.is_recorded(&mut ledger, &event.id);
+            truth.runs[event.run].recorded += u64::from(is_recorded);
+            !is_recorded
+        });
         truth.unrecorded = left;
     }
 

@@ -14,6 +14,7 @@ use kong_cloudtrail::ports::{HttpError, HttpRequest, HttpResponse};
 
 use crate::cloudtrail::CloudTrail;
 use crate::host::Host;
+use crate::keys::Keys;
 use crate::kong::Kong;
 use crate::store::Values;
 use crate::truth::Truth;
@@ -26,6 +27,7 @@ pub struct World {
     pub cloudtrail: RefCell<CloudTrail>,
     pub store: RefCell<Values>,
     pub truth: RefCell<Truth>,
+    pub keys: Cell<Keys>,
     epoch: i64,
     now: Cell<Duration>,
     state: Cell<u64>,
@@ -72,6 +74,7 @@ impl World {
             cloudtrail: RefCell::default(),
             store: RefCell::default(),
             truth: RefCell::default(),
+            keys: Cell::default(),
             epoch,
             now: Cell::new(Duration::ZERO),
             state: Cell::new(seed),
