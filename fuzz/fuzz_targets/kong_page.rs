@@ -38,20 +38,16 @@ impl Told<'_> {
         self.asked_last = Some(stream);
         let page = self.pages.pop().map_or_else(|| LAST_PAGE.into(), expand);
         let query = request.uri().query().unwrap_or_default().to_owned();
-        let filtered = query.contains("after=") || query.contains("before=");
-        if !filtered && !query.contains("offset=") {
+        if !kong::is_filtered(request.uri()) && !query.contains("offset=") {
             // The stream is read from its beginning: what was said before is said again, or gone.
             self.answers.retain(|(other, _), _| *other != stream);
         }
         let entries = kong::entries(&page).unwrap_or_default();
         self.ever.extend(entries.iter().map(|entry| (stream, kong::canonical(stream, entry))));
-        let strays =
-            entries.iter().filter_map(|entry| Entry::parse(stream, entry).ok()).any(|entry| {
-                let Some(time) = entry.exact_timestamp() else {
-                    return filtered && !entry.tells_time();
-                };
-                !kong::is_asked_for(request.uri(), time)
-            });
+        let strays = entries
+            .iter()
+            .filter_map(|entry| Entry::parse(stream, entry).ok())
+            .any(|entry| !kong::may_be_of(request.uri(), &entry));
         if strays {
             // A Kong that ignores filters is read as a whole, when that is due.
             self.answers.retain(|(other, _), _| *other != stream);

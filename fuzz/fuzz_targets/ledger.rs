@@ -1,11 +1,11 @@
 //! The bytes are what the store holds: each chunk is the name of a value, a line break, the value.
 //! A value that begins with `=` is a sound segment: after it, the letters `a` to `c` are the
-//! fingerprints of Kong's entries, and any other byte is the fingerprint of another. JSON as a head,
-//! or as the index of dead letters, is sealed, since nobody guesses a check.
+//! fingerprints of Kong's entries, and any other byte is the fingerprint of another. JSON as a head, as
+//! the index of dead letters, as the ring of reports or as a lease is sealed, since nobody guesses a check.
 //!
-//! A run that says `failed` has left alone the value that it names, and all others too where that
-//! value is the head. After one that says `ok`, every entry that Kong gave is in CloudTrail, or was
-//! in a segment before.
+//! A run that says `failed` has left alone the value that it names, and all others too where the whole
+//! ledger goes by that value. After one that says `ok`, every entry that Kong gave is in CloudTrail, or
+//! was in a segment before.
 
 #![no_main]
 
@@ -13,15 +13,24 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 
 use kong_cloudtrail::kong::{Entry, Stream};
-use kong_cloudtrail::ledger::{Fingerprint, Segment, sealed};
+use kong_cloudtrail::ledger::{Fingerprint, Segment};
 use kong_cloudtrail::report::{Outcome, Report};
+use kong_cloudtrail::seal::{HEADER_BYTES, Seal};
 use kong_cloudtrail_fuzz::audit::{self, Channel};
 use kong_cloudtrail_fuzz::chunks;
 use kong_cloudtrail_fuzz::kong::{self, Kong};
 use kong_cloudtrail_fuzz::world::{Values, World};
 use libfuzzer_sys::fuzz_target;
+use serde_json::Value;
 
-const PREFIX: &str = "kong-cloudtrail:default:";
+const PREFIX: &str = "kong-cloudtrail:default:{0}";
+
+/// What the whole ledger goes by.
+const NEEDED: [&str; 3] = ["head", "dead-letters", "reports"];
+
+/// Why a run may be partial: the store has lost something, or what an earlier run left behind waits.
+const PARTIAL: [&str; 3] =
+    ["has lost the index of", "has lost the dead letters at", "begins again when it is through"];
 
 fuzz_target!(|input: &[u8]| check(input));
 
@@ -78,15 +87,15 @@ fn judge(
         };
         others(stored) == others(left)
     };
-    let (lease, head) = (format!("{PREFIX}lease"), format!("{PREFIX}head"));
+    let error = report.error.clone().unwrap_or_default();
     match report.outcome {
         Outcome::Skipped => assert!(unchanged(""), "a run without the lease changed the store"),
         Outcome::Failed => {
-            let error = report.error.clone().unwrap_or_default();
-            let named = stored.keys().filter(|key| error.contains(&format!("at {key} ")));
-            let named: Vec<&String> = named.collect();
-            let other_channel = error.contains("belongs to the channel");
-            assert!(!named.is_empty() || other_channel, "failed without a value's name: {error}");
+            let names =
+                |key: &&String| error.contains(&format!("at {key}, which was left as it is"));
+            let named: Vec<&String> = stored.keys().filter(names).collect();
+            let other_target = error.contains("this ledger remembers what went to");
+            assert!(!named.is_empty() || other_target, "failed without a value's name: {error}");
             for key in &named {
                 assert_eq!(
                     stored.get(*key),
@@ -94,18 +103,22 @@ fn judge(
                     "{key} is unreadable, and was changed"
                 );
             }
-            if other_channel || named.contains(&&head) {
-                assert!(unchanged(&lease), "the head is unreadable, and the store was changed");
+            let is_needed = |key: &&String| NEEDED.map(key_of).contains(key);
+            if other_target || named.iter().any(is_needed) {
+                let kept = unchanged(&key_of("lease"));
+                assert!(kept, "the ledger is unreadable, and the store was changed: {error}");
             }
         }
         outcome => {
             if outcome == Outcome::Partial {
-                let error = report.error.clone().unwrap_or_default();
-                assert!(error.contains("lost or damaged the dead letters"), "partial: {error}");
+                let explained = PARTIAL.iter().any(|reason| error.contains(reason));
+                assert!(explained, "partial: {error}");
             }
             let known: HashSet<String> = stored
                 .iter()
-                .filter_map(|(key, value)| Some((key, Segment::decode(value).ok()?)))
+                .filter_map(|(key, value)| {
+                    Some((key, Segment::decode(value.get(HEADER_BYTES..)?).ok()?))
+                })
                 .flat_map(|(key, segment)| {
                     entries(kong).into_iter().filter_map(move |(stream, entry)| {
                         let name = format!("{PREFIX}segment:{}:", stream.name());
@@ -122,17 +135,34 @@ fn judge(
     }
 }
 
+fn key_of(name: &str) -> String {
+    format!("{PREFIX}{name}")
+}
+
 fn value(chunk: &[u8]) -> Option<(String, Vec<u8>)> {
     let end = chunk.iter().position(|byte| *byte == b'\n')?;
     let name = str::from_utf8(&chunk[..end]).ok()?;
     let value = &chunk[end + 1..];
+    let key = key_of(name);
+    let sealed = |mark: &[u8; 4], body: &[u8]| Seal::Unkeyed.close(&key, *mark, body);
     let value = match (name, value.first()) {
-        (_, Some(b'=')) => segment(name, &value[1..]).encode(),
-        ("head", Some(b'{')) => sealed::seal(*b"kch1", value),
-        ("dead-letters", Some(b'{')) => sealed::seal(*b"kdi1", value),
+        (_, Some(b'=')) => sealed(b"kcs2", &segment(name, &value[1..]).encode()),
+        ("head", Some(b'{')) => sealed(b"kch2", value),
+        ("dead-letters", Some(b'{')) => sealed(b"kdi2", value),
+        ("reports", Some(b'{')) => sealed(b"kcr2", value),
+        ("lease", Some(b'{')) => lease(&key, value).unwrap_or_else(|| value.to_vec()),
         _ => value.to_vec(),
     };
-    Some((format!("{PREFIX}{name}"), value))
+    Some((key, value))
+}
+
+/// A lease with its check, where it has an owner and an end.
+fn lease(key: &str, value: &[u8]) -> Option<Vec<u8>> {
+    let mut lease: Value = serde_json::from_slice(value).ok()?;
+    let body = format!("{} {}", lease["owner"].as_str()?, lease["until_ms"].as_i64()?);
+    let check = Seal::Unkeyed.check(key, *b"kcl2", body.as_bytes());
+    lease["check"] = hex::encode(check).into();
+    Some(lease.to_string().into_bytes())
 }
 
 fn segment(name: &str, letters: &[u8]) -> Segment {

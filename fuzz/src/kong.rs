@@ -5,8 +5,11 @@ use std::cell::RefCell;
 use http::Uri;
 use kong_cloudtrail::kong::{Entry, Stream};
 use kong_cloudtrail::ports::HttpRequest;
+use percent_encoding::percent_decode_str;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 use crate::same;
 use crate::world::{Answer, EPOCH, answer};
@@ -25,15 +28,42 @@ pub fn stream_of(uri: &Uri) -> Option<Stream> {
         .find(|stream| uri.path().ends_with(&format!("/audit/{}", stream.name())))
 }
 
-fn parameter(uri: &Uri, name: &str) -> Option<i64> {
-    uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name)?.parse().ok())
+fn parameter<'u>(uri: &'u Uri, name: &str) -> Option<&'u str> {
+    uri.query()?.split('&').find_map(|pair| pair.strip_prefix(name))
 }
 
-/// Whether an entry of that time is within what a request asks for.
-pub fn is_asked_for(uri: &Uri, time: i64) -> bool {
-    parameter(uri, "after=").is_none_or(|after| time >= after)
-        && parameter(uri, "before=").is_none_or(|before| time < before)
+/// A bound of what a request asks for, in Unix seconds or as RFC 3339.
+fn bound(uri: &Uri, name: &str) -> Option<i64> {
+    let text = percent_decode_str(parameter(uri, name)?).decode_utf8().unwrap();
+    let date = || OffsetDateTime::parse(&text, &Rfc3339).unwrap().unix_timestamp();
+    Some(text.parse().unwrap_or_else(|_| date()))
 }
+
+/// Whether a request asks for a part of time.
+pub fn is_filtered(uri: &Uri) -> bool {
+    bound(uri, "after=").is_some() || bound(uri, "before=").is_some()
+}
+
+/// Whether an entry of that `request_timestamp` is within what a request asks for.
+pub fn is_asked_for(uri: &Uri, stamp: i64) -> bool {
+    bound(uri, "after=").is_none_or(|after| stamp >= after)
+        && bound(uri, "before=").is_none_or(|before| stamp < before)
+}
+
+/// Whether a Kong whose filters work can have given the entry to a request. It goes by what it has stored,
+/// as SQL does: a row without a time is in no window. One whose time is in milliseconds, or in words, might be
+/// of any.
+pub fn may_be_of(uri: &Uri, entry: &Entry<'_>) -> bool {
+    let stored = entry.get("request_timestamp").map_or("null", |value| value.get());
+    match stored.parse::<i64>() {
+        Ok(MILLISECONDS..) => true,
+        Ok(stamp) => is_asked_for(uri, stamp),
+        Err(_) => stored != "null" || !is_filtered(uri),
+    }
+}
+
+/// From here on a time is in milliseconds.
+const MILLISECONDS: i64 = 100_000_000_000;
 
 /// The entries of a page as Kong sends one; nothing where it is no such page.
 pub fn entries(page: &[u8]) -> Option<Vec<String>> {
@@ -124,8 +154,8 @@ impl Kong {
         let uri = request.uri();
         let shown =
             self.entries.iter().filter(|entry| entry.0 == stream && is_asked_for(uri, entry.1));
-        let size = usize::try_from(parameter(uri, "size=").unwrap()).unwrap();
-        let skip = usize::try_from(parameter(uri, "offset=").unwrap_or(0)).unwrap();
+        let size: usize = parameter(uri, "size=").unwrap().parse().unwrap();
+        let skip = parameter(uri, "offset=").map_or(0, |offset| offset.parse().unwrap_or(0));
         let mut shown: Vec<&str> = shown.map(|(_, _, entry)| entry.as_str()).skip(skip).collect();
         let offset = if shown.len() > size { (skip + size).to_string() } else { String::new() };
         shown.truncate(size);
