@@ -545,4 +545,20 @@ mod tests {
         port.swaps_without_effect.set(1);
         assert!(matches!(Lease::take(&store, &port, LENGTH).err(), Some(LeaseError::Store(_))));
     }
+
+    #[test]
+    fn attack_a_host_that_has_the_key_before_waits_for_the_one_that_writes_the_ledger_anew() {
+        let port = Flaky::default();
+        let key = |key: &str| Seal::Keyed(Secret::new(key));
+        for (old, new) in [(Seal::Unkeyed, key("new")), (key("old"), key("new"))] {
+            port.values.borrow_mut().clear();
+            let old_host = Store::sealed(&port, "default", Seals::new(old.clone(), None));
+            let new_host = Store::sealed(&port, "default", Seals::new(new, Some(old)));
+            let rekeying = take(&new_host, &port).unwrap();
+            port.now.set(port.now.get() + Duration::from_secs(5));
+            let other = take(&old_host, &port);
+            assert!(matches!(other, Err(LeaseError::Held { .. })), "two hosts run at once");
+            drop(rekeying);
+        }
+    }
 }

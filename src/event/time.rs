@@ -170,4 +170,37 @@ mod tests {
         assert_eq!(time(raised, Some(at)).0, at);
         assert_eq!(time(raised, Some(at + 1)), (NOW, derived("run")));
     }
+
+    #[test]
+    fn attack_a_kong_whose_clock_is_wrong_dates_no_entry_to_a_year_it_cannot_be_from() {
+        let request_times = HashMap::new();
+        // 1999, and 2099.
+        for now in [915_148_800, 4_070_908_800] {
+            let times = Times {
+                now,
+                date: now,
+                retention_secs: MONTH,
+                not_before: None,
+                request_times: &request_times,
+            };
+            for json in [
+                format!(r#"{{"request_timestamp":{}}}"#, NOW - 100),
+                format!(r#"{{"ttl":{}}}"#, MONTH - 100),
+            ] {
+                let entry = Entry::parse(Stream::Objects, &json).unwrap();
+                let told = EventTime::of(&entry, &times);
+                println!("now={now} {json} -> {} {:?}", told.text(), told.derived);
+            }
+        }
+        let times = Times {
+            now: 915_148_800,
+            date: 915_148_800,
+            retention_secs: MONTH,
+            not_before: None,
+            request_times: &request_times,
+        };
+        let json = format!(r#"{{"request_timestamp":{}}}"#, NOW - 100);
+        let entry = Entry::parse(Stream::Objects, &json).unwrap();
+        assert_eq!(EventTime::of(&entry, &times).seconds, NOW - 100);
+    }
 }

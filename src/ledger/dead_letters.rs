@@ -636,4 +636,21 @@ mod tests {
         assert_eq!(dead_letters.read(chunk).unwrap(), []);
         assert_eq!(dead_letters.take_lost(), [key]);
     }
+
+    #[test]
+    fn attack_a_chunk_put_back_to_an_earlier_state_is_told() {
+        let memory = Memory::default();
+        add(&memory, [letter("a", "{}")]);
+        let key = "kong-cloudtrail:default:{0}dead-letters:0";
+        let earlier = memory.values.borrow()[key].clone();
+        add(&memory, [letter("b", "{}"), letter("c", "{}")]);
+        memory.values.borrow_mut().insert(key.to_owned(), earlier);
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        assert_eq!(dead_letters.count(), 3);
+        dead_letters.add(letter("d", "{}"));
+        dead_letters.write().unwrap();
+        println!("count now {}", dead_letters.count());
+        assert!(!dead_letters.take_lost().is_empty(), "b and c are gone, and nobody is told");
+    }
 }
