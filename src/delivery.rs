@@ -337,7 +337,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         let why = kong::too_large(self.stream, name);
         let by_sweep = self.reading == Reading::Sweep;
         let tally = self.tally();
-        // Met once more where a window is cut in two, and by the sweep beside it.
+        // Met once more by the sweep beside a window.
         if tally.pending.insert(why, 1).is_some() {
             return;
         }

@@ -45,6 +45,11 @@ pub enum LeaseError {
         /// When it ends, in Unix milliseconds by this host's clock.
         until_ms: i64,
     },
+    /// Nobody with this `ledger_key` has written it.
+    Foreign {
+        /// The whole key.
+        key: String,
+    },
     /// It was ours and another host has taken it over.
     Lost,
     /// The store failed.
@@ -58,6 +63,11 @@ impl fmt::Display for LeaseError {
                 f,
                 "an interrupted run or another host holds the lease, until {} at the latest",
                 rfc3339(until_ms.div_euclid(1000) + 1)
+            ),
+            Self::Foreign { key } => write!(
+                f,
+                "the lease at {key} was not written with this ledger_key: set ledger_key and ledger_key_previous as they are \
+                 on the other hosts; if they are the same, somebody has changed it: delete {key} while no run is under way"
             ),
             Self::Lost => write!(
                 f,
@@ -87,12 +97,16 @@ impl Value {
         format!("{owner} {until_ms}").into_bytes()
     }
 
-    /// What `store` holds of a lease; none of a value that no run with a seal that is taken has written.
-    fn read<P: KeyValue>(store: &Store<'_, P>, value: &[u8]) -> Option<Self> {
-        let value: Self = serde_json::from_slice(value).ok()?;
-        let check = hex::decode(&value.check).ok()?;
+    /// What `store` holds of a lease; none of a value that has not the form of one.
+    fn read<P: KeyValue>(store: &Store<'_, P>, value: &[u8]) -> Result<Option<Self>, LeaseError> {
+        let Ok(value) = serde_json::from_slice::<Self>(value) else { return Ok(None) };
+        let check = hex::decode(&value.check).unwrap_or_default();
         let body = Self::body(&value.owner, value.until_ms);
-        store.seals().hold(&check, &store.key(NAME), MARK, &body).then_some(value)
+        if store.seals().hold(&check, &store.key(NAME), MARK, &body) {
+            Ok(Some(value))
+        } else {
+            Err(LeaseError::Foreign { key: store.key(NAME) })
+        }
     }
 }
 
@@ -120,8 +134,7 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         length: Duration,
     ) -> Result<Self, LeaseError> {
         let present = store.get(NAME)?;
-        // A value that no run could have written is nobody's lease.
-        let held = present.as_deref().and_then(|value| Value::read(store, value));
+        let held = present.as_deref().map_or(Ok(None), |value| Value::read(store, value))?;
         if let Some(held) = &held {
             let remaining_ms = held.until_ms.saturating_sub(port.now_ms());
             // A clock that was far ahead must not keep all others waiting for ever.
@@ -230,7 +243,8 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
     }
 
     fn is_ours(&self, value: &[u8]) -> bool {
-        Value::read(self.store, value).is_some_and(|value| value.owner == self.owner)
+        Value::read(self.store, value)
+            .is_ok_and(|value| value.is_some_and(|value| value.owner == self.owner))
     }
 
     fn swap(&self, present: Option<&[u8]>) -> Result<(), LeaseError> {
@@ -475,23 +489,26 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_that_no_run_can_have_written_is_nobodys() {
+    fn a_lease_that_was_written_with_another_key_is_refused_and_nobodys_is_one_without_its_form() {
         let port = Flaky::default();
         let store = Store::new(&port, "default");
         let until_ms = millis(LENGTH);
         let sound = encode(&store, "another", until_ms);
         let keyed = Seals::new(Seal::Keyed(Secret::new("k".repeat(32))), None);
         let with_a_key = Store::sealed(&port, "default", keyed);
-        for (value, by, held) in [
-            (sound.clone(), &store, true),
-            (sound.clone(), &with_a_key, false),
-            (encode(&with_a_key, "another", until_ms), &with_a_key, true),
-            (encode(&with_a_key, "another", until_ms), &store, false),
-            (String::from_utf8(sound).unwrap().replace("another", "forged!").into(), &store, false),
-            (br#"{"owner":"a","until_ms":300000}"#.to_vec(), &store, false),
+        let held = Some(LeaseError::Held { until_ms });
+        let foreign = Some(LeaseError::Foreign { key: store.key(NAME) });
+        let forged = String::from_utf8(sound.clone()).unwrap().replace("another", "forged!");
+        for (value, by, refused) in [
+            (sound.clone(), &store, &held),
+            (sound, &with_a_key, &foreign),
+            (encode(&with_a_key, "another", until_ms), &with_a_key, &held),
+            (encode(&with_a_key, "another", until_ms), &store, &foreign),
+            (forged.into_bytes(), &store, &foreign),
+            (br#"{"owner":"a","until_ms":300000}"#.to_vec(), &store, &None),
         ] {
             port.values.borrow_mut().insert(store.key(NAME), value);
-            assert_eq!(take(by, &port).is_err(), held);
+            assert_eq!(&take(by, &port).err(), refused);
         }
     }
 
@@ -547,7 +564,7 @@ mod tests {
     }
 
     #[test]
-    fn attack_a_host_that_has_the_key_before_waits_for_the_one_that_writes_the_ledger_anew() {
+    fn a_host_that_has_the_key_before_does_not_take_the_lease_of_one_that_writes_the_ledger_anew() {
         let port = Flaky::default();
         let key = |key: &str| Seal::Keyed(Secret::new(key));
         for (old, new) in [(Seal::Unkeyed, key("new")), (key("old"), key("new"))] {
@@ -557,7 +574,7 @@ mod tests {
             let rekeying = take(&new_host, &port).unwrap();
             port.now.set(port.now.get() + Duration::from_secs(5));
             let other = take(&old_host, &port);
-            assert!(matches!(other, Err(LeaseError::Held { .. })), "two hosts run at once");
+            assert!(matches!(other, Err(LeaseError::Foreign { .. })), "two hosts run at once");
             drop(rekeying);
         }
     }

@@ -425,6 +425,7 @@ impl<'a, P: Ports> Run<'a, P> {
             rbac_is_off: shared.about.rbac_is_off,
             times: event::Times {
                 now: shared.now,
+                host_now: self.port.now_ms().div_euclid(1000),
                 date,
                 retention_secs: shared.retention(),
                 not_before,

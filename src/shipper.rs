@@ -27,7 +27,9 @@ use crate::config::Config;
 use crate::delivery::{Closed, Delivery, Halt, Tally};
 use crate::kong::{About, Kong, Mode, Stream};
 use crate::lease::{Lease, LeaseError};
-use crate::ledger::{Completed, DEAD_LETTERS, DeadLetters, Ledger, Reports, reports};
+use crate::ledger::{
+    Bucket, Completed, DEAD_LETTERS, DeadLetters, Ledger, LedgerError, Reports, reports,
+};
 use crate::log::{Level, Logger};
 use crate::messages;
 use crate::notes;
@@ -35,7 +37,7 @@ use crate::pass::{Pass, Shared};
 use crate::ports::Ports;
 use crate::replay;
 use crate::report::{Attention, Calls, Outcome, Report};
-use crate::seal::Seals;
+use crate::seal::{Seals, ValueFault};
 use crate::store::Store;
 
 /// Reads the variables, does one run, and reports it.
@@ -174,10 +176,10 @@ impl<'a, P: Ports> Run<'a, P> {
             );
         }
         let mut dead_letters = DeadLetters::load(self.store)?;
-        let reports = Reports::load(self.store)?;
+        let reports = self.reports(report)?;
         report.dead_letters = Some(dead_letters.count());
         if ledger.rekeys() {
-            self.rekey(&mut ledger, &dead_letters, lease)?;
+            self.rekey(&mut ledger, &dead_letters, lease, report)?;
             report.attention.insert(Attention::Rekeyed);
         }
         self.tell_of_a_lost_index(&mut ledger, &mut dead_letters, report);
@@ -215,6 +217,17 @@ impl<'a, P: Ports> Run<'a, P> {
         lease: &Lease<'a, P>,
         report: &mut Report,
     ) -> Result<(), Halt> {
+        let may_write = match &ended {
+            Err(Halt::Lease(_)) => false,
+            // A ledger that cannot be read is left as it is, but for what CloudTrail has meanwhile.
+            Err(Halt::Ledger(_)) => kept.ledger.has_news() || kept.dead_letters.has_news(),
+            _ => true,
+        };
+        if let Err(halt) = ended {
+            report.add(Outcome::Failed, Some(halt.to_string()));
+        }
+        // Before the report is put together: it may meet that the store has lost letters.
+        let letters = if may_write { Self::write_letters(&mut kept, lease) } else { Ok(()) };
         report.dead_letters = Some(kept.dead_letters.count());
         for key in kept.dead_letters.take_lost() {
             let error = format!(
@@ -228,24 +241,25 @@ impl<'a, P: Ports> Run<'a, P> {
         }
         notes::complete(report, about, &mut kept.ledger);
         tell_watermarks(report, end, |stream| kept.ledger.stream(stream).watermark);
-        let may_write = match &ended {
-            Err(Halt::Lease(_)) => false,
-            // A ledger that cannot be read is left as it is, but for what CloudTrail has meanwhile.
-            Err(Halt::Ledger(_)) => kept.ledger.has_news() || kept.dead_letters.has_news(),
-            _ => true,
-        };
-        if let Err(halt) = ended {
-            report.add(Outcome::Failed, Some(halt.to_string()));
-        }
         let before = report.clone();
-        let stored =
-            if may_write { self.store(&mut kept, lease, report) } else { Ok(Stored::Nothing) };
+        let stored = match letters {
+            Ok(()) if may_write => self.store(&mut kept, lease, report),
+            Ok(()) => Ok(Stored::Nothing),
+            Err(halt) => Err(halt),
+        };
         if !matches!(stored, Ok(Stored::All)) {
             *report = before;
             report.generation = Some(kept.ledger.generation());
             tell_watermarks(report, end, |stream| kept.ledger.watermark(stream));
         }
         stored.map(|_| ())
+    }
+
+    fn write_letters(kept: &mut Kept<'a, P>, lease: &Lease<'a, P>) -> Result<(), Halt> {
+        lease.hold()?;
+        kept.dead_letters.write()?;
+        kept.ledger.head().dead_letters = kept.dead_letters.state();
+        Ok(())
     }
 
     /// The last write of a run, and the report with it, as it is when the store takes it.
@@ -255,11 +269,8 @@ impl<'a, P: Ports> Run<'a, P> {
         lease: &Lease<'a, P>,
         report: &mut Report,
     ) -> Result<Stored, Halt> {
-        let Kept { ledger, dead_letters, reports } = kept;
+        let Kept { ledger, reports, .. } = kept;
         lease.hold()?;
-        dead_letters.write()?;
-        ledger.head().dead_letters = dead_letters.state();
-        report.dead_letters = Some(dead_letters.count());
         report.recorded();
         report.generation = Some(ledger.generation() + 1);
         report.calls = calls(self.kong, self.cloudtrail, self.store);
@@ -268,6 +279,12 @@ impl<'a, P: Ports> Run<'a, P> {
             reports.add(self.port.now_ms(), line);
         }
         ledger.write_with(vec![reports.pair(self.store)])?;
+        for key in ledger.take_undeleted() {
+            let text = format!(
+                "{key} has expired and could not be deleted: nothing reads it, so delete it by hand"
+            );
+            self.log.log(Level::Warn, text);
+        }
         Ok(Stored::All)
     }
 
@@ -277,18 +294,40 @@ impl<'a, P: Ports> Run<'a, P> {
         ledger: &mut Ledger<'a, P>,
         dead_letters: &DeadLetters<'a, P>,
         lease: &Lease<'a, P>,
+        report: &mut Report,
     ) -> Result<(), Halt> {
         let mut names = ledger.segment_names();
         names.extend(dead_letters.names());
         names.push(reports::NAME.to_owned());
         for name in names {
             lease.hold()?;
-            ledger.reseal(&name)?;
+            match ledger.reseal(&name) {
+                // As in other runs: what is damaged of the dead letters is told, and holds up nothing.
+                Err(error @ LedgerError::Unreadable { .. })
+                    if name.starts_with(DEAD_LETTERS) && name != DEAD_LETTERS =>
+                {
+                    report.attention.insert(Attention::StoreLost);
+                    self.log.log(Level::Error, error.to_string());
+                }
+                resealed => resealed?,
+            }
         }
         lease.hold()?;
         ledger.finish_rekey()?;
         self.log.log(Level::Info, "the ledger was written anew with the new ledger_key");
         Ok(())
+    }
+
+    /// The ring of reports. One that is damaged is no reason to ship nothing; with a key it may have been
+    /// forged, and is.
+    fn reports(&self, report: &mut Report) -> Result<Reports, Halt> {
+        match Reports::load(self.store) {
+            Err(LedgerError::Unreadable { fault: ValueFault::Damaged, .. }) => {
+                report.attention.insert(Attention::StoreLost);
+                Ok(Reports::default())
+            }
+            loaded => Ok(loaded?),
+        }
     }
 
     fn tell_of_a_lost_index(
@@ -387,6 +426,7 @@ impl<'a, P: Ports> Run<'a, P> {
             let tally = tallies.remove(&pass.stream).unwrap_or_default();
             let head = ledger.stream(pass.stream);
             head.longest_ttl = head.longest_ttl.max(shared.longest_ttl);
+            head.timeless |= pass.timeless;
             // After a run that stopped, both streams look back.
             let ended = halted.is_none() && pass.halted.is_none();
             if ended {
@@ -440,7 +480,8 @@ impl<'a, P: Ports> Run<'a, P> {
         if !on || pass.plan.is_empty() {
             return;
         }
-        let (adopted, shipped) = (tally.adopted, tally.report.shipped);
+        let shipped = tally.report.shipped + tally.report.unrecorded;
+        let adopted = tally.adopted;
         if adopted > 0 {
             let text = format!(
                 "adopt_lambda_keys: {adopted} request entries count as shipped, since Kong's Lambda has a key for each"
@@ -480,7 +521,6 @@ impl<'a, P: Ports> Run<'a, P> {
         }
         let retention = shared.retention();
         let head = ledger.stream(stream);
-        head.timeless |= pass.timeless;
         if let Some(compared) = compared {
             (head.reconciled, head.sweep) = (Some(compared), None);
             head.timeless = pass.timeless || swept.is_some_and(|sweep| sweep.timeless);
@@ -490,7 +530,10 @@ impl<'a, P: Ports> Run<'a, P> {
         } else if accounted_for && self.config.reconcile_secs == 0 && plan.mode == Mode::Incremental
         {
             let longest = shared.longest_retention();
-            ledger.expire(stream, shared.now - 2 * longest, shared.now - longest, buckets);
+            // Windows never meet entries that tell no time at all.
+            let mut keep = buckets.clone();
+            keep.insert(Bucket::Written(0));
+            ledger.expire(stream, shared.now - 2 * longest, shared.now - longest, &keep);
         }
     }
 }

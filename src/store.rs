@@ -34,7 +34,7 @@ fn remedy(why: &str) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
     if says(&["MULTI"]) {
         "its user needs the commands WATCH, MULTI and EXEC: allow them in Redis's ACL"
-    } else if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM"]) {
+    } else if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM", "NoPerm"]) {
         "check user and password in the url of [key_value_store.default] in the runtime config, and what Redis's ACL allows \
          that user"
     } else if says(&["ertificate", "Hostname mismatch", "SSL", "tls", "Tls"]) {

@@ -150,6 +150,7 @@ fn events(entries: &[(String, Entry<'_>)], config: &Config, version: &str) -> Ve
         rbac_is_off: false,
         times: event::Times {
             now: i64::MAX,
+            host_now: i64::MAX,
             date: 0,
             retention_secs: 0,
             not_before: None,

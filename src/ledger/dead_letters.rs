@@ -178,6 +178,11 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         let room = CHUNK_BYTES.saturating_sub(first);
         let last = index.chunks.pop_if(|last| !letters.is_empty() && last.bytes <= room);
         let number = match last.map(|last| (last, self.read(last))) {
+            // The store has lost of it, or gone back to an earlier one: it is left as it is, too.
+            Some((last, Ok(kept))) if (kept.len() as u64) < last.letters => {
+                index.chunks.push(last);
+                index.next
+            }
             Some((last, Ok(mut kept))) => {
                 // Stored before, by a run that did not get to record its entry.
                 let anew = |old: &DeadLetter| letters.iter().any(|new| new.is_of(old));
@@ -219,10 +224,15 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
             self.lost.push(self.store.key(&name));
             return Ok(Vec::new());
         };
-        self.store
+        let letters = self
+            .store
             .open(&name, CHUNK_MARK, &value)
             .and_then(|body| decode(body).ok_or(ValueFault::Damaged))
-            .map_err(LedgerError::at(self.store, &name))
+            .map_err(LedgerError::at(self.store, &name))?;
+        if (letters.len() as u64) < chunk.letters {
+            self.lost.push(self.store.key(&name));
+        }
+        Ok(letters)
     }
 
     /// Keys of chunks that the store has lost or damaged, as met since the last call.
@@ -257,7 +267,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         mut index: Index,
         chunks: Vec<(String, Vec<u8>)>,
     ) -> Result<(), LedgerError> {
-        index.generation += 1;
+        index.generation = index.generation.saturating_add(1);
         let sealed = |(name, body): (String, Vec<u8>)| {
             let value = self.store.seal(&name, CHUNK_MARK, &body);
             (name, value)
@@ -638,7 +648,7 @@ mod tests {
     }
 
     #[test]
-    fn attack_a_chunk_put_back_to_an_earlier_state_is_told() {
+    fn a_chunk_put_back_to_an_earlier_state_is_told() {
         let memory = Memory::default();
         add(&memory, [letter("a", "{}")]);
         let key = "kong-cloudtrail:default:{0}dead-letters:0";
@@ -650,7 +660,7 @@ mod tests {
         assert_eq!(dead_letters.count(), 3);
         dead_letters.add(letter("d", "{}"));
         dead_letters.write().unwrap();
-        println!("count now {}", dead_letters.count());
-        assert!(!dead_letters.take_lost().is_empty(), "b and c are gone, and nobody is told");
+        assert_eq!(dead_letters.take_lost(), [key]);
+        assert_eq!(dead_letters.count(), 4, "it is left for whoever restores it");
     }
 }

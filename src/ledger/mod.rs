@@ -107,6 +107,18 @@ impl From<StoreError> for LedgerError {
     }
 }
 
+/// Takes the key before no more where the head is written with the key of now, as each run does: for a program
+/// that looks at other values of the ledger alone.
+pub fn settle_key<P: KeyValue>(store: &Store<'_, P>) -> Result<(), LedgerError> {
+    if let Some(value) = store.get(HEAD)? {
+        store.open(HEAD, head::MARK, &value).map_err(LedgerError::at(store, HEAD))?;
+    }
+    if !store.met_previous() {
+        store.seals().forget_previous();
+    }
+    Ok(())
+}
+
 /// A window that a run has completed; times are Unix seconds by Kong's clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Completed {
@@ -131,6 +143,7 @@ pub struct Ledger<'a, P> {
     accepted_set: HashSet<Fingerprint>,
     lost: Vec<String>,
     expired: Vec<SegmentId>,
+    undeleted: Vec<String>,
     watermarks: [Option<i64>; Stream::ALL.len()],
     target: &'a str,
     is_new: bool,
@@ -184,6 +197,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             accepted_set: HashSet::new(),
             lost: Vec::new(),
             expired: Vec::new(),
+            undeleted: Vec::new(),
             target,
             is_new,
             rekeys,
@@ -223,9 +237,10 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             let mut body = self.head.generation.to_be_bytes().repeat(VALUE_BYTES / 8);
             body.truncate(VALUE_BYTES - HEADER_BYTES);
             let probe = self.store.seal(PREFLIGHT, PREFLIGHT_MARK, &body);
-            self.head.generation += 1;
-            let head = self.head_pair(&self.head);
-            self.store.set_many(vec![(PREFLIGHT.to_owned(), probe), head])?;
+            let mut head = self.head.clone();
+            head.generation = head.generation.saturating_add(1);
+            self.store.set_many(vec![(PREFLIGHT.to_owned(), probe), self.head_pair(&head)])?;
+            self.head = head;
             self.proven = true;
         }
         Ok(())
@@ -306,7 +321,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// As [`Ledger::write`], with other pairs of name and value.
     pub fn write_with(&mut self, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
         let mut head = self.head.clone();
-        head.generation += 1;
+        head.generation = head.generation.saturating_add(1);
         let mut written = Vec::new();
         for ((stream, bucket), entries) in &self.accepted {
             // Newest last, so that segments of a growing bucket hold successive spans of time.
@@ -351,7 +366,11 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         self.accepted_set.clear();
         while let Some(id) = self.expired.pop() {
             self.cache.remove(&id);
-            self.store.delete(&segment_name(id))?;
+            let name = segment_name(id);
+            // All is stored. What stays behind is named by nothing.
+            if self.store.delete(&name).is_err() {
+                self.undeleted.push(self.store.key(&name));
+            }
         }
         Ok(())
     }
@@ -443,6 +462,11 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// Keys of segments of which the store has lost fingerprints, since the last call.
     pub fn take_lost(&mut self) -> Vec<String> {
         std::mem::take(&mut self.lost)
+    }
+
+    /// Keys of expired segments that could not be deleted, since the last call.
+    pub fn take_undeleted(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.undeleted)
     }
 
     fn segment(&mut self, id: SegmentId) -> Result<&Segment, LedgerError> {

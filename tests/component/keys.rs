@@ -99,13 +99,14 @@ async fn what_somebody_else_wrote_is_refused_by_its_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lease_that_nobody_can_have_written_holds_up_no_run() {
+async fn a_lease_that_was_not_written_with_the_key_is_refused_by_its_key() {
     let mut world = world(Store::Sqlite);
     world.set("ledger_key", FIRST).tick_ok().await;
     let forged = json!({"owner": "x", "until_ms": i64::MAX / 2, "check": "00"}).to_string();
     world.store().await.set(&world.key("lease"), forged.into_bytes()).await.unwrap();
-    world.kong.add_activity(1, 0);
-    assert_eq!(world.tick_ok().await.shipped(), (1, 0));
+    refused(&world, &[&world.key("lease"), "ledger_key"]).await;
+    world.store().await.delete(&world.key("lease")).await.unwrap();
+    assert_eq!(world.tick_ok().await.shipped(), (1, 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -26,6 +26,7 @@ fn context(request_times: &HashMap<String, i64>) -> Context<'_> {
         rbac_is_off: true,
         times: Times {
             now: 1_700_000_000,
+            host_now: 1_700_000_000,
             date: 1_700_000_000,
             retention_secs: 2_592_000,
             not_before: None,

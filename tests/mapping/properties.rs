@@ -176,6 +176,7 @@ proptest! {
             kong_hostname: &hostname,
             times: Times {
                 now: time,
+                host_now: time,
                 date,
                 retention_secs: retention,
                 not_before: Some(time),

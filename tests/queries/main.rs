@@ -51,6 +51,7 @@ fn events_at(date: i64, stream: Stream, entry: &Value) -> Vec<Event> {
         rbac_is_off: true,
         times: event::Times {
             now: 4_102_444_800,
+            host_now: 4_102_444_800,
             date,
             retention_secs: 2_592_000,
             not_before: None,

@@ -104,9 +104,12 @@ pub fn run(verb: &Verb, swapped: Arc<Swapped>) -> Result<()> {
     | Verb::Replay(Change { app, .. })
     | Verb::Drop(Change { app, .. })) = verb;
     let app = Application::read(app.options()?)?;
-    let (ledger, seals) =
-        config::ledger(|name| app.variable(name).map(Some).map_err(|why| format!("{why:#}")))
-            .map_err(Error::msg)?;
+    let (ledger, seals) = config::ledger(|name| match app.variable(name) {
+        // A manifest of before there was a key has none.
+        Err(_) if name != "ledger" => Ok(None),
+        value => value.map(Some).map_err(|why| format!("{why:#}")),
+    })
+    .map_err(Error::msg)?;
     let stores = app.stores(LABEL)?;
     let place = format!("the ledger {ledger:?} in {}", stores.place());
     eprintln!("Looking at {place}");
@@ -115,6 +118,7 @@ pub fn run(verb: &Verb, swapped: Arc<Swapped>) -> Result<()> {
         .map_err(Error::msg)
         .context("the store cannot be opened: check that it is up and reachable")?;
     let store = Store::sealed(&port, &ledger, seals);
+    kong_cloudtrail::ledger::settle_key(&store).map_err(Error::msg)?;
     let mut letters = load(&store)?;
     if letters.chunks().is_empty() && !letters.is_of_a_used_ledger().map_err(Error::msg)? {
         bail!(
