@@ -121,8 +121,8 @@ mod tests {
         (seconds, derived)
     }
 
-    fn derived(source: &str) -> Option<String> {
-        Some(format!(r#"{{"source":"{source}"}}"#))
+    fn derived(source: &str) -> String {
+        format!(r#"{{"source":"{source}"}}"#)
     }
 
     #[test]
@@ -145,16 +145,16 @@ mod tests {
         let too_far = (NOW + AHEAD_SECS + 1).to_string();
         for told in ["null", "0", "1", "-5", "1420070399", &too_far, "9999999999999", "\"soon\""] {
             let entry = format!(r#"{{"request_timestamp":{told}}}"#);
-            assert_eq!(time(&entry, None), (NOW, derived("run")), "{told}");
+            assert_eq!(time(&entry, None), (NOW, Some(derived("run"))), "{told}");
         }
-        assert_eq!(time(r#"{"request_id":"old"}"#, None), (NOW, derived("run")));
-        assert_eq!(time(r#"{"expire":5000}"#, None), (NOW, derived("run")));
+        assert_eq!(time(r#"{"request_id":"old"}"#, None), (NOW, Some(derived("run"))));
+        assert_eq!(time(r#"{"expire":5000}"#, None), (NOW, Some(derived("run"))));
     }
 
     #[test]
     fn else_its_request_tells_then_its_expiry_then_what_is_left_of_its_life() {
         let all = format!(r#"{{"request_id":"r","expire":{}000,"ttl":60}}"#, NOW + 60);
-        assert_eq!(time(&all, None), (NOW - 7, derived("request")));
+        assert_eq!(time(&all, None), (NOW - 7, Some(derived("request"))));
         let (seconds, told) = time(&all.replace("\"r\"", "\"other\""), None);
         assert_eq!(seconds, NOW + 60 - MONTH);
         assert_eq!(told.unwrap(), r#"{"source":"expire","retention":2592000}"#);
@@ -168,11 +168,11 @@ mod tests {
     #[test]
     fn a_retention_that_was_changed_does_not_date_rows_to_when_they_cannot_be_from() {
         let lowered = format!(r#"{{"ttl":{}}}"#, MONTH + 1);
-        assert_eq!(time(&lowered, None), (NOW, derived("run")));
+        assert_eq!(time(&lowered, None), (NOW, Some(derived("run"))));
         let raised = r#"{"ttl":60}"#;
         let at = NOW + 10 + 60 - MONTH;
         assert_eq!(time(raised, Some(at)).0, at);
-        assert_eq!(time(raised, Some(at + 1)), (NOW, derived("run")));
+        assert_eq!(time(raised, Some(at + 1)), (NOW, Some(derived("run"))));
     }
 
     #[test]
