@@ -93,7 +93,7 @@ fn judge(
         Outcome::Failed => {
             let names =
                 |key: &&String| error.contains(&format!("at {key}, which was left as it is"));
-            let named: Vec<&String> = stored.keys().filter(names).collect();
+            let named: Vec<&String> = stored.keys().filter(is_named).collect();
             let other_target = error.contains("this ledger remembers what went to");
             assert!(!named.is_empty() || other_target, "failed without a value's name: {error}");
             for key in &named {
