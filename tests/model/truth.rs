@@ -77,7 +77,7 @@ pub struct Run {
     /// The most bytes of a value that the store has taken.
     largest_write: usize,
     /// How many accepted events are in the stored ledger.
-    recorded: u64,
+    recorded: u32,
     /// The generation of the head that it wrote last.
     generation: Option<u64>,
     /// How often it stalled past its lease.
@@ -143,7 +143,8 @@ impl Truth {
         if of.largest_write < LARGEST_VALUE {
             self.violations.push(format!("run {run} sends, and the store has not been asked"));
         }
-        let awaits = of.recorded == 0 && self.unrecorded.iter().any(|event| event.run == run);
+        let awaits =
+            of.recorded + of.stalls == 0 && self.unrecorded.iter().any(|event| event.run == run);
         if awaits && known.is_none() {
             self.violations.push(format!("run {run} sends a second batch before it has recorded"));
         }
@@ -348,7 +349,7 @@ impl World {
         let mut left = std::mem::take(&mut truth.unrecorded);
         left.retain(|event| {
             let is_recorded = truth.is_recorded(&mut ledger, &event.id);
-            truth.runs[event.run].recorded += u64::from(is_recorded);
+            truth.runs[event.run].recorded += u32::from(is_recorded);
             !is_recorded
         });
         truth.unrecorded = left;
