@@ -2,7 +2,7 @@
 //! an id or a time.
 
 use kong_cloudtrail::kong::{Entry, Stream};
-use kong_cloudtrail::ledger::Fingerprint;
+use kong_cloudtrail::ledger::{BUCKET_SECS, Fingerprint};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -34,6 +34,45 @@ pub struct Kept {
     /// A primary key, as good as random.
     pub key: u64,
     pub fingerprint: Fingerprint,
+}
+
+/// Under which time the ledger files an entry.
+#[derive(Clone, Copy)]
+pub enum Filed {
+    /// When it was written, by Kong's clock.
+    Written(i64),
+    /// When it expires, truly.
+    Expires(i64),
+}
+
+/// How far Kong's clock may be set so that an entry filed under when it expires is found all the same.
+const FOUND_WITHIN_SECS: i64 = 290;
+
+impl Filed {
+    pub fn of(entry: &Kept) -> Self {
+        match entry {
+            Kept { tells_time: true, written, .. } => Self::Written(*written),
+            Kept { expires: NEVER, .. } => Self::Written(0),
+            Kept { expires, .. } => Self::Expires(*expires),
+        }
+    }
+
+    /// The names of the buckets in which it is found while Kong's clock is so far off.
+    pub fn buckets(self, skew: i64) -> Vec<String> {
+        let of = |time: i64| time.div_euclid(BUCKET_SECS);
+        match self {
+            Self::Written(time) => vec![of(time).to_string()],
+            Self::Expires(time) => {
+                let (from, to) = (time + skew - FOUND_WITHIN_SECS, time + skew + FOUND_WITHIN_SECS);
+                (of(from)..=of(to)).map(|number| format!("x{number}")).collect()
+            }
+        }
+    }
+
+    /// Whether it may not be found when Kong's clock was off so far, and then so far.
+    pub fn is_lost_between(self, before: i64, now: i64) -> bool {
+        matches!(self, Self::Expires(_)) && (now - before).abs() > FOUND_WITHIN_SECS
+    }
 }
 
 impl Kept {

@@ -232,6 +232,11 @@ impl Kong {
         page.truncate(size);
         let last = if by_position { read + page.len() } else { page.last().copied().unwrap_or(0) };
         let data: Vec<_> = page.iter().map(|index| trail.entries[*index].shown(world)).collect();
+        let data = match world.draw(4) {
+            // As Lua may write a list without elements.
+            0 if data.is_empty() => "{}".to_owned(),
+            _ => format!("[{}]", data.join(",")),
+        };
         let next = if more {
             let kept = |pair: &&str| {
                 let is_filter = pair.starts_with("after") || pair.starts_with("before");
@@ -243,7 +248,7 @@ impl Kong {
         } else {
             r#""next":null"#.to_owned()
         };
-        Ok(format!(r#"{{"data":[{}],{next}}}"#, data.join(",")))
+        Ok(format!(r#"{{"data":{data},{next}}}"#))
     }
 
     fn root(&self) -> String {

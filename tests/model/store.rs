@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 
 use hmac::{Hmac, KeyInit, Mac};
 use kong_cloudtrail::kong::Stream;
-use kong_cloudtrail::ledger::{BUCKET_SECS, Fingerprint, Head};
+use kong_cloudtrail::ledger::{Fingerprint, Head};
 use sha2::{Digest, Sha256};
 
 /// A value to be written at a key, or none to delete it.
@@ -144,17 +144,15 @@ impl Stored<'_> {
         self.head.as_mut().is_none_or(|head| head.stream(stream).watermark.is_none())
     }
 
-    /// Whether a segment that the head names holds the fingerprint: of an entry written at a time, or that
-    /// does not tell when it was, and so is filed under when it expires.
-    pub fn holds(&mut self, stream: Stream, print: &Fingerprint, written: Option<i64>) -> bool {
+    /// Whether a segment that the head names, in one of those buckets, holds the fingerprint.
+    pub fn holds(&mut self, stream: Stream, print: &Fingerprint, buckets: &[String]) -> bool {
         let Some(head) = &mut self.head else { return false };
-        let buckets = &head.stream(stream).buckets;
-        let of_time = written.map(|time| time.div_euclid(BUCKET_SECS).to_string());
-        let buckets = buckets.iter().filter(|(bucket, _)| match &of_time {
-            Some(of_time) => bucket.to_string() == *of_time,
-            None => true,
-        });
-        buckets.into_iter().any(|(bucket, segments)| {
+        let named = head.stream(stream).buckets.iter();
+        let mut named = named.map(|(bucket, segments)| (bucket.to_string(), segments));
+        named.any(|(bucket, segments)| {
+            if !buckets.contains(&bucket) {
+                return false;
+            }
             (0..segments.len()).any(|number| {
                 let name = format!("segment:{}:{bucket}:{number}", stream.name());
                 let segment = self.values.body(&name).unwrap_or_default();

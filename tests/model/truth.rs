@@ -16,7 +16,7 @@ use kong_cloudtrail::report::Report;
 
 use crate::arrived::Coverage;
 use crate::cloudtrail::Acceptance;
-use crate::entry::Kept;
+use crate::entry::{Filed, Kept};
 use crate::host::{Host, Setup};
 use crate::store::{Change, Stored};
 use crate::times::{self, Circumstances};
@@ -49,14 +49,11 @@ struct Expected {
     /// Its place in the trail.
     index: usize,
     fingerprint: Fingerprint,
-    /// When it was written, if it tells.
-    written: Option<i64>,
+    filed: Filed,
 }
 
 /// The largest value that a store has to hold.
 const LARGEST_VALUE: usize = 262_080;
-/// How far Kong's clock may be set without moving what is filed under when it expires out of sight.
-const FILED_WITHIN_SECS: i64 = 290;
 
 /// One run's part of the accounts.
 pub struct Run {
@@ -96,8 +93,8 @@ struct Unrecorded {
 impl Truth {
     /// Kong keeps an entry: its events are to come.
     pub fn expect(&mut self, stream: Stream, index: usize, entry: &Kept) {
-        let written = entry.tells_time.then_some(entry.written);
-        let expected = Expected { stream, index, fingerprint: entry.fingerprint, written };
+        let filed = Filed::of(entry);
+        let expected = Expected { stream, index, fingerprint: entry.fingerprint, filed };
         let known = self.expected.insert(entry.id.clone(), expected);
         assert!(known.is_none(), "two entries with the id {}", entry.id);
         self.coverage[stream as usize].await_entry(index);
@@ -128,11 +125,12 @@ impl Truth {
         Some((*self.expected.get(base)?, number.parse().ok()?))
     }
 
-    fn is_recorded(&self, ledger: &mut Stored<'_>, id: &str) -> bool {
+    fn is_recorded(&self, ledger: &mut Stored<'_>, id: &str, skew: i64) -> bool {
         self.entry_of(id).is_some_and(|(entry, number)| {
-            let Expected { stream, fingerprint, written, .. } = entry;
-            ledger.holds(stream, &fingerprint, written)
-                || ledger.holds(stream, &fingerprint.part(number), written)
+            let Expected { stream, fingerprint, filed, .. } = entry;
+            let buckets = filed.buckets(skew);
+            ledger.holds(stream, &fingerprint, &buckets)
+                || ledger.holds(stream, &fingerprint.part(number), &buckets)
         })
     }
 
@@ -239,10 +237,8 @@ impl World {
                 continue;
             };
             let last = known.last();
-            let is_filed_elsewhere = last.is_some_and(|last| {
-                let moved = (kong.skew - last.kong_skew).abs();
-                expected.written.is_none() && moved > FILED_WITHIN_SECS
-            });
+            let is_filed_elsewhere =
+                last.is_some_and(|last| expected.filed.is_lost_between(last.kong_skew, kong.skew));
             let excused = last.is_none_or(|last| last.excused) || is_filed_elsewhere;
             if !excused && !exchange.stalled {
                 truth.violations.push(format!("run {run} repeats {id} without an excuse"));
@@ -344,11 +340,11 @@ impl World {
         if truth.unrecorded.is_empty() {
             return;
         }
-        let store = self.store.borrow();
+        let (store, skew) = (self.store.borrow(), self.kong.borrow().skew);
         let mut ledger = store.ledger();
         let mut left = std::mem::take(&mut truth.unrecorded);
         left.retain(|event| {
-            let is_recorded = truth.is_recorded(&mut ledger, &event.id);
+            let is_recorded = truth.is_recorded(&mut ledger, &event.id, skew);
             truth.runs[event.run].recorded += u32::from(is_recorded);
             !is_recorded
         });
@@ -391,9 +387,9 @@ impl World {
     /// The accepted events that the stored ledger knows.
     fn recorded(&self) -> HashSet<String> {
         let (truth, store) = (self.truth.borrow(), self.store.borrow());
-        let mut ledger = store.ledger();
+        let (mut ledger, skew) = (store.ledger(), self.kong.borrow().skew);
         let cloudtrail = self.cloudtrail.borrow();
         let ids = cloudtrail.events.keys();
-        ids.filter(|id| truth.is_recorded(&mut ledger, id)).cloned().collect()
+        ids.filter(|id| truth.is_recorded(&mut ledger, id, skew)).cloned().collect()
     }
 }

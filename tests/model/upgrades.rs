@@ -13,7 +13,10 @@ const DAY: i64 = 86_400;
 /// A Kong 2.8 with an object a day, of the last 25.
 fn old_kong() -> Scene {
     let scene = Scene::new();
-    scene.kong(|kong| kong.exchange(Version::V2_8));
+    scene.kong(|kong| {
+        kong.exchange(Version::V2_8);
+        kong.parts_in = u64::MAX;
+    });
     for day in (0..25).rev() {
         scene.write_objects_stamped(1, scene.kong_time() - day * DAY);
     }
@@ -104,7 +107,7 @@ fn what_an_upgrade_leaves_of_old_rows_is_dated_by_their_ttl_and_shipped_once() {
 fn a_ledger_that_begins_after_the_upgrade_has_all_old_rows_before_its_first_ok() {
     for added in [Added::One, Added::Null] {
         let mut scene = old_kong();
-        scene.setup.page_size = 2;
+        scene.setup.page_size = 1;
         scene.kong(|kong| {
             kong.added = added;
             kong.exchange(Version::V3_9);
@@ -124,6 +127,15 @@ fn a_ledger_that_begins_after_the_upgrade_has_all_old_rows_before_its_first_ok()
         let told = told(&scene);
         assert!(told.len() == 25 && all_from("ttl", &told), "{added:?}: {told:?}");
     }
+}
+
+#[test]
+fn a_first_run_that_has_the_time_compares_all_objects_and_is_ok() {
+    let mut scene = old_kong();
+    scene.setup.page_size = 5;
+    scene.kong(|kong| kong.exchange(Version::V3_9));
+    scene.run();
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
 }
 
 #[test]
