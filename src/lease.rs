@@ -66,8 +66,9 @@ impl fmt::Display for LeaseError {
             ),
             Self::Foreign { key } => write!(
                 f,
-                "the lease at {key} was not written with this ledger_key: set ledger_key and ledger_key_previous as they are \
-                 on the other hosts; if they are the same, somebody has changed it: delete {key} while no run is under way"
+                "the lease at {key} was not written with this ledger_key: set ledger_key as on the other hosts, and \
+                 ledger_key_previous to the key before, or to unkeyed if there was none; if both are right, somebody has \
+                 changed it: delete {key} while no run is under way"
             ),
             Self::Lost => write!(
                 f,

@@ -39,7 +39,7 @@ async fn a_key_is_changed_by_one_run_that_writes_everything_anew() {
         let mut world = world(store);
         assert!(has(&world.tick_ok().await, "notes", "unauthenticated-ledger"));
         world.set("ledger_key", FIRST);
-        refused(&world, &["ledger_key_previous to unkeyed", "}head"]).await;
+        refused(&world, &["ledger_key_previous", "to unkeyed", "}lease"]).await;
 
         world.set("ledger_key_previous", "unkeyed");
         let report = world.tick_ok().await;
@@ -55,7 +55,7 @@ async fn a_key_is_changed_by_one_run_that_writes_everything_anew() {
         assert_eq!(world.tick_ok().await["notes"], json!(["endpoint-overridden"]));
 
         world.set("ledger_key", SECOND);
-        refused(&world, &["ledger_key_previous", "}head"]).await;
+        refused(&world, &["ledger_key_previous", "}lease"]).await;
         world.set("ledger_key_previous", FIRST);
         let report = world.tick_ok().await;
         assert!(has(&report, "attention", "rekeyed"));
