@@ -91,20 +91,18 @@ fn judge(
     match report.outcome {
         Outcome::Skipped => assert!(unchanged(""), "a run without the lease changed the store"),
         Outcome::Failed => {
-            let names =
+            let is_named =
                 |key: &&String| error.contains(&format!("at {key}, which was left as it is"));
-            let named: Vec<&String> = stored.keys().filter(is_named).collect();
+            let unreadable: Vec<&String> = stored.keys().filter(is_named).collect();
             let other_target = error.contains("this ledger remembers what went to");
-            assert!(!named.is_empty() || other_target, "failed without a value's name: {error}");
-            for key in &named {
-                assert_eq!(
-                    stored.get(*key),
-                    left.get(*key),
-                    "{key} is unreadable, and was changed"
-                );
+            let says_why = !unreadable.is_empty() || other_target;
+            assert!(says_why, "failed without a value's name: {error}");
+            for key in &unreadable {
+                let (was, is) = (stored.get(*key), left.get(*key));
+                assert_eq!(was, is, "{key} is unreadable, and was changed");
             }
             let is_needed = |key: &&String| NEEDED.map(key_of).contains(key);
-            if other_target || named.iter().any(is_needed) {
+            if other_target || unreadable.iter().any(is_needed) {
                 let kept = unchanged(&key_of("lease"));
                 assert!(kept, "the ledger is unreadable, and the store was changed: {error}");
             }
@@ -114,25 +112,29 @@ fn judge(
                 let explained = PARTIAL.iter().any(|reason| error.contains(reason));
                 assert!(explained, "partial: {error}");
             }
-            let known: HashSet<String> = stored
-                .iter()
-                .filter_map(|(key, value)| {
-                    Some((key, Segment::decode(value.get(HEADER_BYTES..)?).ok()?))
-                })
-                .flat_map(|(key, segment)| {
-                    entries(kong).into_iter().filter_map(move |(stream, entry)| {
-                        let name = format!("{PREFIX}segment:{}:", stream.name());
-                        let fingerprint = fingerprint(stream, &entry);
-                        (key.starts_with(&name) && segment.contains(&fingerprint)).then_some(entry)
-                    })
-                })
-                .collect();
+            let known = known(stored, kong);
             for (_, entry) in kong.served.borrow().iter().filter(|(of, _)| *of == stream) {
                 let is_there = accepted.contains(&kong::identity(stream, entry));
                 assert!(is_there || known.contains(entry), "ok, and nowhere: {entry:.500}");
             }
         }
     }
+}
+
+/// Kong's entries that segments hold, whether a head names them or not.
+fn known(stored: &Values, kong: &Kong) -> HashSet<String> {
+    let segments = stored
+        .iter()
+        .filter_map(|(key, value)| Some((key, Segment::decode(value.get(HEADER_BYTES..)?).ok()?)));
+    let entries = entries(kong);
+    let of_segment = |(key, segment): (&String, Segment)| {
+        let is_held = |(stream, entry): &&(Stream, String)| {
+            let name = key_of(&format!("segment:{}:", stream.name()));
+            key.starts_with(&name) && segment.contains(&fingerprint(*stream, entry))
+        };
+        entries.iter().filter(is_held).map(|(_, entry)| entry.clone()).collect::<Vec<_>>()
+    };
+    segments.flat_map(of_segment).collect()
 }
 
 fn key_of(name: &str) -> String {
