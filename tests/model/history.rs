@@ -291,7 +291,8 @@ impl History {
         }
     }
 
-    /// Faults end, the leases of dead runs run out, all entries show, and a reconcile falls due.
+    /// Faults end, the leases of dead runs run out, all entries show, a reconcile falls due, and what another
+    /// key wrote is taken no more.
     fn settle(&self, world: &Rc<World>, hosts: &[Host; 2]) -> Result<(), String> {
         for round in 0..3 {
             world.advance(90_000);
@@ -315,6 +316,11 @@ impl History {
             if !is_sound && !explained {
                 return Err(format!("{:?}: {:?}", report.error, host.lines.borrow()));
             }
+            let otherwise = world.written_otherwise();
+            if !otherwise.is_empty() {
+                return Err(format!("not written with the key of now: {otherwise:?}"));
+            }
+            world.settle_key();
         }
         let accepted = world.cloudtrail.borrow().accepted();
         world.advance(300);

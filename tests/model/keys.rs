@@ -27,16 +27,6 @@ impl Keys {
     pub fn previous(self) -> Option<String> {
         self.previous.map(|number| secret(number).unwrap_or_else(|| "unkeyed".to_owned()))
     }
-
-    /// Another key, the first one or the next.
-    pub fn rotate(&mut self) {
-        *self = Self { current: self.current + 1, previous: Some(self.current) };
-    }
-
-    /// What the key before wrote is taken no more.
-    pub fn settle(&mut self) {
-        self.previous = None;
-    }
 }
 
 impl World {
@@ -52,15 +42,19 @@ impl World {
         names
     }
 
-    /// Another key is set, once all is written with the one of now.
+    /// Another key is set, the first one or the next, once all is written with the one of now.
     pub fn rotate_key(&self) {
         if self.written_otherwise().is_empty() {
-            let mut keys = self.keys.get();
-            keys.rotate();
-            self.keys.set(keys);
+            let Keys { current, .. } = self.keys.get();
+            self.keys.set(Keys { current: current + 1, previous: Some(current) });
             // A failover goes back by seconds, not to before the last rotation.
             self.store.borrow_mut().forget_undo();
         }
+    }
+
+    /// What the key before wrote is taken no more.
+    pub fn settle_key(&self) {
+        self.keys.set(Keys { previous: None, ..self.keys.get() });
     }
 }
 
@@ -76,9 +70,7 @@ fn shipped(keyed: bool) -> Scene {
     }
     scene.run();
     scene.pass(300);
-    let mut keys = scene.world.keys.get();
-    keys.settle();
-    scene.world.keys.set(keys);
+    scene.world.settle_key();
     scene.world.rotate_key();
     scene.write(10);
     scene
@@ -94,9 +86,7 @@ fn a_key_takes_over_from_none_and_from_another_and_nothing_is_repeated() {
         assert_eq!(report.notes.contains(&Note::AdoptingUnkeyedLedger), !keyed);
         assert!(!report.notes.contains(&Note::UnauthenticatedLedger));
         assert_eq!(scene.world.written_otherwise(), [""; 0]);
-        let mut keys = scene.world.keys.get();
-        keys.settle();
-        scene.world.keys.set(keys);
+        scene.world.settle_key();
         scene.pass(90_000);
         assert!(!scene.run().attention.contains(&Attention::Rekeyed));
         assert_eq!((scene.missing(), scene.repeated()), (0, 0));
@@ -120,9 +110,7 @@ fn a_death_in_any_call_of_the_run_that_writes_the_ledger_anew_costs_nothing_more
 #[test]
 fn with_a_key_that_did_not_write_the_ledger_nothing_is_read_sent_or_written() {
     let scene = shipped(true);
-    let mut keys = scene.world.keys.get();
-    keys.settle();
-    scene.world.keys.set(keys);
+    scene.world.settle_key();
     let report = scene.run_with(Faults::default()).unwrap();
     assert_eq!((report.outcome, report.generation), (Outcome::Failed, None));
     assert!(report.error.unwrap().contains("ledger_key_previous"));
