@@ -50,6 +50,13 @@ impl Coverage {
         must_be_whole
     }
 
+    /// A run has come to its end, and perhaps to that of a comparison, which counts from its beginning.
+    fn complete(&mut self, watermark: Option<i64>, comparison_began: Option<i64>) {
+        self.runs += 1;
+        self.certain = watermark;
+        self.reconciled = self.reconciled.max(comparison_began);
+    }
+
     /// The store has lost writes: the ledger may say again what it said under another clock.
     pub fn forget(&mut self) {
         self.certain = None;
@@ -63,6 +70,19 @@ impl Coverage {
         let around = around.chain(before.checked_sub(1).map(|last| &self.watermarks[last]));
         around.map(|(_, watermark)| *watermark).max().unwrap_or(i64::MIN / 2)
     }
+}
+
+/// What a run that says ok claims of a stream.
+struct Claim {
+    /// The watermark.
+    now: i64,
+    /// It has looked at everything.
+    whole: bool,
+    /// What went while it was reading took others out of its sight.
+    shifted: bool,
+    /// True time.
+    began: i64,
+    mode: Option<&'static str>,
 }
 
 impl World {
@@ -104,9 +124,7 @@ impl World {
             && self.shown_since(stream, run.started) < run.shown[stream as usize];
         let Some(mut report) = judged.cloned() else {
             // It may have completed this stream all the same.
-            coverage.runs += 1;
-            coverage.certain = None;
-            coverage.reconciled = coverage.reconciled.max(Some(now));
+            coverage.complete(None, Some(now));
             let missed = coverage.awaited.iter().filter(|index| {
                 shifted && kong.trail(stream).entries[**index].visible < run.started
             });
@@ -123,50 +141,58 @@ impl World {
         let whole = sweeping.is_none()
             && !goes_on
             && (report.mode != Some("incremental") || run.must_be_whole[stream as usize]);
-        coverage.runs += 1;
-        coverage.certain = is_last.then_some(now);
         if whole {
-            coverage.reconciled = Some(now);
-        } else if !goes_on {
-            // The end of a comparison that earlier runs began counts from its beginning.
-            coverage.reconciled = coverage.reconciled.max(sweeping);
+            // Whatever was compared before, and by a clock that may have gone back since.
+            coverage.reconciled = None;
         }
+        let began = if whole { Some(now) } else { sweeping.filter(|_| !goes_on) };
+        coverage.complete(is_last.then_some(now), began);
         if run.store_failed {
             coverage.forget();
         }
-        let entries = &kong.trail(stream).entries;
+        let claim = Claim { now, whole, shifted, began: run.started, mode: report.mode };
+        self.judge_awaited(&claim, stream, coverage)
+    }
+
+    /// Holds a claim against the entries that are not in CloudTrail yet.
+    fn judge_awaited(&self, claim: &Claim, stream: Stream, coverage: &mut Coverage) -> Vec<String> {
+        let kong = self.kong.borrow();
         let mut violations = Vec::new();
         let awaited = std::mem::take(&mut coverage.awaited);
         for index in awaited {
-            let entry = &entries[index];
+            let entry = &kong.trail(stream).entries[index];
             match self.arrival_of(stream, entry) {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(why) => violations.push(why),
             }
             coverage.awaited.push(index);
-            if entry.visible >= run.started || !kong.shows(entry, self.time()) {
+            if entry.visible >= claim.began || !kong.shows(entry, self.time()) {
                 continue;
             }
-            if shifted {
+            if claim.shifted {
                 coverage.missed.insert(index);
                 continue;
             }
-            let in_windows = entry.stamp.filter(|stamp| *stamp <= now).is_some_and(|time| {
-                let watermark = coverage.watermark_at(entry.visible);
-                let look_back_was_due = !truth.kong_clock_moved
-                    && now >= entry.visible + kong.skew + LOOKBACK_SECS
-                    && time >= watermark - LOOKBACK_SECS;
-                time >= watermark - OVERLAP_SECS || look_back_was_due
-            });
-            if whole || (in_windows && !coverage.missed.contains(&index)) {
+            let was_missed = coverage.missed.contains(&index);
+            if claim.whole || (!was_missed && self.is_in_windows(coverage, entry, claim.now)) {
+                let Claim { began, mode, .. } = claim;
                 violations.push(format!(
-                    "the run at {} says ok ({:?}), and {stream:?} {entry:?} is not in CloudTrail",
-                    run.started, report.mode
+                    "the run at {began} says ok ({mode:?}), and {stream:?} {entry:?} is not in CloudTrail"
                 ));
             }
         }
         violations
+    }
+
+    /// Whether windows have shown an entry by `now`, of Kong's clock.
+    fn is_in_windows(&self, coverage: &Coverage, entry: &Kept, now: i64) -> bool {
+        let Some(time) = entry.stamp.filter(|stamp| *stamp <= now) else { return false };
+        let watermark = coverage.watermark_at(entry.visible);
+        let look_back_was_due = !self.truth.borrow().kong_clock_moved
+            && now >= entry.visible + self.kong.borrow().skew + LOOKBACK_SECS
+            && time >= watermark - LOOKBACK_SECS;
+        time >= watermark - OVERLAP_SECS || look_back_was_due
     }
 
     /// Whether an entry is in CloudTrail, all of it. What is there must be the entry, made of the

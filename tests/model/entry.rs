@@ -138,16 +138,8 @@ pub fn write(world: &World, kong: &Kong, stream: Stream, arrival: Arrival) -> Ke
     let mut fields =
         if is_request { request(world, kong, time) } else { object(world, kong, time) };
     // An object without a time has an id at least: else an upgrade would make it another entry.
-    let may_lack_id = fields.contains_key("request_timestamp");
-    match world.draw(100) {
-        // Before 3.4 ids could be empty; whatever sends none is known by its content.
-        0 if may_lack_id => drop(fields.insert(stream.id_field().to_owned(), json!(""))),
-        1 if may_lack_id => drop(fields.remove(stream.id_field())),
-        2 if may_lack_id => drop(fields.insert(stream.id_field().to_owned(), Value::Null)),
-        3 if may_lack_id => {
-            fields.insert(stream.id_field().to_owned(), json!(format!("a b/{number}")));
-        }
-        _ => {}
+    if fields.contains_key("request_timestamp") {
+        spoil_id(world, stream, number, &mut fields);
     }
     match world.draw(kong.parts_in) {
         0 if is_request => drop(fields.insert("payload".to_owned(), json!(large(130_000)))),
@@ -191,6 +183,22 @@ pub fn write(world: &World, kong: &Kong, stream: Stream, arrival: Arrival) -> Ke
         key: world.draw(u64::MAX),
         json,
     }
+}
+
+/// Before 3.4 ids could be empty; whatever sends none is known by its content.
+fn spoil_id(world: &World, stream: Stream, number: u64, fields: &mut Map<String, Value>) {
+    let field = stream.id_field();
+    let id = match world.draw(100) {
+        0 => json!(""),
+        1 => {
+            fields.remove(field);
+            return;
+        }
+        2 => Value::Null,
+        3 => json!(format!("a b/{number}")),
+        _ => return,
+    };
+    fields.insert(field.to_owned(), id);
 }
 
 fn request(world: &World, kong: &Kong, time: i64) -> Map<String, Value> {
