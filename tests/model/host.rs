@@ -142,7 +142,7 @@ impl Host {
     /// One run, with its accounts.
     pub async fn tick(&self, setup: Setup) -> Report {
         let world = self.world();
-        self.run.set(world.begin_run(setup));
+        self.run.set(world.begin_run(setup, self.skew.get()));
         let report = shipper::run(self, |name| Ok(self.variable(setup, name))).await;
         if self.is_dead() {
             // Its report never left the process.

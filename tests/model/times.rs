@@ -1,6 +1,8 @@
 //! When an event says that it happened: its row's own time, or one that is marked as derived, and never
 //! one that the row cannot be from.
 
+use std::ops::RangeInclusive;
+
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
@@ -42,6 +44,8 @@ pub struct Circumstances<'a> {
     pub kong: &'a Kong,
     /// Kong's clock when the run began.
     pub told: i64,
+    /// The host's clock from then until now.
+    pub host: RangeInclusive<i64>,
     /// Kong's clock was set, in this run or before.
     pub clock_moved: bool,
     /// The entry was not shipped before.
@@ -56,13 +60,16 @@ pub fn judge(of: &Circumstances<'_>, row: &Kept, id: &str, data: &str) -> Result
         return Err(format!("{id} has another sum than its id's"));
     }
     let time = OffsetDateTime::parse(&event.event_time, &Rfc3339).unwrap().unix_timestamp();
-    let possible = FIRST..=of.told + AHEAD_SECS;
+    // By the later of both clocks. The host's went on while the entry was on its way.
+    let [certain, possible] =
+        [of.host.start(), of.host.end()].map(|host| FIRST..=of.told.max(*host) + AHEAD_SECS);
     let derived = event.additional_event_data.derived_time;
-    let own = Some(row.written).filter(|own| row.tells_time && possible.contains(own));
-    let is_right = match (&derived, own) {
-        (None, Some(own)) => time == own,
-        (Some(derived), None) => possible.contains(&time) && is_close(of, row, time, derived),
-        _ => false,
+    let is_right = match &derived {
+        None => row.tells_time && time == row.written && possible.contains(&time),
+        Some(derived) => {
+            let tells = row.tells_time && certain.contains(&row.written);
+            !tells && possible.contains(&time) && is_close(of, row, time, derived)
+        }
     };
     if is_right {
         return Ok(());

@@ -9,6 +9,7 @@
 //! *Losses* are the matter of [`crate::arrived`].
 
 use std::collections::{HashMap, HashSet};
+use std::ops::RangeInclusive;
 
 use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::ledger::Fingerprint;
@@ -60,6 +61,8 @@ pub struct Run {
     pub setup: Setup,
     /// The true time at which it began.
     pub started: i64,
+    /// How far its host's clock is ahead.
+    pub host_skew: i64,
     /// Kong's time, as Kong told it this run.
     pub told: Option<i64>,
     /// How many entries Kong showed when it began, by stream.
@@ -88,6 +91,13 @@ struct Unrecorded {
     run: usize,
     batch: usize,
     id: String,
+}
+
+impl Run {
+    /// What the clock of its host has shown, from its beginning until `now`.
+    fn host_clock(&self, now: i64) -> RangeInclusive<i64> {
+        self.started + self.host_skew..=now + self.host_skew
+    }
 }
 
 impl Truth {
@@ -154,11 +164,12 @@ impl Truth {
 
 impl World {
     /// A run begins.
-    pub fn begin_run(&self, setup: Setup) -> usize {
+    pub fn begin_run(&self, setup: Setup, host_skew: i64) -> usize {
         let mut truth = self.truth.borrow_mut();
         truth.runs.push(Run {
             setup,
             started: self.time(),
+            host_skew,
             told: None,
             shown: Stream::ALL.map(|stream| self.shown_since(stream, self.time())),
             same_second: false,
@@ -246,6 +257,7 @@ impl World {
             let circumstances = Circumstances {
                 kong: &kong,
                 told: truth.runs[run].told.unwrap(),
+                host: truth.runs[run].host_clock(self.time()),
                 clock_moved: truth.kong_clock_moved,
                 is_first: last.is_none(),
             };
