@@ -300,9 +300,9 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::config::Secret;
     use crate::ports::KeyValueError;
     use crate::seal::{Seal, Seals};
+    use crate::terms::Secret;
 
     const LENGTH: Duration = Duration::from_mins(5);
 

@@ -1,44 +1,42 @@
-//! Ships the audit trail of a Kong Gateway control plane into AWS CloudTrail Lake.
+//! Ships the audit trail of a Kong Gateway control plane to where it is kept and queried.
 //!
-//! In the order in which a reader meets them:
+//! This library is the core: all that decides anything, and no I/O of its own. In the order in which a reader
+//! meets its rooms:
 //!
-//! - [`shipper`]: one run, top to bottom;
-//! - [`config`]: variables to what a run goes by, every mistake reported at once;
+//! - [`run`]: one run, top to bottom;
+//! - [`config`], on [`variables`]: variables to what a run goes by, every mistake reported at once;
 //! - [`lease`]: one run at a time across hosts;
-//! - [`kong`]: the Admin API, the entries it gives, the windows of time to ask for;
-//! - [`ledger`]: what was shipped already, and up to where, on [`store`], its values sealed by [`seal`];
-//! - `lambda`: what Kong's Lambda left in the store, for the move from it;
+//! - [`kong`]: the Admin API, and the entries that it gives;
+//! - [`coverage`]: what of a stream is covered, and what is due;
+//! - [`ledger`]: what was shipped already, on [`store`], its values sealed by [`seal`];
 //! - [`event`]: an entry becomes events, pure;
-//! - `pass`: one stream's way through its window;
-//! - [`delivery`]: keeps batches under way and records what was accepted;
-//! - [`replay`]: sends dead letters again that somebody wants sent again;
-//! - [`cloudtrail`] and [`aws`]: signed PutAuditEvents calls and what their answers mean;
-//! - [`report`], `notes`, `messages` and [`log`]: what is printed;
-//! - [`ports`]: what all of it needs of the world. `component.rs`, for wasm alone, gives it Spin's.
+//! - [`delivery`]: keeps batches under way, records what was accepted, and sends dead letters again;
+//! - [`destination`], on [`aws`]: signed requests, and what their answers mean for each event;
+//! - [`report`] and [`log`]: what is printed;
+//! - [`terms`]: the types that all rooms share; [`retry`] and [`wire`]: what all calls share;
+//! - [`ports`]: what all of it needs of the world. `spin`, for wasm alone, gives it Spin's.
 //!
-//! Dependencies point one way: the shipper knows the rooms, the rooms know the ports. The core does
-//! no I/O of its own and is the same code in the component, in the tests and in the benchmarks.
+//! Dependencies point one way: the run knows the rooms, the rooms know terms and ports. `tests/rooms.rs` holds
+//! that. The core is the same code in the component (`components/shipper`), in the tests and in the benchmarks.
 
 pub mod aws;
-pub mod cloudtrail;
-#[cfg(target_family = "wasm")]
-mod component;
 pub mod config;
+pub mod coverage;
 pub mod delivery;
+pub mod destination;
 pub mod event;
 pub mod kong;
-mod lambda;
 pub mod lease;
 pub mod ledger;
 pub mod log;
-mod messages;
-mod notes;
-mod pass;
 pub mod ports;
-pub mod replay;
 pub mod report;
 pub mod retry;
+pub mod run;
 pub mod seal;
-pub mod shipper;
+#[cfg(target_family = "wasm")]
+pub mod spin;
 pub mod store;
+pub mod terms;
+pub mod variables;
 pub mod wire;

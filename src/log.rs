@@ -41,10 +41,23 @@ pub struct Logger<'a, P> {
     level: Level,
 }
 
+impl<P> Clone for Logger<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Logger<'_, P> {}
+
 impl<'a, P: Log> Logger<'a, P> {
     /// A logger that prints lines of `level` and graver ones.
     pub fn new(port: &'a P, level: Level) -> Self {
         Self { port, level }
+    }
+
+    /// Where it prints.
+    pub fn port(&self) -> &'a P {
+        self.port
     }
 
     /// Prints `message`, should the level ask for it.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::kong::Stream;
+use crate::terms::Stream;
 
 /// How a run ended; of two streams the worse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -28,7 +28,7 @@ pub struct Report {
     /// The component's.
     version: &'static str,
     /// Where events go.
-    destination: &'static str,
+    pub destination: &'static str,
     /// How it ended.
     pub outcome: Outcome,
     /// Wall time.
@@ -111,9 +111,9 @@ pub struct StreamReport {
     pub fetched: u64,
     /// Known to the ledger, read twice in this run, or adopted from Kong's Lambda.
     pub duplicates: u64,
-    /// Accepted by CloudTrail and recorded in the ledger.
+    /// Accepted by the destination and recorded in the ledger.
     pub shipped: u64,
-    /// Accepted by CloudTrail, and the store could not take it: sent again by the next run.
+    /// Accepted by the destination, and the store could not take it: sent again by the next run.
     pub unrecorded: u64,
     /// Accepted, and found by a comparison alone.
     pub late: u64,

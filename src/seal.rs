@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
-use crate::config::Secret;
+use crate::terms::Secret;
 
 /// Most bytes of a value: 256 KiB less 64, since one byte more costs Redis a size class.
 pub const VALUE_BYTES: usize = 262_080;

@@ -1,4 +1,4 @@
-//! The pieces of HTTP that Kong's and CloudTrail's clients share.
+//! The pieces of HTTP and JSON that Kong's client and the destinations share.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,6 +15,16 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 /// A query parameter's value.
 pub fn query_value(text: &str) -> impl fmt::Display {
     utf8_percent_encode(text, RESERVED)
+}
+
+/// The bytes that `text` takes as a JSON string, its quotes included.
+pub fn json_string_bytes(text: &str) -> usize {
+    let escape = |byte: u8| match byte {
+        b'"' | b'\\' | 8 | b'\t' | b'\n' | 12 | b'\r' => 2,
+        0..32 => 6,
+        _ => 1,
+    };
+    text.bytes().map(escape).sum::<usize>() + 2
 }
 
 /// The server's clock in Unix seconds: `Date`, whose form (RFC 9110) is one of RFC 2822.

@@ -8,7 +8,7 @@ use aws_sdk_sts::config::endpoint::{
     DefaultResolver as StsResolver, Params as StsParams, ResolveEndpoint as _,
 };
 use kong_cloudtrail::aws::{Variant, sts};
-use kong_cloudtrail::cloudtrail::Channel;
+use kong_cloudtrail::destination::cloudtrail::Channel;
 
 const REGIONS: [(&str, &str); 40] = [
     ("aws", "af-south-1"),
@@ -78,7 +78,7 @@ async fn endpoints_are_those_of_the_sdk_in_each_partition_region_and_variant() {
                 .build()
                 .unwrap();
             let sdk = tokens.resolve_endpoint(&params).await.unwrap();
-            assert_eq!(sts(partition, region, variant), sdk.url());
+            assert_eq!(sts(&channel.place, variant), sdk.url());
         }
     }
 }

@@ -13,13 +13,13 @@ use std::collections::HashMap;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context, Error, Result, bail, ensure};
-use http::header;
 use kong_cloudtrail::aws;
 use kong_cloudtrail::aws::credentials::Source;
-use kong_cloudtrail::cloudtrail::{Batch, Item};
 use kong_cloudtrail::config::Config;
-use kong_cloudtrail::event::{self, Event};
-use kong_cloudtrail::kong::{Entry, Stream};
+use kong_cloudtrail::destination::{Batch, Item};
+use kong_cloudtrail::event;
+use kong_cloudtrail::kong::Entry;
+use kong_cloudtrail::terms::{Event, Stream};
 use kong_cloudtrail::wire::query_value;
 use redis::{Connection, pipe};
 use serde::Deserialize;
@@ -91,9 +91,9 @@ struct Kong<'a> {
 
 impl Kong<'_> {
     fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
-        let url = format!("{}{path}", self.config.kong_admin_api);
+        let url = format!("{}{path}", self.config.kong.api);
         let mut request = self.agent.get(&url);
-        if let Some(token) = &self.config.kong_admin_token {
+        if let Some(token) = &self.config.kong.token {
             request = request.header("kong-admin-token", token.expose());
         }
         let mut response = request.call().with_context(|| url.clone())?;
@@ -145,8 +145,8 @@ fn events(entries: &[(String, Entry<'_>)], config: &Config, version: &str) -> Ve
     let context = event::Context {
         kong_version: version,
         event_source: &config.event_source,
-        account: &config.channel.account,
-        kong_hostname: &config.kong_admin_api,
+        account: &config.destination.profile().place.account,
+        kong_hostname: &config.kong.api,
         rbac_is_off: false,
         times: event::Times {
             now: i64::MAX,
@@ -163,22 +163,15 @@ fn events(entries: &[(String, Entry<'_>)], config: &Config, version: &str) -> Ve
 /// PutAuditEvents.
 fn put(agent: &Agent, config: &Config, events: Vec<Event>) -> Result<()> {
     let items = events.into_iter().map(|event| Item::new(event, 0, 0)).collect();
-    let url = format!(
-        "{}/PutAuditEvents?channelArn={}",
-        config.cloudtrail_endpoint,
-        query_value(&config.channel.arn)
-    );
-    let mut request = http::Request::post(&url)
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Batch { items }.body())?;
-    let authority = request.uri().authority().context("the endpoint has no host")?.to_string();
-    request.headers_mut().insert(header::HOST, authority.parse()?);
+    let profile = config.destination.profile();
+    let mut request = config.destination.request(&Batch { items }, 0).map_err(Error::msg)?;
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
     let now_ms = i64::try_from(now.as_millis())?;
     let Source::Static(credentials) = &config.credentials else { bail!("no static credentials") };
-    aws::sign(&mut request, credentials, &config.channel.region, "cloudtrail-data", now_ms)
+    aws::sign(&mut request, credentials, &profile.place.region, profile.service, now_ms)
         .map_err(Error::msg)?;
-    let answer: Answer = agent.run(request).context(url)?.body_mut().read_json()?;
+    let mut answer = agent.run(request).context("PutAuditEvents")?;
+    let answer: Answer = answer.body_mut().read_json()?;
     ensure!(answer.failed.is_empty(), "CloudTrail refuses events: {:?}", answer.failed);
     Ok(())
 }

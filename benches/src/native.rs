@@ -14,7 +14,7 @@ use kong_cloudtrail::ports::{
     KeyValue, KeyValueError, Log, Random,
 };
 use kong_cloudtrail::report::Outcome;
-use kong_cloudtrail::shipper;
+use kong_cloudtrail::run::run as ship;
 use redis::{Commands as _, Connection, RedisError, pipe};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -28,7 +28,7 @@ pub fn run(run: &Run) -> Result<Value> {
         Ports { redis: RefCell::new(run.redis()?), url: run.redis.clone(), began: Instant::now() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let cpu_before = cpu_us();
-    let report = runtime.block_on(shipper::run(&ports, |name| Ok(run.variable(name))));
+    let report = runtime.block_on(ship(&ports, |name| Ok(run.variable(name))));
     let cpu_us = cpu_us() - cpu_before;
     ensure!(report.outcome == Outcome::Ok, "the run is not ok: {}", report.line());
     Ok(json!({ "cpu_us": cpu_us }))

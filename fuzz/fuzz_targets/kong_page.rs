@@ -8,7 +8,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 
-use kong_cloudtrail::kong::{Entry, Stream};
+use kong_cloudtrail::kong::Entry;
+use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail::ports::HttpRequest;
 use kong_cloudtrail::report::Outcome;
 use kong_cloudtrail_fuzz::audit::{self, Channel};

@@ -12,7 +12,8 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashSet};
 
-use kong_cloudtrail::kong::{Entry, Stream};
+use kong_cloudtrail::kong::Entry;
+use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail::ledger::{Fingerprint, Segment};
 use kong_cloudtrail::report::{Outcome, Report};
 use kong_cloudtrail::seal::{HEADER_BYTES, Seal};

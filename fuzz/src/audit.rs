@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, HashSet};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kong_cloudtrail::event::{Event, rebuild};
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::event::rebuild;
+use kong_cloudtrail::terms::Event;
+use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail::ports::{HttpRequest, HttpResponse};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -78,7 +79,7 @@ pub fn events(request: &HttpRequest) -> Vec<Event> {
         .map(|event| {
             let checksum = STANDARD.encode(Sha256::digest(&event.event_data));
             assert_eq!(event.event_data_checksum, checksum, "of the event {}", event.id);
-            Event { id: event.id, data: event.event_data }
+            Event { id: event.id, time: 0, data: event.event_data }
         })
         .collect()
 }

@@ -3,7 +3,8 @@
 use std::cell::RefCell;
 
 use http::Uri;
-use kong_cloudtrail::kong::{Entry, Stream};
+use kong_cloudtrail::kong::Entry;
+use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail::ports::HttpRequest;
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;

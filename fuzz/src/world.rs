@@ -11,7 +11,7 @@ use kong_cloudtrail::ports::{
     KeyValueError, Log, Random,
 };
 use kong_cloudtrail::report::Report;
-use kong_cloudtrail::shipper;
+use kong_cloudtrail::run::run;
 use serde_json::Value;
 
 /// What a service answers.
@@ -86,7 +86,7 @@ impl<'w> World<'w> {
 
     /// One run; a report it is, and every line beside it a log line.
     pub fn run_with(&self, variable: impl Fn(&str) -> Result<Option<String>, String>) -> Report {
-        let report = self.play(shipper::run(self, variable));
+        let report = self.play(run(self, variable));
         let is = |line: &str, event: &str| {
             !line.contains('\n')
                 && serde_json::from_str::<Value>(line).is_ok_and(|line| line["event"] == event)

@@ -13,6 +13,17 @@ const PARTITIONS: [(&str, &str, &str); 8] = [
     ("aws-us-gov", "amazonaws.com", "api.aws"),
 ];
 
+/// Where something is in AWS.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// `aws`, `aws-cn`, `aws-us-gov` or another of AWS's.
+    pub partition: String,
+    /// For example `eu-west-1`.
+    pub region: String,
+    /// Twelve digits.
+    pub account: String,
+}
+
 /// Which of a service's endpoints in a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Variant {
@@ -28,17 +39,17 @@ pub fn is_partition(name: &str) -> bool {
 }
 
 /// `https://<service>[-fips].<region>.<domain>`
-pub fn endpoint(service: &str, partition: &str, region: &str, variant: Variant) -> String {
-    let known = PARTITIONS.iter().find(|(name, ..)| *name == partition);
+pub fn endpoint(service: &str, place: &Place, variant: Variant) -> String {
+    let known = PARTITIONS.iter().find(|(name, ..)| *name == place.partition);
     let (_, domain, dual_stack_domain) = known.unwrap_or(&PARTITIONS[0]);
     let domain = if variant.dual_stack { dual_stack_domain } else { domain };
     let fips = if variant.fips { "-fips" } else { "" };
-    format!("https://{service}{fips}.{region}.{domain}")
+    format!("https://{service}{fips}.{}.{domain}", place.region)
 }
 
 /// The region's Security Token Service. In GovCloud the usual endpoint is the FIPS one.
-pub fn sts(partition: &str, region: &str, variant: Variant) -> String {
-    let usual_is_fips = partition == "aws-us-gov" && !variant.dual_stack;
+pub fn sts(place: &Place, variant: Variant) -> String {
+    let usual_is_fips = place.partition == "aws-us-gov" && !variant.dual_stack;
     let variant = Variant { fips: variant.fips && !usual_is_fips, ..variant };
-    endpoint("sts", partition, region, variant)
+    endpoint("sts", place, variant)
 }

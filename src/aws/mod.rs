@@ -1,9 +1,11 @@
-//! What is AWS's in general: credentials and where they come from, endpoints, and signed requests.
+//! What is AWS's in general: credentials and where they come from, endpoints, errors, and signed requests.
 
 pub mod credentials;
 mod endpoint;
+mod error;
 mod sign;
 
 pub use credentials::Credentials;
-pub use endpoint::{Variant, endpoint, is_partition, sts};
+pub use endpoint::{Place, Variant, endpoint, is_partition, sts};
+pub use error::{ErrorCode, shortened};
 pub use sign::{SignError, sign};

@@ -73,7 +73,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::config::Secret;
+    use crate::terms::Secret;
 
     /// AWS's published example `get-vanilla` of the Signature Version 4 test suite.
     #[test]

@@ -25,10 +25,13 @@ fn mistakes(changes: &[(&str, &str)]) -> Vec<String> {
 #[test]
 fn defaults_apply_where_nothing_is_set() {
     let config = read(&[("page_size", " ")]).unwrap();
-    assert_eq!(config.page_size, 1000);
+    assert_eq!(config.kong.page_size, 1000);
     assert_eq!(config.streams.len(), 2);
-    assert_eq!(config.cloudtrail_endpoint, "https://cloudtrail-data.eu-west-1.amazonaws.com");
-    assert_eq!(config.channel.account, "123456789012");
+    assert_eq!(
+        config.destination.profile().endpoint,
+        "https://cloudtrail-data.eu-west-1.amazonaws.com"
+    );
+    assert_eq!(config.destination.profile().place.account, "123456789012");
 }
 
 #[test]
@@ -140,7 +143,7 @@ fn an_endpoint_that_spin_would_refuse_is_a_mistake() {
         ("cloudtrail_endpoint", "http://127.0.0.1:9000"),
         ("allow_outbound", "http://127.0.0.1:9000"),
     ];
-    assert_eq!(read(&both).unwrap().cloudtrail_endpoint, "http://127.0.0.1:9000");
+    assert_eq!(read(&both).unwrap().destination.profile().endpoint, "http://127.0.0.1:9000");
     assert!(
         read(&[(
             "cloudtrail_endpoint",
@@ -183,7 +186,7 @@ fn a_containers_uri_is_taken_over_tls_or_from_this_machine_and_awss_addresses() 
 #[test]
 fn endpoints_follow_the_partition_and_the_variant() {
     let fips = [("use_fips_endpoint", "TRUE"), ("use_dualstack_endpoint", "true")];
-    let endpoint = read(&fips).unwrap().cloudtrail_endpoint;
+    let endpoint = read(&fips).unwrap().destination.profile().endpoint.clone();
     assert_eq!(endpoint, "https://cloudtrail-data-fips.eu-west-1.api.aws");
     assert!(mistakes(&[("use_fips_endpoint", "yes")])[0].contains("true or false"));
 

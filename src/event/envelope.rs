@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 use super::json::Object;
 use super::time::EventTime;
 use super::{Context, object, parts, request};
-use crate::kong::{Entry, Stream};
+use crate::kong::Entry;
+use crate::terms::Stream;
 
 /// Most characters of `version`, `errorCode` (CloudTrail user guide, integrations event schema).
 pub(super) const SHORT: usize = 256;

@@ -1,4 +1,4 @@
-//! From an entry to the events that CloudTrail receives: pure, without HTTP, store or clock.
+//! From an entry to the events that a destination receives: pure, without HTTP, store or clock.
 //!
 //! In the order in which an entry meets them:
 //!
@@ -16,7 +16,8 @@
 //! A value is either told exactly in the place that the mapping gives it, or stands verbatim in
 //! `additionalEventData`; what is too large is split. `docs/event-mapping.md` is the mapping.
 
-use crate::kong::{Entry, Stream};
+use crate::kong::Entry;
+use crate::terms::{Event, Stream};
 
 mod additional;
 mod document;
@@ -41,7 +42,7 @@ pub struct Context<'a> {
     pub kong_version: &'a str,
     /// The variable `event_source`.
     pub event_source: &'a str,
-    /// The account in the channel ARN.
+    /// The account that receives the event.
     pub account: &'a str,
     /// `kong_admin_api` as configured, without user and password.
     pub kong_hostname: &'a str,
@@ -51,17 +52,8 @@ pub struct Context<'a> {
     pub times: Times<'a>,
 }
 
-/// One element of a PutAuditEvents call.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// `id`, as CloudTrail allows it.
-    pub id: String,
-    /// `eventData`, JSON text of at most 256,000 bytes.
-    pub data: String,
-}
-
 /// The events of an entry, never empty: the event itself, then its parts if it has any. Each is
-/// within CloudTrail's limits, and no two have the same id.
+/// within the schema's limits, and no two have the same id.
 pub fn events(entry: &Entry<'_>, context: &Context<'_>) -> Vec<Event> {
     let mut placed = Placed::default();
     let mut parts = Parts::default();
@@ -93,6 +85,6 @@ pub fn events(entry: &Entry<'_>, context: &Context<'_>) -> Vec<Event> {
     event.close();
 
     let mut events = parts.events(&envelope);
-    events.insert(0, Event { id: envelope.id, data });
+    events.insert(0, Event { id: envelope.id, time: envelope.time.seconds, data });
     events
 }

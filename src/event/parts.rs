@@ -83,7 +83,7 @@ impl<'a> Parts<'a> {
                 part.close();
                 parameters.close();
                 event.close();
-                events.push(Event { id, data });
+                events.push(Event { id, time: envelope.time.seconds, data });
             }
         }
         events

@@ -18,8 +18,8 @@ use super::json::{self, Object};
 use super::object::ENTITY;
 use super::request::{PAYLOAD, QUERY_PARAMETERS};
 use super::section::OTHER_FIELDS;
-use crate::kong::Stream;
 use crate::kong::entry::Fields;
+use crate::terms::Stream;
 
 /// Why no entry could be rebuilt.
 #[derive(Clone, Debug, PartialEq, Eq)]

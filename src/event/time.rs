@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use super::json::Object;
-use crate::kong::{Entry, Stream};
+use crate::kong::Entry;
+use crate::terms::Stream;
 use crate::wire::rfc3339;
 
 /// 2015-01-01: Kong's first release is from April of that year.

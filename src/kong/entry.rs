@@ -7,35 +7,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// One of Kong's two audit streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Stream {
-    /// `/audit/requests`: every Admin API call.
-    Requests,
-    /// `/audit/objects`: every row written.
-    Objects,
-}
-
-impl Stream {
-    /// Both, in the order in which a run ships them.
-    pub const ALL: [Self; 2] = [Self::Requests, Self::Objects];
-
-    /// The name in variables, reports, store keys and Kong's paths.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Requests => "requests",
-            Self::Objects => "objects",
-        }
-    }
-
-    /// The field that holds an entry's own id.
-    pub const fn id_field(self) -> &'static str {
-        match self {
-            Self::Requests => "request_id",
-            Self::Objects => "id",
-        }
-    }
-}
+use crate::terms::{LedgerTime, Stream, Window};
 
 /// From here on a `request_timestamp` is in milliseconds: in seconds it would be of the year 5138.
 const MILLISECONDS: i64 = 100_000_000_000;
@@ -71,6 +43,11 @@ impl<'a> Entry<'a> {
         self.text(self.stream.id_field()).filter(|id| !id.is_empty())
     }
 
+    /// What tells the entry from all others of its stream: its id, or all that it says.
+    pub fn identity(&self) -> Cow<'a, str> {
+        self.id().unwrap_or_else(|| self.canonical().into())
+    }
+
     /// When the entry was written, in Unix seconds, by its `request_timestamp`: a number, a fraction or a
     /// number in text, and in milliseconds from 10^11 on, as Kong 0.34 gave it. Up to 1 it tells no time: an
     /// upgrade gives 1 to the rows that were there before the column was.
@@ -95,6 +72,19 @@ impl<'a> Entry<'a> {
         self.get("request_timestamp").is_some_and(|value| value.get() != "null")
     }
 
+    /// Whether Kong may give the entry where it is asked for `window`. One without a time is, as SQL has it, in
+    /// none that has a bound; on one whose time is not in seconds, nobody can rule.
+    pub fn may_be_in(&self, window: &Window) -> bool {
+        let Some(stamp) = self.stamp() else { return !window.is_bounded() || self.has_stamp() };
+        let rules = self.exact_time().is_some() || stamp <= 1;
+        !rules || window.holds(stamp)
+    }
+
+    /// The time under which the ledger files the entry, where Kong showed it at `date`.
+    pub fn ledger_time(&self, date: i64) -> LedgerTime {
+        LedgerTime::of(self.own_time().or_else(|| self.expire()), self.ttl(), date)
+    }
+
     /// `expire`, which Kong 0.34 gave in milliseconds, in Unix seconds.
     pub fn expire(&self) -> Option<i64> {
         number(self.get("expire")?).map(|milliseconds| milliseconds.div_euclid(1000))
@@ -117,7 +107,6 @@ impl<'a> Entry<'a> {
 }
 
 /// The string that a JSON value is, if it is one.
-#[inline(never)]
 pub fn text(value: &RawValue) -> Option<Cow<'_, str>> {
     #[derive(serde::Deserialize)]
     struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -177,9 +166,7 @@ fn write_object<'a>(
     members: impl Iterator<Item = &'a (Cow<'a, str>, &'a RawValue)>,
     depth: u32,
 ) {
-    let mut sorted = BTreeMap::new();
-    // `collect` would bring a sort of its own, of 9 kB in the component.
-    sorted.extend(members.map(|(name, value)| (name.as_ref(), *value)));
+    let sorted: BTreeMap<_, _> = members.map(|(name, value)| (name.as_ref(), *value)).collect();
     out.push('{');
     for (index, (name, value)) in sorted.into_iter().enumerate() {
         if index > 0 {
@@ -222,4 +209,48 @@ fn write_canonical(out: &mut String, value: &RawValue, depth: u32) {
 
 fn write_string(out: &mut String, text: &str) {
     out.push_str(&serde_json::Value::from(text).to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn an_entry_is_filed_under_its_own_time_else_under_when_kong_deletes_it() {
+        const DATE: i64 = 1_795_348_800;
+        for (json, expected) in [
+            (r#"{"request_timestamp":1542130367,"ttl":60}"#, LedgerTime::Written(1_542_130_367)),
+            (r#"{"request_timestamp":1542130367699}"#, LedgerTime::Written(1_542_130_367)),
+            (r#"{"expire":1542130367699,"ttl":60}"#, LedgerTime::Written(1_542_130_367)),
+            (r#"{"request_timestamp":1,"ttl":60}"#, LedgerTime::Expires(DATE + 60)),
+            (r#"{"request_timestamp":null,"ttl":-60}"#, LedgerTime::Expires(DATE - 60)),
+            (r#"{"ttl":60}"#, LedgerTime::Expires(DATE + 60)),
+            (r#"{"ttl":null}"#, LedgerTime::Written(0)),
+        ] {
+            let entry = Entry::parse(Stream::Objects, json).unwrap();
+            assert_eq!(entry.ledger_time(DATE), expected, "{json}");
+        }
+    }
+
+    #[test]
+    fn kong_may_give_an_entry_within_its_window_and_one_that_nobody_can_rule_on() {
+        let window = Window { after: Some(100), before: Some(200) };
+        for (json, bounded) in [
+            (r#"{"request_timestamp":99}"#, false),
+            (r#"{"request_timestamp":100}"#, true),
+            (r#"{"request_timestamp":199}"#, true),
+            (r#"{"request_timestamp":200}"#, false),
+            (r#"{"request_timestamp":1}"#, false),
+            (r#"{"request_timestamp":1542130367699}"#, true),
+            (r#"{"request_timestamp":"soon"}"#, true),
+            (r#"{"request_timestamp":null}"#, false),
+            ("{}", false),
+        ] {
+            let entry = Entry::parse(Stream::Objects, json).unwrap();
+            assert_eq!(entry.may_be_in(&window), bounded, "{json}");
+            assert!(entry.may_be_in(&Window::default()), "{json}");
+        }
+    }
 }

@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::Stream;
 use crate::ports::HttpError;
+use crate::terms::Stream;
 use crate::wire::tls_remedy;
 
 /// Why Kong's audit log could not be read.
@@ -59,6 +59,11 @@ pub enum KongError {
     /// Entries came back that the filters cannot have let through, from outside the window or without a
     /// time: this Kong ignores them.
     FilterIgnored,
+}
+
+/// An answer on `path` that is not what Kong sends.
+pub(super) fn malformed(path: &str, why: String) -> KongError {
+    KongError::Malformed { path: path.to_owned(), why }
 }
 
 /// What to say of an entry that is too large to be read.

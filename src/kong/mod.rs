@@ -1,13 +1,15 @@
-//! Kong's Admin API: what it answers, what an audit entry is, which span of time to ask for.
+//! Kong's Admin API: what it answers, and what an audit entry is.
 
+mod about;
 mod client;
 pub mod entry;
 mod error;
+mod page;
 mod version;
-mod window;
 
-pub use client::{About, Kong, Page};
-pub use entry::{Entry, Fields, Stream, text};
+pub use about::About;
+pub use client::{Access, Kong};
+pub use entry::{Entry, Fields, text};
 pub use error::{KongError, too_large};
+pub use page::Page;
 pub use version::Version;
-pub use window::{Filters, Mode, Plan, Window, plan};

@@ -1,4 +1,4 @@
-//! Events that CloudTrail refuses for good, kept whole until somebody has decided about them.
+//! Events that the destination refuses for good, kept whole until somebody has decided about them.
 //!
 //! Keeps invariant 1: a dead letter is stored before the fingerprint of its entry is recorded, so a
 //! crash in between has the event sent, refused and stored once more, never forgotten.
@@ -13,10 +13,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::{IndexState, LedgerError};
-use crate::kong::Stream;
 use crate::ports::KeyValue;
 use crate::seal::{self, HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 use crate::store::Store;
+use crate::terms::{Event, Stream};
 
 /// The index's name in the store.
 pub const INDEX: &str = "dead-letters";
@@ -27,7 +27,7 @@ const CHUNK_MARK: Mark = *b"kdl2";
 /// leave.
 const MAX_FAILING: usize = 1500;
 
-/// An event that CloudTrail refuses, whole, and why.
+/// An event that the destination refuses, whole, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     /// The stream that its entry came from.
@@ -36,12 +36,14 @@ pub struct DeadLetter {
     pub id: String,
     /// The entry's own id, or what log lines call it by.
     pub entry: String,
-    /// What CloudTrail answered.
+    /// What the destination answered.
     pub error: String,
     /// When it became a dead letter, in Unix seconds by Kong's clock.
     pub refused_at: i64,
     /// The next run is to send it again.
     pub replay: bool,
+    /// The event's time, in Unix seconds.
+    pub time: i64,
     /// `eventData`, as it was sent.
     pub data: String,
 }
@@ -55,6 +57,7 @@ struct Label {
     error: String,
     refused_at: i64,
     replay: bool,
+    time: i64,
     bytes: usize,
 }
 
@@ -319,6 +322,11 @@ impl Index {
 }
 
 impl DeadLetter {
+    /// The event.
+    pub fn event(&self) -> Event {
+        Event { id: self.id.clone(), time: self.time, data: self.data.clone() }
+    }
+
     /// Whether `other` is of the same event.
     fn is_of(&self, other: &Self) -> bool {
         (self.stream, &self.id) == (other.stream, &other.id)
@@ -350,6 +358,7 @@ fn encoded(letter: &DeadLetter) -> Vec<u8> {
         error: letter.error.clone(),
         refused_at: letter.refused_at,
         replay: letter.replay,
+        time: letter.time,
         bytes: letter.data.len(),
     };
     let mut out = serde_json::to_vec(&label).unwrap_or_default();
@@ -372,6 +381,7 @@ fn decode(mut body: &[u8]) -> Option<Vec<DeadLetter>> {
             error: label.error,
             refused_at: label.refused_at,
             replay: label.replay,
+            time: label.time,
             data: String::from_utf8(data.to_vec()).ok()?,
         });
         body = rest.strip_prefix(b"\n")?;
@@ -394,6 +404,7 @@ mod tests {
             error: "InvalidData".to_owned(),
             refused_at: 1_795_348_800,
             replay: false,
+            time: 1_795_000_000,
             data: data.to_owned(),
         }
     }

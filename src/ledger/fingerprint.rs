@@ -2,7 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
-use crate::kong::{Entry, Stream};
+use crate::terms::Stream;
 
 /// First 16 bytes of SHA-256 over `stream \0 id`, or over the canonical entry when Kong sent no id.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -12,12 +12,13 @@ impl Fingerprint {
     /// Bytes a fingerprint takes in a segment.
     pub const LEN: usize = 16;
 
-    /// The fingerprint of an entry.
-    pub fn of(entry: &Entry<'_>) -> Self {
-        match entry.id() {
-            Some(id) => Self::hash(entry.stream, id.as_bytes()),
-            None => Self::hash(entry.stream, entry.canonical().as_bytes()),
-        }
+    /// The fingerprint of the entry of that identity: its id, or all that it says where it has none.
+    pub fn of(stream: Stream, identity: &str) -> Self {
+        let mut hasher = Sha256::new();
+        hasher.update(stream.name());
+        hasher.update([0]);
+        hasher.update(identity);
+        Self::head_of(hasher)
     }
 
     /// The fingerprint of one of several events that the entry of this fingerprint became.
@@ -27,14 +28,6 @@ impl Fingerprint {
         hasher.update(self.0);
         // As wide on every platform.
         hasher.update(u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes());
-        Self::head_of(hasher)
-    }
-
-    fn hash(stream: Stream, identity: &[u8]) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update(stream.name());
-        hasher.update([0]);
-        hasher.update(identity);
         Self::head_of(hasher)
     }
 

@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::time::Bucket;
-use crate::kong::Stream;
+use crate::coverage::Coverage;
 use crate::seal::{self, Mark, ValueFault};
+use crate::terms::{Bucket, Stream};
 
 /// The mark of its value.
 pub const MARK: Mark = *b"kch2";
@@ -42,46 +42,15 @@ pub struct IndexState {
     pub letters: u64,
 }
 
-/// One stream's part of the head. Times are Unix seconds by Kong's clock.
+/// One stream's part of the head.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct StreamHead {
-    /// End of the last completed window, or of a slice of one.
-    pub watermark: Option<i64>,
-    /// When a run last looked `lookback_secs` back.
-    pub looked_back: Option<i64>,
-    /// When everything that Kong retains was last compared.
-    pub reconciled: Option<i64>,
-    /// There may be rows without a time that no sweep has met.
-    pub without_filters: bool,
-    /// The comparison that is under way, spread over runs.
-    pub sweep: Option<Sweep>,
-    /// The last run did not complete its window.
-    pub incomplete: bool,
-    /// In the last comparison, or since, entries were met that do not tell their time.
-    pub timeless: bool,
-    /// Longest `ttl` seen, in seconds: Kong's retention where its `GET /` does not show it.
-    pub longest_ttl: i64,
+    /// How far it has been read.
+    #[serde(flatten)]
+    pub coverage: Coverage,
     /// The segments of each bucket.
     pub buckets: BTreeMap<Bucket, Vec<SegmentMeta>>,
-}
-
-/// How far a reading of everything that Kong retains has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sweep {
-    /// When it began.
-    pub began: i64,
-    /// Kong's version.
-    pub version: String,
-    /// Where its next page begins.
-    pub offset: Option<String>,
-    /// Buckets whose entries Kong still holds.
-    pub buckets: BTreeSet<Bucket>,
-    /// An entry from before that place is pending, which only another reading meets again.
-    pub left_behind: bool,
-    /// It met entries that do not tell their time.
-    #[serde(default)]
-    pub timeless: bool,
 }
 
 /// What the head knows of a segment: fingerprints, earliest and latest ledger time.
@@ -137,7 +106,7 @@ impl Head {
 
     /// Each stream's watermark, in their order.
     pub fn watermarks(&mut self) -> [Option<i64>; Stream::ALL.len()] {
-        Stream::ALL.map(|stream| self.stream(stream).watermark)
+        Stream::ALL.map(|stream| self.stream(stream).coverage.watermark())
     }
 
     /// The body of the value to store.

@@ -2,10 +2,9 @@
 //! and one head that names them and holds the watermarks.
 //!
 //! Keeps invariant 1: a fingerprint is written only by [`Ledger::write`], and only of entries that
-//! were accepted, or stored as [`DeadLetters`] before; the watermark moves only by
-//! [`Ledger::reach`] and [`Ledger::complete`]. Segments and the head that names them go out in one set-many, atomic on
-//! Redis and SQLite, the head last: a store that tears the write apart has then fingerprints that no
-//! head names, never the reverse.
+//! were accepted, or stored as [`DeadLetters`] before. Segments and the head that names them, with the streams'
+//! coverage in it, go out in one set-many, atomic on Redis and SQLite, the head last: a store that tears the
+//! write apart has then fingerprints that no head names, never the reverse.
 //!
 //! Keeps invariant 5: a run reads only the segments whose time range covers an entry it meets, and
 //! rewrites only the last segment of a bucket.
@@ -15,23 +14,22 @@ mod fingerprint;
 mod head;
 pub mod reports;
 mod segment;
-mod time;
 
 use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt;
 
 pub use dead_letters::{Chunk, DeadLetter, DeadLetters, INDEX as DEAD_LETTERS};
 pub use fingerprint::Fingerprint;
-pub use head::{Head, IndexState, SegmentMeta, StreamHead, Sweep};
+pub use head::{Head, IndexState, SegmentMeta};
 pub use reports::Reports;
 pub use segment::{CAPACITY, Segment};
-pub use time::{BUCKET_SECS, Bucket, LedgerTime};
 
-use crate::kong::Stream;
+use crate::coverage::{Coverage, Expiry};
 use crate::ports::KeyValue;
 use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 use crate::store::{Store, StoreError};
+use crate::terms::{Bucket, LedgerTime, Stream};
 
 /// Fingerprints kept in memory at most, 16 bytes each: a window is gone through in the order of time.
 const CACHED: usize = 256 * 1024;
@@ -64,6 +62,8 @@ pub enum LedgerError {
     OtherTarget {
         /// That target.
         target: String,
+        /// The variables that name it.
+        variables: &'static str,
     },
     /// The ledger was written by a version from before keys had a tag.
     OldFormat {
@@ -87,10 +87,10 @@ impl fmt::Display for LedgerError {
             Self::Unreadable { key, fault } => {
                 write!(f, "the ledger's value at {key}, which was left as it is, {fault}")
             }
-            Self::OtherTarget { target } => write!(
+            Self::OtherTarget { target, variables } => write!(
                 f,
-                "this ledger remembers what went to {target}: set ledger to a new name for the new target, or channel_arn \
-                 and cloudtrail_endpoint back"
+                "this ledger remembers what went to {target}: set ledger to a new name for the new target, or {variables} \
+                 back"
             ),
             Self::OldFormat { key } => write!(
                 f,
@@ -119,13 +119,13 @@ pub fn settle_key<P: KeyValue>(store: &Store<'_, P>) -> Result<(), LedgerError> 
     Ok(())
 }
 
-/// A window that a run has completed; times are Unix seconds by Kong's clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Completed {
-    /// The window's end.
-    pub watermark: i64,
-    /// When the run began, if it looked back `lookback_secs` or more.
-    pub looked_back: Option<i64>,
+/// What a ledger is bound to, once that has accepted something.
+#[derive(Clone, Copy, Debug)]
+pub struct Target<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The variables that name it.
+    pub variables: &'static str,
 }
 
 /// Names a segment: stream, bucket, place in the bucket.
@@ -155,7 +155,11 @@ pub struct Ledger<'a, P> {
 
 impl<'a, P: KeyValue> Ledger<'a, P> {
     /// Reads the head, or begins an empty ledger where there is none.
-    pub fn load(store: &'a Store<'a, P>, target: &'a str, kong: &str) -> Result<Self, LedgerError> {
+    pub fn load(
+        store: &'a Store<'a, P>,
+        target: Target<'a>,
+        kong: &str,
+    ) -> Result<Self, LedgerError> {
         let stored = store.get(HEAD)?;
         let is_new = stored.is_none();
         let mut head = match stored {
@@ -175,14 +179,13 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         if !rekeys {
             store.seals().forget_previous();
         }
-        if let Some(bound) = head.target.take_if(|bound| bound != target) {
-            return Err(LedgerError::OtherTarget { target: bound });
+        if let Some(bound) = head.target.take_if(|bound| bound != target.name) {
+            return Err(LedgerError::OtherTarget { target: bound, variables: target.variables });
         }
         if head.kong != kong {
             kong.clone_into(&mut head.kong);
             for stream in Stream::ALL {
-                head.stream(stream).reconciled = None;
-                head.stream(stream).sweep = None;
+                head.stream(stream).coverage.forget_comparisons();
             }
         }
         let watermarks = head.watermarks();
@@ -198,7 +201,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             lost: Vec::new(),
             expired: Vec::new(),
             undeleted: Vec::new(),
-            target,
+            target: target.name,
             is_new,
             rekeys,
             proven: false,
@@ -261,12 +264,12 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         !self.accepted.is_empty()
     }
 
-    /// What the head holds of a stream.
-    pub fn stream(&mut self, stream: Stream) -> &mut StreamHead {
-        self.head.stream(stream)
+    /// How far a stream has been read; stored with the next [`Ledger::write`].
+    pub fn coverage(&mut self, stream: Stream) -> &mut Coverage {
+        &mut self.head.stream(stream).coverage
     }
 
-    /// End of the stream's last completed window, as stored.
+    /// The watermark that is stored.
     pub fn watermark(&self, stream: Stream) -> Option<i64> {
         self.watermarks[stream as usize]
     }
@@ -277,7 +280,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// Whether the entry of that fingerprint and ledger time was accepted before.
-    pub fn knows(
+    pub fn is_known(
         &mut self,
         stream: Stream,
         fingerprint: &Fingerprint,
@@ -325,7 +328,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         let mut written = Vec::new();
         for ((stream, bucket), entries) in &self.accepted {
             // Newest last, so that segments of a growing bucket hold successive spans of time.
-            let entries = BinaryHeap::from(entries.clone()).into_sorted_vec();
+            let mut entries = entries.clone();
+            entries.sort_unstable();
             let mut entries = entries.into_iter().peekable();
             let metas = head.stream(*stream).buckets.entry(*bucket).or_default();
             while entries.peek().is_some() {
@@ -418,23 +422,10 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         Ok(())
     }
 
-    /// Moves the watermark to the end of a window of which every entry is accounted for;
-    /// [`Ledger::write`] stores it.
-    pub fn complete(&mut self, stream: Stream, window: Completed) {
+    /// Whether no run before got anywhere with the stream.
+    pub fn has_nothing_of(&mut self, stream: Stream) -> bool {
         let head = self.head.stream(stream);
-        head.watermark = Some(window.watermark);
-        head.looked_back = window.looked_back.or(head.looked_back);
-        head.incomplete = false;
-    }
-
-    /// Takes note of progress within a window that is not complete yet: all that it holds from before
-    /// `end` is accounted for.
-    pub fn reach(&mut self, stream: Stream, end: i64, looks_back: bool) {
-        let head = self.head.stream(stream);
-        head.watermark = head.watermark.max(Some(end));
-        if looks_back {
-            head.looked_back = head.looked_back.max(Some(end));
-        }
+        head.coverage.watermark().is_none() && head.buckets.is_empty()
     }
 
     /// How many fingerprints are kept of `stream`.
@@ -443,18 +434,16 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         buckets.flatten().fold(0, |sum, segment| sum.saturating_add(segment.count))
     }
 
-    /// Drops the buckets of `stream` whose entries were written before `written`, or expired before `now`, and
-    /// that `keep` does not name, at the next [`Ledger::write`].
-    pub fn expire(&mut self, stream: Stream, written: i64, now: i64, keep: &BTreeSet<Bucket>) {
-        let has_expired = |bucket: &Bucket| {
-            let until = match bucket {
-                Bucket::Written(_) => written,
-                Bucket::Expires(_) => now,
-            };
-            bucket.end() <= until && !keep.contains(bucket)
+    /// Drops the buckets of `stream` that have expired, unless `met` names them, at the next [`Ledger::write`].
+    pub fn expire(&mut self, stream: Stream, expiry: &Expiry, met: &BTreeSet<Bucket>) {
+        let has_expired = |bucket: &Bucket| match bucket {
+            Bucket::Written(0) if !expiry.untold => false,
+            Bucket::Written(_) => bucket.end() <= expiry.written,
+            Bucket::Expires(_) => bucket.end() <= expiry.deleted,
         };
         let buckets = &mut self.head.stream(stream).buckets;
-        for (bucket, segments) in buckets.extract_if(.., |bucket, _| has_expired(bucket)) {
+        let expired = |bucket: &Bucket| has_expired(bucket) && !met.contains(bucket);
+        for (bucket, segments) in buckets.extract_if(.., |bucket, _| expired(bucket)) {
             self.expired.extend((0..segments.len()).map(|index| (stream, bucket, index)));
         }
     }

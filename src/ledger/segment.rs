@@ -2,8 +2,6 @@
 //!
 //! 16 bytes a fingerprint.
 
-use std::collections::BinaryHeap;
-
 use super::fingerprint::Fingerprint;
 use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 
@@ -31,19 +29,9 @@ impl Segment {
     /// Takes in as many of `more` as it has room for, from the end, and leaves the others there.
     pub fn fill(&mut self, more: &mut Vec<Fingerprint>) {
         let room = CAPACITY.saturating_sub(self.0.len()).min(more.len());
-        // A heap sorts them in a tenth of the code of `sort`.
-        let new: BinaryHeap<_> = more.drain(more.len() - room..).collect();
-        let mut new = new.into_sorted_vec().into_iter().peekable();
-        let mut all = Vec::with_capacity(self.0.len() + room);
-        for old in self.0.drain(..) {
-            while let Some(before) = new.next_if(|new| *new < old) {
-                all.push(before);
-            }
-            all.push(old);
-        }
-        all.extend(new);
-        all.dedup();
-        self.0 = all;
+        self.0.extend(more.drain(more.len() - room..));
+        self.0.sort_unstable();
+        self.0.dedup();
     }
 
     /// The body of the value to store.

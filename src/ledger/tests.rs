@@ -4,9 +4,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, HashMap};
 
 use super::*;
-use crate::kong::Stream::{Objects, Requests};
-use crate::ledger::LedgerTime::{Expires, Written};
+use crate::coverage::{Filters, Finished, Retention, Spans};
 use crate::ports::KeyValueError;
+use crate::terms::BUCKET_SECS;
+use crate::terms::LedgerTime::{Expires, Written};
+use crate::terms::Stream::{Objects, Requests};
 
 const CHANNEL: &str = "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a";
 const KONG: &str = "https://kong:8444";
@@ -41,9 +43,34 @@ fn fingerprint(n: u128) -> Fingerprint {
     Fingerprint(n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
 }
 
+fn target(name: &str) -> Target<'_> {
+    Target { name, variables: "channel_arn" }
+}
+
 fn with<T>(memory: &Memory, work: impl FnOnce(&mut Ledger<'_, Memory>) -> T) -> T {
     let store = Store::new(memory, "default");
-    work(&mut Ledger::load(&store, CHANNEL, KONG).unwrap())
+    work(&mut Ledger::load(&store, target(CHANNEL), KONG).unwrap())
+}
+
+/// All of the requests up to noon has been compared.
+fn cover(ledger: &mut Ledger<'_, Memory>) {
+    let coverage = ledger.coverage(Requests);
+    let spans = Spans { overlap: 0, lookback: 0, reconcile: 0, full: 0 };
+    let finished = Finished {
+        plan: coverage.plan(&spans, Filters::Complete, NOON),
+        now: NOON,
+        window_was_all: true,
+        swept: None,
+        accounted_for: true,
+        sweep_accounted_for: true,
+        timeless: false,
+        writes_timeless: false,
+    };
+    coverage.finish(&finished, Retention { secs: 0, longest: 0 }, &spans);
+}
+
+fn expiry(written: i64, deleted: i64) -> Expiry {
+    Expiry { written, deleted, untold: true }
 }
 
 fn remember(memory: &Memory, entries: impl IntoIterator<Item = (u128, i64)>) {
@@ -56,7 +83,7 @@ fn remember(memory: &Memory, entries: impl IntoIterator<Item = (u128, i64)>) {
 }
 
 fn knows(memory: &Memory, n: u128, time: i64) -> bool {
-    with(memory, |ledger| ledger.knows(Requests, &fingerprint(n), Written(time)).unwrap())
+    with(memory, |ledger| ledger.is_known(Requests, &fingerprint(n), Written(time)).unwrap())
 }
 
 #[test]
@@ -66,7 +93,7 @@ fn what_was_accepted_and_written_is_known_to_the_next_run() {
     assert!((0..1000).all(|n| knows(&memory, n, NOON + i64::try_from(n).unwrap() * 60)));
     assert!(!knows(&memory, 1000, NOON));
     assert!(!with(&memory, |ledger| ledger
-        .knows(Objects, &fingerprint(1), Written(NOON + 60))
+        .is_known(Objects, &fingerprint(1), Written(NOON + 60))
         .unwrap()));
 }
 
@@ -75,7 +102,7 @@ fn what_was_accepted_and_not_written_is_known_in_this_run_alone() {
     let memory = Memory::default();
     with(&memory, |ledger| {
         ledger.accept(Requests, fingerprint(1), Written(NOON));
-        assert!(ledger.knows(Requests, &fingerprint(1), Written(NOON)).unwrap());
+        assert!(ledger.is_known(Requests, &fingerprint(1), Written(NOON)).unwrap());
     });
     assert!(!knows(&memory, 1, NOON));
 }
@@ -121,7 +148,7 @@ fn more_segments_than_memory_holds_are_read_again() {
         for _ in 0..2 {
             assert!(
                 (0..200)
-                    .all(|n| ledger.knows(Requests, &fingerprint(n), Written(time(n))).unwrap())
+                    .all(|n| ledger.is_known(Requests, &fingerprint(n), Written(time(n))).unwrap())
             );
         }
         assert!(ledger.cache.len() <= MOST + 1);
@@ -138,7 +165,7 @@ fn memory_keeps_the_segments_that_were_used_last_be_it_to_read_or_to_write() {
         ledger.cached_at_most = CAPACITY + MOST;
         let reads = |ledger: &mut Ledger<'_, Memory>, n| {
             memory.gets.set(0);
-            assert!(ledger.knows(Requests, &fingerprint(n), Written(time(n))).unwrap());
+            assert!(ledger.is_known(Requests, &fingerprint(n), Written(time(n))).unwrap());
             memory.gets.get()
         };
         let most = MOST as u128 + 1;
@@ -163,7 +190,7 @@ fn a_lost_segment_counts_as_empty_and_is_named() {
     remember(&memory, [(1, NOON)]);
     memory.values.borrow_mut().retain(|key, _| key.ends_with("head"));
     with(&memory, |ledger| {
-        assert!(!ledger.knows(Requests, &fingerprint(1), Written(NOON)).unwrap());
+        assert!(!ledger.is_known(Requests, &fingerprint(1), Written(NOON)).unwrap());
         assert_eq!(ledger.take_lost().len(), 1);
         ledger.accept(Requests, fingerprint(1), Written(NOON));
         ledger.write().unwrap();
@@ -179,7 +206,7 @@ fn a_segment_that_got_through_without_its_head_is_believed() {
     remember(&memory, [(3, NOON + 50)]);
     memory.values.borrow_mut().insert("kong-cloudtrail:default:{0}head".to_owned(), head);
     with(&memory, |ledger| {
-        assert!(ledger.knows(Requests, &fingerprint(3), Written(NOON + 50)).unwrap());
+        assert!(ledger.is_known(Requests, &fingerprint(3), Written(NOON + 50)).unwrap());
         assert!(ledger.take_lost().is_empty());
     });
 }
@@ -201,8 +228,8 @@ fn damage_and_newer_formats_are_refused_with_the_key() {
         );
         let before = memory.values.borrow().clone();
         let store = Store::new(&memory, "default");
-        let error = Ledger::load(&store, CHANNEL, KONG)
-            .and_then(|mut ledger| ledger.knows(Requests, &fingerprint(1), Written(NOON)))
+        let error = Ledger::load(&store, target(CHANNEL), KONG)
+            .and_then(|mut ledger| ledger.is_known(Requests, &fingerprint(1), Written(NOON)))
             .unwrap_err();
         assert!(
             matches!(&error, LedgerError::Unreadable { key: named, .. } if *named == key),
@@ -215,25 +242,25 @@ fn damage_and_newer_formats_are_refused_with_the_key() {
 #[test]
 fn a_ledger_serves_one_channel_and_compares_anew_with_another_kong() {
     let memory = Memory::default();
-    let done = Completed { watermark: NOON, looked_back: Some(NOON) };
     with(&memory, |ledger| {
-        ledger.complete(Requests, done);
-        ledger.stream(Requests).reconciled = Some(NOON);
+        cover(ledger);
         ledger.write().unwrap();
     });
     let store = Store::new(&memory, "default");
-    let other = Ledger::load(&store, "arn:aws:cloudtrail:eu-west-1:123456789012:channel/b", KONG);
+    let other = Ledger::load(&store, target("another channel"), KONG);
     assert!(other.is_ok(), "it is bound when something is accepted");
     with(&memory, |ledger| {
         ledger.bind();
         ledger.write().unwrap();
     });
-    let other = Ledger::load(&store, "arn:aws:cloudtrail:eu-west-1:123456789012:channel/b", KONG);
-    assert!(matches!(other.err(), Some(LedgerError::OtherTarget { target }) if target == CHANNEL));
-    let mut ledger = Ledger::load(&store, CHANNEL, "https://kong-2:8444").unwrap();
-    assert_eq!(ledger.stream(Requests).reconciled, None);
-    assert_eq!(ledger.stream(Requests).watermark, Some(NOON));
-    assert_eq!(with(&memory, |ledger| ledger.stream(Requests).reconciled), Some(NOON));
+    let other = Ledger::load(&store, target("another channel"), KONG);
+    assert!(
+        matches!(other.err(), Some(LedgerError::OtherTarget { target, .. }) if target == CHANNEL)
+    );
+    let mut ledger = Ledger::load(&store, target(CHANNEL), "https://kong-2:8444").unwrap();
+    assert_eq!(ledger.coverage(Requests).compared(), None);
+    assert_eq!(ledger.coverage(Requests).watermark(), Some(NOON));
+    assert_eq!(with(&memory, |ledger| ledger.coverage(Requests).compared()), Some(NOON));
 }
 
 #[test]
@@ -242,41 +269,13 @@ fn a_bucket_expires_whole_unless_it_is_still_seen() {
     remember(&memory, [(1, NOON), (2, NOON + BUCKET_SECS), (3, NOON + 2 * BUCKET_SECS)]);
     let seen = BTreeSet::from([Written(NOON + BUCKET_SECS).bucket()]);
     with(&memory, |ledger| {
-        ledger.expire(Requests, NOON + 2 * BUCKET_SECS, NOON + 90 * BUCKET_SECS, &seen);
+        ledger.expire(Requests, &expiry(NOON + 2 * BUCKET_SECS, NOON + 90 * BUCKET_SECS), &seen);
         ledger.write().unwrap();
     });
     assert!(!knows(&memory, 1, NOON));
     assert!(knows(&memory, 2, NOON + BUCKET_SECS));
     assert!(knows(&memory, 3, NOON + 2 * BUCKET_SECS));
     assert_eq!(memory.values.borrow().len(), 3, "two segments and the head");
-}
-
-#[test]
-fn a_watermark_goes_back_with_kongs_clock() {
-    let memory = Memory::default();
-    let at = |watermark| Completed { watermark, looked_back: None };
-    with(&memory, |ledger| {
-        ledger.complete(Requests, at(NOON));
-        ledger.complete(Requests, at(NOON - 10));
-        ledger.write().unwrap();
-        assert_eq!(ledger.stream(Requests).watermark, Some(NOON - 10));
-    });
-}
-
-#[test]
-fn progress_within_a_window_moves_the_watermark_forward_only() {
-    let memory = Memory::default();
-    with(&memory, |ledger| {
-        let mut reached = |end, looks_back| {
-            ledger.reach(Requests, end, looks_back);
-            let head = ledger.stream(Requests);
-            (head.watermark, head.looked_back)
-        };
-        assert_eq!(reached(NOON, false), (Some(NOON), None));
-        assert_eq!(reached(NOON + 10, true), (Some(NOON + 10), Some(NOON + 10)));
-        assert_eq!(reached(NOON, true), (Some(NOON + 10), Some(NOON + 10)));
-        assert_eq!(reached(NOON + 20, false), (Some(NOON + 20), Some(NOON + 10)));
-    });
 }
 
 #[test]
@@ -289,7 +288,7 @@ fn the_head_of_a_million_entries_a_day_for_a_month_is_one_value() {
             let full = SegmentMeta { count: CAPACITY, from, to: from + BUCKET_SECS - 1 };
             for stream in [Requests, Objects] {
                 let segments = vec![full; A_BUCKET.div_ceil(CAPACITY)];
-                ledger.stream(stream).buckets.insert(Bucket::Written(bucket), segments);
+                ledger.head.stream(stream).buckets.insert(Bucket::Written(bucket), segments);
             }
         }
         ledger.write().unwrap();
@@ -313,11 +312,10 @@ fn a_daily_warning_is_due_once_a_day_and_after_the_clock_went_back() {
 #[test]
 fn what_is_stored_is_told_from_what_is_new() {
     let memory = Memory::default();
-    let done = Completed { watermark: NOON, looked_back: None };
     with(&memory, |ledger| {
         assert!(!ledger.has_news());
         ledger.accept(Requests, fingerprint(1), Written(NOON));
-        ledger.complete(Requests, done);
+        cover(ledger);
         assert!(ledger.has_news());
         assert_eq!(ledger.watermark(Requests), None);
         ledger.write().unwrap();
@@ -334,7 +332,7 @@ fn a_segment_is_filled_to_its_capacity_and_no_further() {
     remember(&memory, (0..half).map(|n| (n, NOON)));
     remember(&memory, (half..2 * half).map(|n| (n, NOON)));
     let counts = with(&memory, |ledger| {
-        let buckets = ledger.stream(Requests).buckets.values().flatten();
+        let buckets = ledger.head.stream(Requests).buckets.values().flatten();
         buckets.map(|segment| segment.count).collect::<Vec<_>>()
     });
     assert_eq!(counts, [CAPACITY, usize::try_from(2 * half).unwrap() - CAPACITY]);
@@ -350,7 +348,7 @@ fn the_segment_to_be_added_to_is_read_before_anything_is_sent() {
     assert!(memory.values.borrow_mut().insert(last, b"damage".to_vec()).is_some());
     with(&memory, |ledger| {
         // A time that it does not cover.
-        assert!(ledger.knows(Requests, &fingerprint(first + 1), Written(NOON + 50)).is_err());
+        assert!(ledger.is_known(Requests, &fingerprint(first + 1), Written(NOON + 50)).is_err());
     });
 }
 
@@ -375,12 +373,12 @@ fn what_expires_is_found_on_both_sides_of_a_border_and_forgotten_when_it_has() {
         ledger.write().unwrap();
     });
     let known =
-        |time| with(&memory, |ledger| ledger.knows(Objects, &fingerprint(1), time).unwrap());
+        |time| with(&memory, |ledger| ledger.is_known(Objects, &fingerprint(1), time).unwrap());
     assert!([-2, -1, 0, 1].map(|off| known(Expires(border + off))).iter().all(|known| *known));
     assert!(!known(Expires(border + BUCKET_SECS)) && !known(Written(border - 1)));
     let expire = |now| {
         with(&memory, |ledger| {
-            ledger.expire(Objects, 2 * NOON, now, &BTreeSet::new());
+            ledger.expire(Objects, &expiry(2 * NOON, now), &BTreeSet::new());
             ledger.write().unwrap();
         });
     };
@@ -396,7 +394,7 @@ fn a_ledger_from_before_keys_had_a_tag_is_refused_and_left_alone() {
     let key = "kong-cloudtrail:default:head".to_owned();
     memory.values.borrow_mut().insert(key.clone(), b"kch1".to_vec());
     let store = Store::new(&memory, "default");
-    let error = Ledger::load(&store, CHANNEL, KONG).err().unwrap();
+    let error = Ledger::load(&store, target(CHANNEL), KONG).err().unwrap();
     assert_eq!(error, LedgerError::OldFormat { key });
     assert!(error.to_string().contains("set ledger to a new name"));
     assert_eq!(memory.values.borrow().len(), 1);
@@ -459,16 +457,16 @@ impl KeyValue for Refusing {
 fn a_write_that_stored_everything_is_no_failure_when_a_delete_after_it_fails() {
     let refusing = Refusing::default();
     let store = Store::new(&refusing, "default");
-    let mut ledger = Ledger::load(&store, CHANNEL, KONG).unwrap();
+    let mut ledger = Ledger::load(&store, target(CHANNEL), KONG).unwrap();
     ledger.accept(Requests, fingerprint(1), Written(0));
     ledger.write().unwrap();
     ledger.accept(Requests, fingerprint(2), Written(NOON));
-    ledger.expire(Requests, NOON - 10, NOON - 10, &BTreeSet::new());
+    ledger.expire(Requests, &expiry(NOON - 10, NOON - 10), &BTreeSet::new());
     refusing.deletes.set(true);
     let written = ledger.write();
     // It is all there:
-    let mut again = Ledger::load(&store, CHANNEL, KONG).unwrap();
-    assert!(again.knows(Requests, &fingerprint(2), Written(NOON)).unwrap());
+    let mut again = Ledger::load(&store, target(CHANNEL), KONG).unwrap();
+    assert!(again.is_known(Requests, &fingerprint(2), Written(NOON)).unwrap());
     assert!(written.is_ok(), "{written:?}");
     assert_eq!(ledger.take_undeleted(), ["kong-cloudtrail:default:{0}segment:requests:0:0"]);
 }
@@ -477,10 +475,22 @@ fn a_write_that_stored_everything_is_no_failure_when_a_delete_after_it_fails() {
 fn a_preflight_that_is_refused_tells_no_generation_that_is_not_stored() {
     let refusing = Refusing::default();
     let store = Store::new(&refusing, "default");
-    let mut ledger = Ledger::load(&store, CHANNEL, KONG).unwrap();
+    let mut ledger = Ledger::load(&store, target(CHANNEL), KONG).unwrap();
     ledger.write().unwrap();
     let stored = ledger.generation();
     refusing.writes.set(true);
     ledger.preflight().unwrap_err();
     assert_eq!(ledger.generation(), stored);
+}
+
+#[test]
+fn without_a_comparison_what_tells_no_time_is_kept() {
+    let memory = Memory::default();
+    remember(&memory, [(1, 0), (2, BUCKET_SECS)]);
+    with(&memory, |ledger| {
+        let expiry = Expiry { untold: false, ..expiry(NOON, NOON) };
+        ledger.expire(Requests, &expiry, &BTreeSet::new());
+        ledger.write().unwrap();
+    });
+    assert!(knows(&memory, 1, 0) && !knows(&memory, 2, BUCKET_SECS));
 }

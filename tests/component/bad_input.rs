@@ -160,7 +160,7 @@ async fn odd_entries_are_shipped_whole() {
         .map(|event| {
             let text = event.event_data.to_string();
             let entry = kong_cloudtrail::event::rebuild::entry(
-                kong_cloudtrail::kong::Stream::Requests,
+                kong_cloudtrail::terms::Stream::Requests,
                 &[text],
             );
             serde_json::from_str(&entry.unwrap()).unwrap()

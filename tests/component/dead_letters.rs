@@ -265,7 +265,7 @@ async fn an_entry_of_which_one_part_is_refused_is_whole_after_the_replay() {
             .map(|event| event.event_data.to_string())
             .collect();
         assert!(parts.len() > 5, "{}", parts.len());
-        let entry = rebuild::entry(kong_cloudtrail::kong::Stream::Requests, &parts).unwrap();
+        let entry = rebuild::entry(kong_cloudtrail::terms::Stream::Requests, &parts).unwrap();
         assert_eq!(serde_json::from_str::<Value>(&entry).unwrap()["payload"], payload.as_str());
         let status = world.cloudtrail.status();
         assert_eq!(status.accepted, status.distinct, "each part once");

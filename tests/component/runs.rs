@@ -69,7 +69,7 @@ async fn an_entry_larger_than_any_event_arrives_in_parts() {
             .map(|event| event.event_data.to_string())
             .collect();
         assert!(parts.len() > 50, "{}", parts.len());
-        let stream = kong_cloudtrail::kong::Stream::Requests;
+        let stream = kong_cloudtrail::terms::Stream::Requests;
         let entry = kong_cloudtrail::event::rebuild::entry(stream, &parts).unwrap();
         let entry: serde_json::Value = serde_json::from_str(&entry).unwrap();
         assert_eq!(entry["payload"], payload.as_str());

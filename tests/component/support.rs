@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use kong_cloudtrail::event::rebuild;
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail_host::key_value::{self, StoreManager};
 use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources};
 use kong_cloudtrail_sim::credentials::Issuer;

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::report::{Outcome, Report};
+use kong_cloudtrail::terms::Stream;
 use serde_json::{Value, json};
 
 use crate::files::{Module, members, plain};

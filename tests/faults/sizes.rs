@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use kong_cloudtrail::event::rebuild;
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail_sim::kong;
 use serde_json::{Value, json};
 

@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use kong_cloudtrail::event::rebuild;
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail_sim::cloudtrail::Call;
 use kong_cloudtrail_sim::kong;
 use serde_json::Value;

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use kong_cloudtrail::event::Context;
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Stream;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 

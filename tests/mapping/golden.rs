@@ -4,7 +4,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use kong_cloudtrail::event::{Context, Times};
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Stream;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::net::IpAddr;
 
-use kong_cloudtrail::event::Event;
+use kong_cloudtrail::terms::Event;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -38,7 +38,7 @@ pub fn assert_within(events: &[Event]) {
     }
 }
 
-fn assert_event(Event { id, data }: &Event) {
+fn assert_event(Event { id, data, .. }: &Event) {
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
     assert!((1..=128).contains(&id.len()) && id.chars().all(allowed), "id: {id}");
     assert!(data.len() <= 256_000, "event of {} bytes", data.len());

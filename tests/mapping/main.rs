@@ -12,8 +12,10 @@ mod same;
 
 use std::collections::HashMap;
 
-use kong_cloudtrail::event::{Context, Event, Times, events, rebuild};
-use kong_cloudtrail::kong::{Entry, Stream};
+use kong_cloudtrail::event::{Context, Times, events, rebuild};
+use kong_cloudtrail::kong::Entry;
+use kong_cloudtrail::terms::Event;
+use kong_cloudtrail::terms::Stream;
 use serde_json::Value;
 
 /// What the tests' events tell beside their entries.

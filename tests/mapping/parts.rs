@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use kong_cloudtrail::event::{Event, rebuild};
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::event::rebuild;
+use kong_cloudtrail::terms::Event;
+use kong_cloudtrail::terms::Stream;
 use serde_json::json;
 use serde_json::value::RawValue;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use kong_cloudtrail::event::{Context, Times};
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Stream;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use kong_cloudtrail::kong::Entry;
 use kong_cloudtrail::kong::entry::{Fields, text};
-use kong_cloudtrail::kong::{Entry, Stream};
+use kong_cloudtrail::terms::Stream;
 use serde_json::value::RawValue;
 
 /// Asserts that two entries have the same fields: each of one name in its order, each value exact.

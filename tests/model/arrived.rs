@@ -9,8 +9,8 @@
 use std::collections::HashSet;
 
 use kong_cloudtrail::event::rebuild::{self, RebuildError};
-use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::report::{Outcome, Report};
+use kong_cloudtrail::terms::Stream;
 
 use crate::entry::Kept;
 use crate::host::{LOOKBACK_SECS, OVERLAP_SECS, RECONCILE_SECS};

@@ -99,7 +99,7 @@ fn an_entry_that_kong_shows_hours_late_is_found_by_the_next_reconcile_and_counte
     scene.pass(86_400);
     let mut report = scene.run();
     assert_eq!(scene.arrived(), 1);
-    assert_eq!(report.stream(kong_cloudtrail::kong::Stream::Requests).late, 1);
+    assert_eq!(report.stream(kong_cloudtrail::terms::Stream::Requests).late, 1);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! Audit entries of every kind that Kong writes: of each version, small and large, with and without
 //! an id or a time.
 
-use kong_cloudtrail::kong::{Entry, Stream};
-use kong_cloudtrail::ledger::{BUCKET_SECS, Fingerprint};
+use kong_cloudtrail::kong::Entry;
+use kong_cloudtrail::ledger::Fingerprint;
+use kong_cloudtrail::terms::BUCKET_SECS;
+use kong_cloudtrail::terms::Stream;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
@@ -171,7 +173,7 @@ pub fn write(world: &World, kong: &Kong, stream: Stream, arrival: Arrival) -> Ke
     );
     Kept {
         id,
-        fingerprint: Fingerprint::of(&entry),
+        fingerprint: Fingerprint::of(entry.stream, &entry.identity()),
         columns: "",
         stamp,
         written: time,

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::report::Outcome;
+use kong_cloudtrail::terms::Stream;
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;

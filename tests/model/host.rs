@@ -15,7 +15,7 @@ use kong_cloudtrail::ports::{
     KeyValueError, Log, Random,
 };
 use kong_cloudtrail::report::Report;
-use kong_cloudtrail::shipper;
+use kong_cloudtrail::run::run;
 
 use crate::cloudtrail;
 use crate::store::Change;
@@ -143,7 +143,7 @@ impl Host {
     pub async fn tick(&self, setup: Setup) -> Report {
         let world = self.world();
         self.run.set(world.begin_run(setup, self.skew.get()));
-        let report = shipper::run(self, |name| Ok(self.variable(setup, name))).await;
+        let report = run(self, |name| Ok(self.variable(setup, name))).await;
         if self.is_dead() {
             // Its report never left the process.
             std::future::pending::<()>().await;

@@ -3,8 +3,8 @@
 
 use std::cmp::Reverse;
 
-use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::ports::{HttpError, HttpResponse};
+use kong_cloudtrail::terms::Stream;
 use percent_encoding::percent_decode_str;
 use serde_json::json;
 use time::OffsetDateTime;

@@ -1,6 +1,6 @@
 //! Borders of pages and windows, and what arrives or goes while a reader pages.
 
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Stream;
 
 use crate::host::Faults;
 use crate::kong::{Offsets, Version};

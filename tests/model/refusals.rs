@@ -40,7 +40,7 @@ fn a_store_that_ceases_to_take_writes_in_any_call_has_at_most_max_in_flight_batc
         let scene = seven_batches();
         let mut report = scene.run_with(read_only_after(calls)).unwrap();
         let accepted = scene.accepted() as u64;
-        let requests = report.stream(kong_cloudtrail::kong::Stream::Requests);
+        let requests = report.stream(kong_cloudtrail::terms::Stream::Requests);
         assert_eq!(requests.shipped + requests.unrecorded, accepted, "after call {calls}");
         for _ in 0..5 {
             scene.pass(300);

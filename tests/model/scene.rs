@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::ledger::Head;
 use kong_cloudtrail::report::{Outcome, Report};
 use kong_cloudtrail::seal::Seal;
+use kong_cloudtrail::terms::Stream;
 
 use crate::entry::Kept;
 use crate::history::{both_run, sound};
@@ -73,7 +73,7 @@ impl Scene {
 
     /// The watermark of the requests in it.
     pub fn watermark(&self) -> Option<i64> {
-        self.head().and_then(|mut head| head.stream(Stream::Requests).watermark)
+        self.head().and_then(|mut head| head.stream(Stream::Requests).coverage.watermark())
     }
 
     pub fn change_head(&self, change: impl FnOnce(&mut Head)) {

@@ -4,8 +4,8 @@
 use std::collections::{HashMap, VecDeque};
 
 use hmac::{Hmac, KeyInit, Mac};
-use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::ledger::{Fingerprint, Head};
+use kong_cloudtrail::terms::Stream;
 use sha2::{Digest, Sha256};
 
 /// A value to be written at a key, or none to delete it.
@@ -136,12 +136,12 @@ impl Stored<'_> {
 
     /// When the comparison of everything began that is under way.
     pub fn sweep_began(&mut self, stream: Stream) -> Option<i64> {
-        Some(self.head.as_mut()?.stream(stream).sweep.as_ref()?.began)
+        Some(self.head.as_mut()?.stream(stream).coverage.under_way()?.began)
     }
 
     /// Whether no run has come to an end, or to that of a slice: the next one is a first run.
     pub fn is_fresh(&mut self, stream: Stream) -> bool {
-        self.head.as_mut().is_none_or(|head| head.stream(stream).watermark.is_none())
+        self.head.as_mut().is_none_or(|head| head.stream(stream).coverage.watermark().is_none())
     }
 
     /// Whether a segment that the head names, in one of those buckets, holds the fingerprint.

@@ -1,7 +1,8 @@
 //! Comparisons of all that Kong retains, spread over runs.
 
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::coverage::Progress;
 use kong_cloudtrail::report::Outcome;
+use kong_cloudtrail::terms::Stream;
 
 use crate::host::Faults;
 use crate::kong::Version;
@@ -24,7 +25,7 @@ fn a_reconcile_that_is_large_is_spread_over_runs_and_holds_up_nothing_new() {
         late += requests.late;
         assert_eq!(requests.shipped - requests.late, 2, "what is new");
         scene.pass(300);
-        if scene.head().unwrap().stream(Stream::Requests).sweep.is_none() {
+        if scene.head().unwrap().stream(Stream::Requests).coverage.under_way().is_none() {
             assert!(run > 2, "it was spread");
             break;
         }
@@ -40,13 +41,15 @@ fn a_comparison_begins_again_when_kong_does_not_know_its_offset_any_more() {
     scene.pass(86_400);
     scene.run_with(SHORT).unwrap();
     scene.change_head(|head| {
-        let sweep = head.stream(Stream::Requests).sweep.as_mut().unwrap();
+        let coverage = &mut head.stream(Stream::Requests).coverage;
+        let mut sweep = coverage.under_way().unwrap().clone();
         sweep.offset = Some("of-another-version".to_owned());
+        coverage.advance(&Progress::Sweep(sweep), false);
     });
     scene.pass(300);
     let mut report = scene.run();
     assert_eq!(report.stream(Stream::Requests).fetched, 200);
-    assert!(scene.head().unwrap().stream(Stream::Requests).sweep.is_none());
+    assert!(scene.head().unwrap().stream(Stream::Requests).coverage.under_way().is_none());
 }
 
 #[test]
@@ -73,7 +76,7 @@ fn a_comparison_that_is_struck_keeps_what_it_has_done() {
     let mut offsets = Vec::new();
     for faults in [SHORT, Faults { kong: 100, ..SHORT }, SHORT] {
         scene.run_with(faults).unwrap();
-        let head = scene.head().unwrap().stream(Stream::Requests).sweep.clone();
+        let head = scene.head().unwrap().stream(Stream::Requests).coverage.under_way().cloned();
         offsets.push(head.and_then(|sweep| sweep.offset).unwrap().parse::<usize>().unwrap());
         scene.pass(300);
     }
@@ -156,11 +159,11 @@ fn an_event_of_a_window_that_keeps_failing_does_not_keep_a_comparison_from_its_e
     let scene = compared();
     scene.write(1);
     scene.last_fails(true);
-    let before = scene.head().unwrap().stream(Stream::Requests).reconciled;
+    let before = scene.head().unwrap().stream(Stream::Requests).coverage.compared();
     let compared = |scene: &Scene| {
         let mut head = scene.head().unwrap();
         let requests = head.stream(Stream::Requests);
-        requests.reconciled > before && requests.sweep.is_none()
+        requests.coverage.compared() > before && requests.coverage.under_way().is_none()
     };
     let runs = (1..60).find(|_| {
         let report = scene.run_with(SHORT).unwrap();
@@ -184,7 +187,9 @@ fn a_sweep_of_one_stream_alone_gets_the_time_that_the_other_does_not_need() {
         scene.write_objects_stamped(40, now - day * 86_400);
     }
     let is_sweeping = |scene: &Scene| {
-        scene.head().is_some_and(|mut head| head.stream(Stream::Objects).sweep.is_some())
+        scene
+            .head()
+            .is_some_and(|mut head| head.stream(Stream::Objects).coverage.under_way().is_some())
     };
     while !is_sweeping(&scene) {
         scene.run_with(SHORT).unwrap();
@@ -201,7 +206,9 @@ fn a_proxy_that_finds_kong_away_does_not_cost_a_comparison_its_place() {
     let scene = compared();
     scene.run_with(SHORT).unwrap();
     scene.pass(300);
-    let place = |scene: &Scene| scene.head().unwrap().stream(Stream::Requests).sweep.clone();
+    let place = |scene: &Scene| {
+        scene.head().unwrap().stream(Stream::Requests).coverage.under_way().cloned()
+    };
     let before = place(&scene).unwrap();
     scene.kong(|kong| kong.away = 5);
     let report = scene.run_with(Faults::default()).unwrap();

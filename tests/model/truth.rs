@@ -11,9 +11,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
-use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::ledger::Fingerprint;
 use kong_cloudtrail::report::Report;
+use kong_cloudtrail::terms::Stream;
 
 use crate::arrived::Coverage;
 use crate::cloudtrail::Acceptance;

@@ -1,8 +1,8 @@
 //! Rows that do not tell their time: when they are from, that they are known again, and what an upgrade or
 //! another retention leaves of them.
 
-use kong_cloudtrail::kong::Stream;
 use kong_cloudtrail::report::{Note, Outcome};
+use kong_cloudtrail::terms::Stream;
 
 use crate::host::Faults;
 use crate::kong::{Added, Dates, MONTH_SECS, Version};

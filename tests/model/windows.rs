@@ -1,8 +1,9 @@
 //! Long trails: oldest first, with progress that outlasts a run.
 
-use kong_cloudtrail::kong::Stream;
-use kong_cloudtrail::ledger::{BUCKET_SECS, Bucket, SegmentMeta};
+use kong_cloudtrail::ledger::SegmentMeta;
 use kong_cloudtrail::report::{Outcome, Report};
+use kong_cloudtrail::terms::Stream;
+use kong_cloudtrail::terms::{BUCKET_SECS, Bucket};
 
 use crate::host::Faults;
 use crate::kong::{MONTH_SECS, Times, Version};
@@ -78,7 +79,7 @@ fn after_a_long_outage_each_run_goes_on_where_the_one_before_ended() {
     for run in 1.. {
         let mut report = scene.run_with(SHORT).unwrap();
         read += pages(&mut report, Stream::Requests);
-        if scene.head().unwrap().stream(Stream::Requests).sweep.is_none()
+        if scene.head().unwrap().stream(Stream::Requests).coverage.under_way().is_none()
             && report.outcome == Outcome::Ok
         {
             assert!(run > 3, "it was interrupted");
@@ -158,7 +159,7 @@ fn an_object_whose_time_no_filter_goes_by_holds_the_watermark_whatever_its_slice
     scene.pass(21 * 86_400);
     let report = scene.run_with(Faults { cloudtrail: 100, ..Faults::default() }).unwrap();
     assert_ne!(report.outcome, Outcome::Ok);
-    let held = scene.head().unwrap().stream(Stream::Objects).watermark.unwrap();
+    let held = scene.head().unwrap().stream(Stream::Objects).coverage.watermark().unwrap();
     assert!(held < began + 86_400, "{} days on", (held - began) / 86_400);
     scene.pass(300);
     scene.run();

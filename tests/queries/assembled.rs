@@ -1,7 +1,8 @@
 //! What an auditor gets back of an entry that went out in parts.
 
-use kong_cloudtrail::event::{Event, rebuild};
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::event::rebuild;
+use kong_cloudtrail::terms::Event;
+use kong_cloudtrail::terms::Stream;
 use rusqlite::types::Value as Column;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Stream;
 use rusqlite::types::Value as Column;
 use serde_json::{Value, json};
 

@@ -10,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use kong_cloudtrail::event::Event;
+use kong_cloudtrail::terms::Event;
 use rusqlite::Connection;
 use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use serde_json::Value;

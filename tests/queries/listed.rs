@@ -1,7 +1,7 @@
 //! The list of events that have parts.
 
-use kong_cloudtrail::event::Event;
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Event;
+use kong_cloudtrail::terms::Stream;
 use serde_json::json;
 
 use super::lake::EventDataStore;

@@ -22,8 +22,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use kong_cloudtrail::event::{self, Context, Event};
-use kong_cloudtrail::kong::{Entry, Stream};
+use kong_cloudtrail::event::{self, Context};
+use kong_cloudtrail::kong::Entry;
+use kong_cloudtrail::terms::Event;
+use kong_cloudtrail::terms::Stream;
 use serde_json::Value;
 
 /// The query of that name, as the file has it.

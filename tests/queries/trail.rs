@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex};
 
-use kong_cloudtrail::kong::Stream;
+use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail_sim::kong;
 use serde_json::{Value, json};
 

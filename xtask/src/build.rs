@@ -49,7 +49,8 @@ pub fn component(installs: Installs) -> Result<PathBuf> {
     for other_flags in OTHER_FLAGS {
         command.env_remove(other_flags);
     }
-    command.args(["--package", "kong-cloudtrail", "--target", TARGET, "--release"]);
+    command.args(["--package", "kong-cloudtrail-shipper", "--package", "kong-cloudtrail-toy"]);
+    command.args(["--target", TARGET, "--release"]);
     command.args(["--message-format", "json-render-diagnostics"]);
     let finished = shell::run("Building the component", &mut command)?.or_show("cargo build")?;
     let built = tool::artifacts(&finished.stdout, "kong_cloudtrail")

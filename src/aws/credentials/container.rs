@@ -8,8 +8,8 @@ use std::time::Duration;
 use super::Temporary;
 use super::document::{self, Fault};
 use super::fetch::{FetchError, may_pass, said, send, token_file};
-use crate::config::Secret;
 use crate::ports::{Files, Http, HttpLimits, HttpRequest};
+use crate::terms::Secret;
 
 pub(super) const NAME: &str = "the container endpoint";
 const LIMITS: HttpLimits = HttpLimits {

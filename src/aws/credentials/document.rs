@@ -5,7 +5,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::{Credentials, Temporary};
-use crate::config::Secret;
+use crate::terms::Secret;
 
 /// Why a document holds no credentials.
 #[derive(Debug)]

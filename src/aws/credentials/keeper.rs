@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures::lock::Mutex;
 
 use super::{Credentials, FetchError, Source, Temporary};
-use crate::config::Config;
 use crate::log::{Level, Logger};
 use crate::ports::{Clock, Files, Http, Log, Random};
 
@@ -55,14 +54,8 @@ impl Kept {
 
 impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
     /// A keeper that has nothing yet, and asks at most until `deadline`.
-    pub fn new(port: &'a P, config: &'a Config, deadline: Duration) -> Self {
-        Self {
-            port,
-            source: &config.credentials,
-            log: Logger::new(port, config.log_level),
-            deadline,
-            state: Mutex::default(),
-        }
+    pub fn new(log: Logger<'a, P>, source: &'a Source, deadline: Duration) -> Self {
+        Self { port: log.port(), source, log, deadline, state: Mutex::default() }
     }
 
     /// Whether there can be others when these are refused.

@@ -26,9 +26,9 @@ pub use web_identity::WebIdentity;
 
 use std::time::Duration;
 
-use crate::config::Secret;
 use crate::ports::{Clock, Files, Http, Random};
 use crate::retry::Retry;
+use crate::terms::Secret;
 
 /// As AWS's SDKs have it.
 const TRIES: u32 = 3;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::*;
 use crate::config::Config;
+use crate::log::Logger;
 use crate::ports::{FileError, HttpError, HttpLimits, HttpRequest, HttpResponse, Log};
 
 const EPOCH_MS: i64 = 1_795_348_800_000;
@@ -111,6 +112,10 @@ fn issued(name: &str, ends: i64) -> Answer {
     )
 }
 
+fn keeper<'a>(script: &'a Script, config: &'a Config, deadline: Duration) -> Keeper<'a, Script> {
+    Keeper::new(Logger::new(script, config.log_level), &config.credentials, deadline)
+}
+
 fn config(changes: &[(&str, &str)]) -> Config {
     let base = [
         ("kong_admin_api", "http://kong:8001"),
@@ -129,7 +134,7 @@ fn container() -> Config {
 
 fn kept(script: &Script, work: impl FnOnce(&Keeper<'_, Script>)) {
     let config = container();
-    work(&Keeper::new(script, &config, Duration::from_mins(50)));
+    work(&keeper(script, &config, Duration::from_mins(50)));
 }
 
 fn lent(keeper: &Keeper<'_, Script>) -> Result<String, String> {
@@ -285,7 +290,7 @@ fn an_error_document_is_told_but_not_what_holds_the_token_sent() {
             ("aws_container_credentials_full_uri", "http://169.254.170.23/v1/credentials"),
             ("aws_container_authorization_token", token),
         ]);
-        let error = lent(&Keeper::new(&script, &config, Duration::MAX)).unwrap_err();
+        let error = lent(&keeper(&script, &config, Duration::MAX)).unwrap_err();
         assert!(error.contains(told), "{error}");
         assert_eq!(script.requests.borrow()[0].headers()["authorization"], token);
     }
@@ -306,7 +311,7 @@ fn sts_is_asked_in_the_region_of_the_channel_by_a_form_without_a_signature() {
     let script = Script::of([answer(200, xml)]);
     script.file.replace(Some("a.b-c\n".to_owned()));
     let config = web_identity();
-    let keeper = Keeper::new(&script, &config, Duration::MAX);
+    let keeper = keeper(&script, &config, Duration::MAX);
     let lent = now(keeper.lend(0)).unwrap();
     assert_eq!(lent.credentials.secret_access_key.expose(), "s/+=");
     let requests = script.requests.borrow();
@@ -334,7 +339,7 @@ fn xml_that_is_cut_off_or_of_another_kind_holds_no_credentials() {
         let script = Script::of((0..3).map(|_| answer(200, xml)));
         script.file.replace(Some("token".to_owned()));
         let config = web_identity();
-        let error = lent(&Keeper::new(&script, &config, Duration::MAX)).unwrap_err();
+        let error = lent(&keeper(&script, &config, Duration::MAX)).unwrap_err();
         assert!(error.contains("STS") && !error.contains("hid"), "{error}");
     }
 }
@@ -344,7 +349,7 @@ fn an_sts_whose_certificate_is_not_trusted_leads_to_the_setting_for_authorities(
     let script = Script::of((0..3).map(|_| Err(HttpError::Tls("no trust".to_owned()))));
     script.file.replace(Some("token".to_owned()));
     let config = web_identity();
-    let error = lent(&Keeper::new(&script, &config, Duration::MAX)).unwrap_err();
+    let error = lent(&keeper(&script, &config, Duration::MAX)).unwrap_err();
     assert!(error.contains("aws_endpoint_url_sts") && error.contains("ca_roots_file"), "{error}");
 }
 
@@ -356,7 +361,7 @@ fn a_token_file_that_is_no_token_is_named_and_not_sent() {
         let script = Script::default();
         script.file.replace(text.map(str::to_owned));
         let config = web_identity();
-        let error = lent(&Keeper::new(&script, &config, Duration::MAX)).unwrap_err();
+        let error = lent(&keeper(&script, &config, Duration::MAX)).unwrap_err();
         assert!(error.contains("aws_web_identity_token_file") && error.contains(told), "{error}");
         assert_eq!(script.asked(), 0);
     }
@@ -367,7 +372,7 @@ fn instance_metadata_is_asked_for_a_token_a_role_and_its_credentials() {
     let role = answer(200, "my-role\n");
     let script = Script::of([answer(200, "session"), role, issued("one", 3600)]);
     let config = config(&[]);
-    assert_eq!(lent(&Keeper::new(&script, &config, Duration::MAX)).unwrap(), "one");
+    assert_eq!(lent(&keeper(&script, &config, Duration::MAX)).unwrap(), "one");
     let asked: Vec<_> = script
         .requests
         .borrow()

@@ -129,7 +129,7 @@ fn printable(text: &str) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use kong_cloudtrail::kong::Stream;
+    use kong_cloudtrail::terms::Stream;
 
     use super::*;
 
@@ -141,6 +141,7 @@ mod tests {
             error: "InvalidData ".repeat(20),
             refused_at: 1_795_348_800,
             replay: true,
+            time: 1_795_000_000,
             data: data.to_owned(),
         }
     }

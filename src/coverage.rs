@@ -1,0 +1,367 @@
+//! What of a stream is covered, and what is due: watermark, look-back, comparison, sweep.
+//!
+//! One owner of that state. It does no I/O: [`Coverage::plan`] says what a run is to read,
+//! [`Coverage::advance`] takes note of how far the reading has come, [`Coverage::finish`] says what a reading
+//! that came to its end means. The ledger stores it, and knows nothing of it.
+//!
+//! Times are Unix seconds by Kong's clock.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::terms::{Bucket, Stream, Window};
+
+/// How far a stream has been read, and how.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Coverage {
+    /// End of the last completed window, or of a slice of one.
+    watermark: Option<i64>,
+    /// When a run last looked `lookback_secs` back.
+    looked_back: Option<i64>,
+    /// When everything that Kong retains was last compared.
+    reconciled: Option<i64>,
+    /// There may be rows without a time that no sweep has met.
+    without_filters: bool,
+    /// The comparison that is under way, spread over runs.
+    sweep: Option<Sweep>,
+    /// The last run did not complete what was due.
+    incomplete: bool,
+    /// In the last comparison, or since, entries were met that do not tell their time.
+    timeless: bool,
+    /// Longest `ttl` seen, in seconds: Kong's retention where its `GET /` does not show it.
+    longest_ttl: i64,
+}
+
+/// How far a reading of everything that Kong retains has come.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sweep {
+    /// When it began.
+    pub began: i64,
+    /// Kong's version.
+    pub version: String,
+    /// Where its next page begins.
+    pub offset: Option<String>,
+    /// Buckets whose entries Kong still holds.
+    pub buckets: BTreeSet<Bucket>,
+    /// An entry from before that place is pending, which only another reading meets again.
+    pub left_behind: bool,
+    /// It met entries that do not tell their time.
+    #[serde(default)]
+    pub timeless: bool,
+}
+
+impl Sweep {
+    /// A sweep that begins now.
+    pub fn new(now: i64, version: &str) -> Self {
+        Self { began: now, version: version.to_owned(), ..Self::default() }
+    }
+}
+
+/// How a run goes through a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// What is new since the watermark, and a little before it.
+    Incremental,
+    /// Everything that Kong retains, compared with the ledger.
+    Reconcile,
+    /// The same on a Kong too old for time filters, where nothing less can be asked for.
+    Full,
+}
+
+impl Mode {
+    /// The name in the report.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Incremental => "incremental",
+            Self::Reconcile => "reconcile",
+            Self::Full => "full",
+        }
+    }
+}
+
+/// What can be asked of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Filters {
+    /// Everything only: Kong ignores `after` and `before`.
+    Ignored,
+    /// Windows; but rows without a time are in none.
+    Partial,
+    /// Windows that make up everything.
+    Complete,
+}
+
+impl Filters {
+    /// Rows of objects that Kong wrote before it gave them a time are, as SQL has it, in no window.
+    pub fn of(stream: Stream, kong_has_filters: bool) -> Self {
+        match stream {
+            _ if !kong_has_filters => Self::Ignored,
+            Stream::Requests => Self::Complete,
+            Stream::Objects => Self::Partial,
+        }
+    }
+}
+
+/// The spans, in seconds, that plans go by: the variables of these names.
+#[derive(Clone, Copy, Debug)]
+pub struct Spans {
+    /// `overlap_secs`
+    pub overlap: i64,
+    /// `lookback_secs`
+    pub lookback: i64,
+    /// `reconcile_secs`; 0 for none.
+    pub reconcile: i64,
+    /// `full_secs`
+    pub full: i64,
+}
+
+/// What a run is to do with a stream: first the window, then the sweep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// How.
+    pub mode: Mode,
+    /// The span to ask for, if any.
+    pub window: Option<Window>,
+    /// Whether everything that Kong retains is to be read, without filters.
+    pub sweep: bool,
+    /// Entries from before it, that incremental runs would never have met, are late.
+    pub late_before: Option<i64>,
+    /// The window reaches `lookback_secs` back or further.
+    pub looks_back: bool,
+}
+
+impl Plan {
+    /// Whether nothing is due.
+    pub fn is_empty(&self) -> bool {
+        self.window.is_none() && !self.sweep
+    }
+
+    /// Whether the window is all of time.
+    pub fn is_whole(&self) -> bool {
+        self.window == Some(Window::default())
+    }
+
+    /// Whether how far earlier runs came does not count.
+    fn begins_anew(&self) -> bool {
+        self.mode == Mode::Reconcile && self.is_whole()
+    }
+}
+
+/// How far a reading has come, once all that was met before is accounted for.
+pub enum Progress {
+    /// Of a window.
+    Window {
+        /// The end of what was read of it.
+        end: i64,
+        /// The window reaches `lookback_secs` back or further.
+        looks_back: bool,
+    },
+    /// Of a sweep.
+    Sweep(Sweep),
+}
+
+/// A reading that came to its end.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished<'r> {
+    /// What was to be done.
+    pub plan: Plan,
+    /// When the run began.
+    pub now: i64,
+    /// The window made up all that Kong retains.
+    pub window_was_all: bool,
+    /// The sweep that came to its end too.
+    pub swept: Option<&'r Sweep>,
+    /// No entry that was met is pending.
+    pub accounted_for: bool,
+    /// None that the sweep met is.
+    pub sweep_accounted_for: bool,
+    /// An entry was met that does not tell its time.
+    pub timeless: bool,
+    /// Kong goes on writing rows that may have no time.
+    pub writes_timeless: bool,
+}
+
+/// What the ledger need not keep any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expiry {
+    /// Entries that were written before this.
+    pub written: i64,
+    /// Entries that Kong deleted before this.
+    pub deleted: i64,
+    /// Entries that tell no time at all go too: all that Kong retains was met.
+    pub untold: bool,
+}
+
+/// How long Kong keeps entries, in seconds.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// As far as is known.
+    pub secs: i64,
+    /// At the longest.
+    pub longest: i64,
+}
+
+impl Coverage {
+    /// End of the last completed window, or of a slice of one.
+    pub fn watermark(&self) -> Option<i64> {
+        self.watermark
+    }
+
+    /// When everything that Kong retains was last compared.
+    pub fn compared(&self) -> Option<i64> {
+        self.reconciled
+    }
+
+    /// Whether Kong holds entries that do not tell their time.
+    pub fn has_timeless(&self) -> bool {
+        self.timeless
+    }
+
+    /// The longest `ttl` seen.
+    pub fn longest_ttl(&self) -> i64 {
+        self.longest_ttl
+    }
+
+    /// The sweep under way.
+    pub fn under_way(&self) -> Option<&Sweep> {
+        self.sweep.as_ref()
+    }
+
+    /// Whether the sweep under way has left entries behind that only another one meets.
+    pub fn left_behind(&self) -> bool {
+        self.sweep.as_ref().is_some_and(|sweep| sweep.left_behind)
+    }
+
+    /// Plans a stream's run that begins at `now`.
+    ///
+    /// An incremental window ends with the second after `now`, so that what Kong has written by now is
+    /// in it; what is still being written in that second is left to the overlap of the next run.
+    /// Everything is read by windows where Kong filters, since they are read oldest first and each of them is
+    /// progress. A sweep follows where rows may be in no window.
+    pub fn plan(&self, spans: &Spans, filters: Filters, now: i64) -> Plan {
+        let due = |last: Option<i64>, every: i64| {
+            last.is_none_or(|last| now < last || now.saturating_sub(last) >= every)
+        };
+        let (mode, late_before) = (Mode::Full, None);
+        let nothing = Plan { mode, window: None, sweep: false, late_before, looks_back: true };
+        if filters == Filters::Ignored {
+            let sweep = self.incomplete || self.sweep.is_some() || due(self.reconciled, spans.full);
+            return Plan { sweep, ..nothing };
+        }
+        let sweep = filters == Filters::Partial;
+        let everything = Plan { window: Some(Window::default()), sweep, ..nothing };
+        let Some(watermark) = self.watermark else {
+            return Plan { mode: Mode::Incremental, ..everything };
+        };
+        let looks_back = self.incomplete || due(self.looked_back, spans.lookback);
+        let after = if looks_back {
+            // From where the last look back ended: what appeared since then may be that old.
+            let last = watermark.min(self.looked_back.unwrap_or(watermark));
+            last.saturating_sub(spans.lookback.max(spans.overlap))
+        } else {
+            watermark.saturating_sub(spans.overlap)
+        };
+        // A clock that went back further than the overlap leaves unknown how far the last run saw.
+        if now < watermark.saturating_sub(spans.overlap) {
+            return Plan { mode: Mode::Reconcile, late_before: Some(after), ..everything };
+        }
+        let window = Some(Window { after: Some(after), before: Some(now + 1) });
+        let sweep = self.sweep.is_some()
+            || self.reconciled.is_none()
+            || self.without_filters
+            || (spans.reconcile > 0 && due(self.reconciled, spans.reconcile));
+        if sweep {
+            // Until all was compared once, nothing is late.
+            let late_before = self.reconciled.map(|_| after);
+            return Plan { mode: Mode::Reconcile, window, sweep, late_before, looks_back };
+        }
+        Plan { mode: Mode::Incremental, window, looks_back, ..nothing }
+    }
+
+    /// A run begins what was planned. Until it has come to its end, the stream is incomplete: stored with
+    /// whatever is stored next. `writes_timeless` says that this Kong may write rows without a time.
+    pub fn begin(&mut self, plan: &Plan, writes_timeless: bool) {
+        self.without_filters |= writes_timeless;
+        self.incomplete |= !plan.is_empty();
+        if plan.begins_anew() {
+            (self.watermark, self.sweep) = (None, None);
+        }
+    }
+
+    /// The sweep to go on with: the one under way, unless another version of Kong, which may order its pages
+    /// otherwise, or a clock that went back, makes its place worthless.
+    pub fn sweep(&self, now: i64, version: &str) -> Sweep {
+        let under_way = self.sweep.clone();
+        under_way
+            .filter(|sweep| sweep.began <= now && sweep.version == version)
+            .unwrap_or_else(|| Sweep::new(now, version))
+    }
+
+    /// Takes note of progress, of which all is accounted for but what a sweep has `left_behind`.
+    pub fn advance(&mut self, progress: &Progress, left_behind: bool) {
+        match progress {
+            Progress::Window { end, looks_back } => {
+                self.watermark = self.watermark.max(Some(*end));
+                if *looks_back {
+                    self.looked_back = self.looked_back.max(Some(*end));
+                }
+            }
+            Progress::Sweep(sweep) => {
+                let left_behind = sweep.left_behind || left_behind;
+                self.sweep = Some(Sweep { left_behind, ..sweep.clone() });
+            }
+        }
+    }
+
+    /// Takes note of what a run met, whether or not it came to its end.
+    pub fn met(&mut self, timeless: bool, longest_ttl: i64) {
+        self.timeless |= timeless;
+        self.longest_ttl = self.longest_ttl.max(longest_ttl);
+    }
+
+    /// Takes note of a reading that came to its end: moves the watermark when every entry that was met is
+    /// accounted for, and says what the ledger may forget when all that Kong retains was compared. What only
+    /// a window met does not hold up a sweep.
+    pub fn finish(
+        &mut self,
+        finished: &Finished<'_>,
+        retention: Retention,
+        spans: &Spans,
+    ) -> Option<Expiry> {
+        let Finished { plan, now, accounted_for, .. } = *finished;
+        let swept = finished.swept.filter(|_| finished.sweep_accounted_for);
+        let compared = match swept {
+            Some(sweep) => Some(sweep.began),
+            None => (finished.window_was_all && accounted_for).then_some(now),
+        };
+        let watermark = plan.window.map_or(compared, |_| Some(now));
+        if accounted_for && let Some(watermark) = watermark {
+            self.watermark = Some(watermark);
+            self.looked_back = plan.looks_back.then_some(watermark).or(self.looked_back);
+            self.incomplete = false;
+        }
+        if let Some(compared) = compared {
+            (self.reconciled, self.sweep) = (Some(compared), None);
+            self.timeless = finished.timeless || swept.is_some_and(|sweep| sweep.timeless);
+            self.without_filters = finished.writes_timeless;
+            let written = compared - retention.secs;
+            return Some(Expiry { written, deleted: compared, untold: true });
+        }
+        // Without comparisons, what is twice as old as Kong keeps anything is let go.
+        let lets_go = accounted_for && spans.reconcile == 0 && plan.mode == Mode::Incremental;
+        lets_go.then(|| Expiry {
+            written: now - 2 * retention.longest,
+            deleted: now - retention.longest,
+            untold: false,
+        })
+    }
+
+    /// The entries are another Kong's: none of them has been compared.
+    pub fn forget_comparisons(&mut self) {
+        (self.reconciled, self.sweep) = (None, None);
+    }
+}
+
+#[cfg(test)]
+mod tests;

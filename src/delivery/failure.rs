@@ -1,0 +1,54 @@
+//! Why nothing else is delivered in a run.
+
+use std::fmt;
+
+use crate::destination::Stop;
+use crate::lease::LeaseError;
+use crate::ledger::LedgerError;
+
+/// Why nothing else is delivered.
+#[derive(Clone, Debug)]
+pub enum Failure {
+    /// The destination takes nothing.
+    Destination(Stop),
+    /// The destination refuses all events of two batches in a row: not the entries are at fault.
+    Flood {
+        /// The destination's name.
+        name: &'static str,
+        /// What it says.
+        why: String,
+        /// What to check.
+        remedy: &'static str,
+    },
+    /// The ledger cannot be used.
+    Ledger(LedgerError),
+    /// The lease is not ours any more.
+    Lease(LeaseError),
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Destination(stop) => stop.fmt(f),
+            Self::Ledger(error) => error.fmt(f),
+            Self::Lease(error) => error.fmt(f),
+            Self::Flood { name, why, remedy } => write!(
+                f,
+                "{name} refused every event of two batches in a row ({why}): more than single entries is wrong, so none of \
+                 these was made a dead letter, and the next run tries them again; {remedy}"
+            ),
+        }
+    }
+}
+
+impl From<LedgerError> for Failure {
+    fn from(error: LedgerError) -> Self {
+        Self::Ledger(error)
+    }
+}
+
+impl From<LeaseError> for Failure {
+    fn from(error: LeaseError) -> Self {
+        Self::Lease(error)
+    }
+}

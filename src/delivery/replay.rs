@@ -1,0 +1,95 @@
+//! Dead letters that somebody wants sent again: as they stand, after all else.
+
+use super::{Failure, Records};
+use crate::destination::{Batcher, Item, Sender, Sent, Undelivered};
+use crate::lease::Lease;
+use crate::ledger::DeadLetter;
+use crate::log::{Level, Logger};
+use crate::ports::Ports;
+
+/// Sends the letters that are marked for it. What the destination accepts is a dead letter no more, what
+/// it refuses is one again, without the mark; what came of a batch is stored before the next is
+/// sent. Of those that are pending the reason is returned.
+pub async fn replay<P: Ports>(
+    records: &mut Records<'_, P>,
+    sender: &Sender<'_, P>,
+    lease: &Lease<'_, P>,
+    log: Logger<'_, P>,
+) -> Result<Option<String>, Failure> {
+    let Records { ledger, dead_letters } = records;
+    let destination = sender.protocol().profile().name;
+    let (mut accepted, mut pending) = (0, None);
+    for chunk in dead_letters.chunks() {
+        if chunk.replays == 0 {
+            continue;
+        }
+        let mut chunks = vec![chunk];
+        let mut letters: Vec<_> = dead_letters.read(chunk)?.into_iter().map(Some).collect();
+        let (mut open, mut batches) = (Batcher::new(sender.protocol()), Vec::new());
+        for (place, letter) in letters.iter().enumerate() {
+            if let Some(letter) = letter.as_ref().filter(|letter| letter.replay) {
+                batches.extend(open.push(Item::new(letter.event(), place as u64, 0)));
+            }
+        }
+        batches.extend(open.close());
+        for batch in batches {
+            if sender.out_of_time() {
+                pending = Some("run_budget_secs has passed".to_owned());
+                break;
+            }
+            lease.hold()?;
+            ledger.preflight()?;
+            let sent = sender.send(batch, || lease.hold().is_ok()).await;
+            if !sent.accepted.is_empty() {
+                ledger.bind();
+            }
+            accepted += sent.accepted.len();
+            let stop = sent.stop.clone();
+            pending = take_outcomes(&mut letters, sent, destination, log).or(pending);
+            lease.hold()?;
+            let kept: Vec<_> = letters.iter().flatten().cloned().collect();
+            chunks = dead_letters.replace(&chunks, &kept)?;
+            if let Some(stop) = stop {
+                return Err(Failure::Destination(stop));
+            }
+        }
+    }
+    if accepted > 0 {
+        log.log(
+            Level::Info,
+            format!("{accepted} dead letters were sent again, and {destination} accepted them"),
+        );
+    }
+    Ok(pending.map(|why| format!("dead letters that are to be sent again are pending: {why}")))
+}
+
+/// What came of a batch, for the letters that were in it; why some are pending.
+fn take_outcomes<P: Ports>(
+    letters: &mut [Option<DeadLetter>],
+    sent: Sent,
+    destination: &str,
+    log: Logger<'_, P>,
+) -> Option<String> {
+    let mut pending = None;
+    for item in &sent.accepted {
+        letters[place(item)] = None;
+    }
+    for (item, why) in sent.undelivered {
+        match (why, &mut letters[place(&item)]) {
+            (Undelivered::Refused(why), Some(letter)) => {
+                log.log(
+                    Level::Error,
+                    format!("{destination} refuses the dead letter {} again: {why}", letter.id),
+                );
+                letter.error = why;
+                letter.replay = false;
+            }
+            (why, _) => pending = Some(why.to_string()),
+        }
+    }
+    pending
+}
+
+fn place(item: &Item) -> usize {
+    usize::try_from(item.entry).unwrap_or_default()
+}

@@ -1,0 +1,32 @@
+//! What was done for each stream.
+
+use std::collections::BTreeMap;
+
+use super::Failure;
+use crate::report::StreamReport;
+use crate::terms::Stream;
+
+/// What was done for a stream.
+#[derive(Default)]
+pub struct Tally {
+    /// The counts.
+    pub report: StreamReport,
+    /// Entries that count as shipped because Kong's Lambda recorded them.
+    pub adopted: u64,
+    /// Entries that the sweep met, and not the window, and that are pending.
+    pub pending_in_sweep: u64,
+    /// Why events are pending, and how many for each reason.
+    pub pending: BTreeMap<String, u64>,
+    /// Why events became dead letters, and how many for each reason.
+    pub rejected: BTreeMap<String, u64>,
+}
+
+/// What came of a delivery.
+pub struct Closed {
+    /// What was done for each stream.
+    pub tallies: BTreeMap<Stream, Tally>,
+    /// Why it ended early.
+    pub failure: Option<Failure>,
+    /// The store has lost fingerprints.
+    pub store_lost: bool,
+}

@@ -1,0 +1,131 @@
+//! Entries that wait for the answers to their events, and the progress that waits for them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crate::coverage::Progress;
+use crate::ledger::Fingerprint;
+use crate::terms::{LedgerTime, Stream};
+
+/// Steps of progress of one reading that are kept at most.
+pub const MAX_PROGRESS: usize = 50;
+
+/// What an entry was met by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reading {
+    /// The slices of a window.
+    Window,
+    /// A sweep.
+    Sweep,
+}
+
+/// An entry of which not all events are decided.
+pub struct PendingEntry {
+    pub stream: Stream,
+    pub reading: Reading,
+    pub fingerprint: Fingerprint,
+    pub time: LedgerTime,
+    /// The time by which Kong's filters go, where it has one.
+    pub stamp: Option<i64>,
+    pub late: bool,
+    /// How log lines name it.
+    pub name: String,
+    pub events_left: usize,
+    pub rejected: bool,
+    /// One of its events has met a code of its own that may pass.
+    pub failing: bool,
+}
+
+impl PendingEntry {
+    /// Whether the watermark may not pass `end`. An entry whose time is not what Kong's filters go by
+    /// may be of any slice.
+    fn is_from_before(&self, end: i64) -> bool {
+        self.stamp.is_none_or(|stamp| stamp < end)
+    }
+}
+
+/// The entries of a run, numbered as they are met.
+#[derive(Default)]
+pub struct Waiting {
+    entries: BTreeMap<u64, PendingEntry>,
+    met: u64,
+    /// Each step with the number of entries met before it.
+    progress: BTreeMap<(Stream, Reading), VecDeque<(u64, Progress)>>,
+    /// The first number given to an entry that was left out, and so stays pending.
+    left_out: BTreeMap<(Stream, Reading), u64>,
+}
+
+impl Waiting {
+    /// The number of the next entry.
+    pub fn number(&mut self) -> u64 {
+        self.met += 1;
+        self.met - 1
+    }
+
+    /// The entry of that number waits.
+    pub fn insert(&mut self, number: u64, entry: PendingEntry) {
+        self.entries.insert(number, entry);
+    }
+
+    /// The entry of that number, if it waits.
+    pub fn get(&mut self, number: u64) -> Option<&mut PendingEntry> {
+        self.entries.get_mut(&number)
+    }
+
+    /// The entry of that number waits no more.
+    pub fn remove(&mut self, number: u64) -> Option<PendingEntry> {
+        self.entries.remove(&number)
+    }
+
+    /// All that wait.
+    pub fn entries(&self) -> impl Iterator<Item = &PendingEntry> {
+        self.entries.values()
+    }
+
+    /// An entry cannot be read, and so waits until the end.
+    pub fn leave_out(&mut self, stream: Stream, reading: Reading) {
+        let number = self.number();
+        self.left_out.entry((stream, reading)).or_insert(number);
+    }
+
+    /// A reading has come so far.
+    pub fn reached(&mut self, stream: Stream, reading: Reading, progress: Progress) {
+        let queue = self.progress.entry((stream, reading)).or_default();
+        if queue.len() >= MAX_PROGRESS {
+            queue.pop_back();
+        }
+        queue.push_back((self.met, progress));
+    }
+
+    /// Gives `advance` the progress for which nothing waits any more, and whether it leaves entries behind.
+    ///
+    /// A watermark waits for every entry from before it. The place of a sweep is no watermark: it waits for
+    /// answers, and what fails by itself, or was left out, is left to another sweep. Otherwise this one would
+    /// read the same part in each run.
+    pub fn advance(&mut self, mut advance: impl FnMut(Stream, &Progress, bool)) {
+        for ((stream, reading), queue) in &mut self.progress {
+            let left_out = self.left_out.get(&(*stream, *reading)).copied();
+            while let Some((met, progress)) = queue.front() {
+                let open = self.entries.range(..*met).map(|(_, entry)| entry);
+                let mut open = open.filter(|entry| entry.stream == *stream);
+                let left_out = left_out.is_some_and(|number| number < *met);
+                match progress {
+                    Progress::Window { end, .. } => {
+                        if left_out || open.any(|entry| entry.is_from_before(*end)) {
+                            break;
+                        }
+                        advance(*stream, progress, false);
+                    }
+                    Progress::Sweep(_) => {
+                        // What a window met, windows go on asking for.
+                        let own: Vec<_> = open.filter(|entry| entry.reading == *reading).collect();
+                        if own.iter().any(|entry| !entry.failing) {
+                            break;
+                        }
+                        advance(*stream, progress, left_out || !own.is_empty());
+                    }
+                }
+                queue.pop_front();
+            }
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! What answers mean for a batch and for each event, in terms that all destinations share.
+
+use std::fmt;
+
+use super::Profile;
+use crate::aws::credentials::FetchError;
+use crate::ports::HttpError;
+use crate::wire::tls_remedy;
+
+/// Why the whole run stops: nothing else would fare better.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// The destination refuses what is configured.
+    Refused {
+        /// The destination's name.
+        name: &'static str,
+        /// AWS's error code, or the status where there was none.
+        code: String,
+        /// AWS's words.
+        message: String,
+        /// What to do.
+        remedy: &'static str,
+    },
+    /// There are no credentials to sign with.
+    Credentials(FetchError),
+    /// No answer, in spite of all tries.
+    Unreachable {
+        /// The destination's name.
+        name: &'static str,
+        /// The variable that overrides its endpoint.
+        variable: &'static str,
+        /// What to do.
+        remedy: &'static str,
+        /// Why.
+        error: HttpError,
+    },
+    /// The request could not be made.
+    Unsendable(String),
+}
+
+impl Stop {
+    /// The destination of that profile cannot be reached.
+    pub fn unreachable(profile: &Profile, error: HttpError) -> Self {
+        Self::Unreachable {
+            name: profile.name,
+            variable: profile.endpoint_variable,
+            remedy: profile.unreachable,
+            error,
+        }
+    }
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { name, code, message, remedy } => {
+                write!(f, "{name} answered {code}")?;
+                if !message.is_empty() {
+                    write!(f, " ({message})")?;
+                }
+                write!(f, ": {remedy}")
+            }
+            Self::Unreachable { name, variable, remedy, error } => {
+                write!(f, "{name} cannot be reached: {error}; ")?;
+                match tls_remedy(error, variable) {
+                    Some(remedy) => remedy.fmt(f),
+                    None => f.write_str(remedy),
+                }
+            }
+            Self::Credentials(error) => error.fmt(f),
+            Self::Unsendable(why) => f.write_str(why),
+        }
+    }
+}
+
+/// What became of an event that the destination did not take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undelivered {
+    /// No call got an answer for it; another run tries again.
+    Pending(String),
+    /// Its own code says that it may be accepted later; another run tries again.
+    Failing(String),
+    /// For good, as it stands.
+    Refused(String),
+}
+
+impl fmt::Display for Undelivered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pending(why) | Self::Failing(why) | Self::Refused(why) => f.write_str(why),
+        }
+    }
+}
+
+/// What one answer means.
+#[derive(Debug)]
+pub enum Answer {
+    /// An outcome for each event, by its place in the batch.
+    Outcomes(Vec<Outcome>),
+    /// The same request may succeed later.
+    MayPass {
+        /// It came too soon after others.
+        throttled: bool,
+        /// What the answer says.
+        why: String,
+    },
+    /// The same events in smaller requests may succeed.
+    Split(String),
+    /// The signature is refused, for a wrong secret or for a wrong clock.
+    Signature(Stop),
+    /// The credentials have run out: with others the same request may succeed.
+    Expired(Stop),
+    /// Nothing of the kind will succeed.
+    Stop(Stop),
+}
+
+/// What became of one event in a request.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The destination has it.
+    Accepted,
+    /// It may be accepted when it is sent again.
+    MayPass(String),
+    /// It never will be, as it stands.
+    Refused(String),
+    /// The answer does not say.
+    Unmentioned,
+    /// None will be, until somebody mends what is configured.
+    Stop(Stop),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROFILE: fn() -> Profile = || Profile {
+        name: "CloudTrail",
+        endpoint_variable: "cloudtrail_endpoint",
+        unreachable: "an interface endpoint",
+        ..Profile::default()
+    };
+
+    #[test]
+    fn what_stops_a_run_or_an_event_is_told_in_words() {
+        let stop = |error| Stop::unreachable(&PROFILE(), error).to_string();
+        let reset = stop(HttpError::Connection("reset".to_owned()));
+        assert!(reset.starts_with("CloudTrail cannot be reached: "), "{reset}");
+        assert!(reset.ends_with("an interface endpoint"), "{reset}");
+        assert!(stop(HttpError::Tls("bad".to_owned())).contains("cloudtrail_endpoint"));
+        assert_eq!(Stop::Unsendable("why".to_owned()).to_string(), "why");
+        let refused = |message: &str| {
+            let (code, message) = ("C".to_owned(), message.to_owned());
+            Stop::Refused { name: "CloudTrail", code, message, remedy: "do it" }.to_string()
+        };
+        assert_eq!(refused("m"), "CloudTrail answered C (m): do it");
+        assert_eq!(refused(""), "CloudTrail answered C: do it");
+        assert_eq!(Undelivered::Failing("why".to_owned()).to_string(), "why");
+    }
+}

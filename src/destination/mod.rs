@@ -1,0 +1,92 @@
+//! Where events go, and what all destinations have in common.
+//!
+//! - [`Protocol`]: what a destination is, for the rest of the crate: its limits, its requests, and what
+//!   its answers mean for each event. Each has a folder of its own ([`cloudtrail`]).
+//! - [`Batcher`]: fills batches within a destination's limits.
+//! - [`Sender`]: signs, paces, tries again, renews credentials, corrects the clock, for all of them.
+//!
+//! Another destination is a folder here with a type that implements [`Protocol`], and its word in
+//! [`read`].
+
+mod answer;
+mod batch;
+pub mod cloudtrail;
+mod sender;
+
+use std::fmt;
+use std::rc::Rc;
+
+pub use answer::{Answer, Outcome, Stop, Undelivered};
+pub use batch::{Batch, Batcher, Item};
+pub use sender::{Pace, Sender, Sent};
+
+use crate::aws::{Place, Variant};
+use crate::ports::{HttpRequest, HttpResponse};
+use crate::terms::Event;
+use crate::variables::{AllowEntry, Reader};
+
+/// What a destination is. Its failures on the way, those of any HTTP, are the [`Sender`]'s.
+pub trait Protocol: fmt::Debug {
+    /// What does not change while it is used.
+    fn profile(&self) -> &Profile;
+    /// The bytes that the event takes in a request, what stands between it and the next one included.
+    fn size(&self, event: &Event) -> usize;
+    /// The request that carries the batch, unsigned, by AWS's clock.
+    fn request(&self, batch: &Batch, now_ms: i64) -> Result<HttpRequest, Stop>;
+    /// What an answer means for the batch.
+    fn answer(&self, batch: &Batch, response: &HttpResponse) -> Answer;
+}
+
+/// What of a destination does not change.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    /// As the variable `destination` and the report name it.
+    pub word: &'static str,
+    /// As messages name it.
+    pub name: &'static str,
+    /// The service that its requests are signed for.
+    pub service: &'static str,
+    /// What a ledger is bound to; with the endpoint where that is overridden.
+    pub target: String,
+    /// The variables that name it.
+    pub target_variables: &'static str,
+    /// Partition, region and account.
+    pub place: Place,
+    /// Where its requests go.
+    pub endpoint: String,
+    /// The variable that overrides its endpoint.
+    pub endpoint_variable: &'static str,
+    /// Whether that variable is set.
+    pub is_overridden: bool,
+    /// What to do when it cannot be reached.
+    pub unreachable: &'static str,
+    /// What to check when it refuses all events of batch after batch.
+    pub flood: &'static str,
+    /// What a request may hold.
+    pub limits: Limits,
+}
+
+/// What one request may hold.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Most events.
+    pub events: usize,
+    /// Most bytes of body.
+    pub bytes: usize,
+    /// Of them, those of a body without events.
+    pub envelope: usize,
+    /// No two events of one id.
+    pub distinct_ids: bool,
+}
+
+/// The destination that the variables name; of nowhere where they do not say enough, which is a mistake.
+pub fn read(
+    reader: &mut Reader<'_>,
+    variant: Variant,
+    allow_outbound: Option<&AllowEntry>,
+) -> Rc<dyn Protocol> {
+    Rc::new(cloudtrail::CloudTrail::read(reader, variant, allow_outbound).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests;

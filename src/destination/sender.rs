@@ -1,0 +1,409 @@
+//! Sends batches: signs, paces, tries again, and says what became of each event.
+
+use std::cell::Cell;
+use std::time::Duration;
+
+use super::{Answer, Batch, Item, Outcome, Protocol, Stop, Undelivered};
+use crate::aws;
+use crate::aws::credentials::{Keeper, Lent, Source};
+use crate::log::Logger;
+use crate::ports::{
+    Clock, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Log, Random,
+};
+use crate::retry::Retry;
+use crate::wire::{HANDSHAKES, date, retry_after};
+
+const TRIES: u32 = 8;
+const LIMITS: HttpLimits = HttpLimits {
+    connect: Duration::from_secs(10),
+    first_byte: Duration::from_mins(1),
+    between_bytes: Duration::from_secs(30),
+    max_body: 4 << 20,
+    keep_ends: 0,
+};
+/// AWS refuses signatures by clocks that are five minutes apart.
+const CLOCK_OFF_MS: i64 = 4 * 60 * 1000;
+
+/// How fast batches may go out.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Most calls under way at once.
+    pub max_in_flight: usize,
+    /// Most calls a second.
+    pub max_calls_per_sec: u32,
+}
+
+/// A destination, as one run sends to it.
+pub struct Sender<'a, P> {
+    port: &'a P,
+    protocol: &'a dyn Protocol,
+    credentials: Keeper<'a, P>,
+    pace: Pace,
+    deadline: Duration,
+    /// Earliest time of the next call, on the clock that never goes back.
+    next_call: Cell<Duration>,
+    concurrency: Cell<usize>,
+    clock_ahead_ms: Cell<i64>,
+    calls: Cell<u64>,
+    retries: Cell<u64>,
+    doubtful: Cell<u64>,
+    /// When the endpoint last answered anything, on the clock that never goes back.
+    answered: Cell<Option<Duration>>,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Events that the destination has.
+    pub accepted: Vec<Item>,
+    /// The others, each with the reason.
+    pub undelivered: Vec<(Item, Undelivered)>,
+    /// Why nothing else is to be sent.
+    pub stop: Option<Stop>,
+}
+
+/// A batch between its tries.
+struct Tried {
+    batch: Batch,
+    retry: Retry,
+    begun: Duration,
+    handshakes: u32,
+    /// Its credentials were renewed.
+    renewed: bool,
+}
+
+/// What a call came to.
+struct Reply {
+    answer: Answer,
+    /// The wait that the destination asks for.
+    asked: Option<Duration>,
+    /// How far its clock is ahead of the one that signed, where it tells.
+    ahead_ms: Option<i64>,
+    error: Option<HttpError>,
+}
+
+/// How a batch goes on.
+enum Next {
+    /// All of it is decided.
+    Done,
+    /// Its halves are to be sent in its place.
+    Halves([Batch; 2]),
+    /// Something was put right: it goes out again at once.
+    AtOnce,
+    /// It goes out again after a wait, if there are tries left. Until then each event is undelivered for this
+    /// reason.
+    Later { left: Vec<Undelivered>, asked: Option<Duration>, error: Option<HttpError> },
+}
+
+impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
+    /// A sender whose tries end at `deadline` on the clock that never goes back.
+    pub fn new(
+        log: Logger<'a, P>,
+        protocol: &'a dyn Protocol,
+        source: &'a Source,
+        pace: Pace,
+        deadline: Duration,
+    ) -> Self {
+        Self {
+            port: log.port(),
+            protocol,
+            credentials: Keeper::new(log, source, deadline),
+            pace,
+            deadline,
+            next_call: Cell::default(),
+            concurrency: Cell::new(pace.max_in_flight),
+            clock_ahead_ms: Cell::new(0),
+            calls: Cell::new(0),
+            retries: Cell::new(0),
+            doubtful: Cell::new(0),
+            answered: Cell::new(None),
+        }
+    }
+
+    /// The destination.
+    pub fn protocol(&self) -> &'a dyn Protocol {
+        self.protocol
+    }
+
+    /// Calls made so far, tries included.
+    pub fn calls(&self) -> u64 {
+        self.calls.get()
+    }
+
+    /// Those of them that repeated a failed one.
+    pub fn retries(&self) -> u64 {
+        self.retries.get()
+    }
+
+    /// Events that the destination may have taken without saying so: their bytes may have arrived, and the
+    /// answer was lost or did not mention them.
+    pub fn doubtful(&self) -> u64 {
+        self.doubtful.get()
+    }
+
+    /// Whether the time of the run is used up.
+    pub fn out_of_time(&self) -> bool {
+        self.port.elapsed() >= self.deadline
+    }
+
+    /// How many batches may be under way at most.
+    pub fn max_in_flight(&self) -> usize {
+        self.pace.max_in_flight
+    }
+
+    /// How many batches may be under way now: throttling halves it, success raises it by one.
+    pub fn concurrency(&self) -> usize {
+        self.concurrency.get()
+    }
+
+    /// Sends a batch until each of its events is accepted, refused, or out of tries. `may_call` is
+    /// asked before each call, and ends the tries when it says no.
+    pub async fn send(&self, batch: Batch, may_call: impl Fn() -> bool) -> Sent {
+        let mut sent = Sent::default();
+        let mut batches = vec![batch];
+        while let Some(batch) = batches.pop() {
+            match &sent.stop {
+                Some(stop) => {
+                    let why = stop.to_string();
+                    give_up(batch, &why, &mut sent);
+                }
+                None => {
+                    let halves = self.send_one(batch, &may_call, &mut sent).await;
+                    batches.extend(halves.into_iter().flatten());
+                }
+            }
+        }
+        sent
+    }
+
+    /// Sends one batch; gives its two halves when it is to be split.
+    async fn send_one(
+        &self,
+        batch: Batch,
+        may_call: &impl Fn() -> bool,
+        sent: &mut Sent,
+    ) -> Option<[Batch; 2]> {
+        let mut tried = Tried {
+            batch,
+            retry: Retry::new(TRIES, self.deadline),
+            begun: self.port.elapsed(),
+            handshakes: 0,
+            renewed: false,
+        };
+        loop {
+            let signer = match self.credentials.lend(self.clock_ahead_ms.get()).await {
+                Ok(signer) => signer,
+                Err(error) => {
+                    stop(tried.batch, Stop::Credentials(error), sent);
+                    return None;
+                }
+            };
+            self.wait_for_turn().await;
+            if !may_call() {
+                give_up(tried.batch, "the lease is not certain any more", sent);
+                return None;
+            }
+            let signed_ahead_ms = self.clock_ahead_ms.get();
+            let reply = self.call(&tried.batch, &signer).await;
+            match self.react(&mut tried, reply, (&signer, signed_ahead_ms), sent).await {
+                Next::Done => return None,
+                Next::Halves(halves) => return Some(halves),
+                Next::AtOnce => {}
+                Next::Later { left, asked, error } => {
+                    if tried.handshakes >= HANDSHAKES || !tried.retry.again(self.port, asked).await
+                    {
+                        sent.undelivered.extend(tried.batch.items.into_iter().zip(left));
+                        // Others may have got through meanwhile.
+                        let answered = self.answered.get().is_some_and(|last| last >= tried.begun);
+                        let error = error.filter(|_| !answered);
+                        sent.stop =
+                            error.map(|error| Stop::unreachable(self.protocol.profile(), error));
+                        return None;
+                    }
+                }
+            }
+            self.retries.set(self.retries.get() + 1);
+        }
+    }
+
+    /// Takes to `sent` what is decided by a reply, and says how the rest goes on.
+    async fn react(
+        &self,
+        tried: &mut Tried,
+        reply: Reply,
+        (signer, signed_ahead_ms): (&Lent, i64),
+        sent: &mut Sent,
+    ) -> Next {
+        let Reply { answer, asked, ahead_ms, error } = reply;
+        match answer {
+            Answer::Outcomes(outcomes) => self.take_outcomes(tried, outcomes, sent),
+            Answer::MayPass { throttled, why } => {
+                tried.handshakes += u32::from(matches!(error, Some(HttpError::Tls(_))));
+                if throttled {
+                    self.concurrency.set((self.concurrency.get() / 2).max(1));
+                } else if error.as_ref().is_none_or(HttpError::may_have_arrived) {
+                    tried.batch.items.iter_mut().for_each(|item| self.doubt(item));
+                }
+                let left = vec![Undelivered::Pending(why); tried.batch.items.len()];
+                Next::Later { left, asked, error }
+            }
+            Answer::Split(why) => {
+                let mut batch = std::mem::take(&mut tried.batch);
+                if batch.items.len() > 1 {
+                    let second = batch.items.split_off(batch.items.len() / 2);
+                    return Next::Halves([Batch { items: second }, batch]);
+                }
+                let refused = Undelivered::Refused(why);
+                sent.undelivered
+                    .extend(batch.items.into_iter().map(|item| (item, refused.clone())));
+                Next::Done
+            }
+            Answer::Signature(why) => match ahead_ms {
+                Some(ahead_ms) if ahead_ms.abs() > CLOCK_OFF_MS && signed_ahead_ms == 0 => {
+                    self.clock_ahead_ms.set(ahead_ms);
+                    Next::AtOnce
+                }
+                _ => stop(std::mem::take(&mut tried.batch), why, sent),
+            },
+            Answer::Expired(_) if self.credentials.renews() && !tried.renewed => {
+                tried.renewed = true;
+                match self.credentials.renew(signer, signed_ahead_ms).await {
+                    Ok(()) => Next::AtOnce,
+                    Err(error) => {
+                        stop(std::mem::take(&mut tried.batch), Stop::Credentials(error), sent)
+                    }
+                }
+            }
+            Answer::Expired(why) | Answer::Stop(why) => {
+                stop(std::mem::take(&mut tried.batch), why, sent)
+            }
+        }
+    }
+
+    /// Moves the decided events to `sent`; those to be sent again stay. Where some were decided, the rest has
+    /// all its tries again.
+    fn take_outcomes(&self, tried: &mut Tried, outcomes: Vec<Outcome>, sent: &mut Sent) -> Next {
+        self.concurrency.set((self.concurrency.get() + 1).min(self.pace.max_in_flight));
+        let events = tried.batch.items.len();
+        let mut left = Vec::new();
+        // An answer that has fewer outcomes than there were events leaves those behind in doubt.
+        let outcomes = outcomes.into_iter().chain(std::iter::repeat_with(|| Outcome::Unmentioned));
+        for (mut item, outcome) in std::mem::take(&mut tried.batch.items).into_iter().zip(outcomes)
+        {
+            left.push(match outcome {
+                Outcome::Accepted => {
+                    sent.accepted.push(item);
+                    continue;
+                }
+                Outcome::Refused(why) => {
+                    sent.undelivered.push((item, Undelivered::Refused(why)));
+                    continue;
+                }
+                Outcome::Stop(stop) => {
+                    let why = stop.to_string();
+                    sent.stop.get_or_insert(stop);
+                    Undelivered::Pending(why)
+                }
+                Outcome::MayPass(why) => Undelivered::Failing(why),
+                Outcome::Unmentioned => {
+                    self.doubt(&mut item);
+                    let name = self.protocol.profile().name;
+                    Undelivered::Pending(format!("{name}'s answer does not mention the event"))
+                }
+            });
+            tried.batch.items.push(item);
+        }
+        if let Some(stop) = &sent.stop {
+            let why = stop.to_string();
+            give_up(std::mem::take(&mut tried.batch), &why, sent);
+        }
+        if tried.batch.items.is_empty() {
+            return Next::Done;
+        }
+        if left.len() < events {
+            tried.retry = Retry::new(TRIES, self.deadline);
+        }
+        Next::Later { left, asked: None, error: None }
+    }
+
+    fn doubt(&self, item: &mut Item) {
+        let first = !std::mem::replace(&mut item.doubtful, true);
+        self.doubtful.set(self.doubtful.get() + u64::from(first));
+    }
+
+    /// Waits for this call's turn: at most `max_calls_per_sec`.
+    async fn wait_for_turn(&self) {
+        let now = self.port.elapsed();
+        let turn = self.next_call.get().max(now);
+        self.next_call.set(turn + Duration::from_secs(1) / self.pace.max_calls_per_sec);
+        let wait = turn.saturating_sub(now);
+        if !wait.is_zero() {
+            self.port.sleep(wait).await;
+        }
+    }
+
+    async fn call(&self, batch: &Batch, signer: &Lent) -> Reply {
+        let request = match self.request(batch, signer) {
+            Ok(request) => request,
+            Err(stop) => return Reply::of(Answer::Stop(stop)),
+        };
+        self.calls.set(self.calls.get() + 1);
+        match self.port.send(request, LIMITS).await {
+            Ok(response) => {
+                self.answered.set(Some(self.port.elapsed()));
+                self.read(batch, &response)
+            }
+            Err(error @ (HttpError::Denied | HttpError::Invalid(_))) => {
+                Reply::of(Answer::Stop(Stop::unreachable(self.protocol.profile(), error)))
+            }
+            Err(error) => {
+                let why = error.to_string();
+                let reply = Reply::of(Answer::MayPass { throttled: false, why });
+                Reply { error: Some(error), ..reply }
+            }
+        }
+    }
+
+    fn read(&self, batch: &Batch, response: &HttpResponse) -> Reply {
+        let theirs_ms = date(response).map(|seconds| seconds.saturating_mul(1000));
+        Reply {
+            answer: self.protocol.answer(batch, response),
+            asked: retry_after(response),
+            ahead_ms: theirs_ms.map(|theirs_ms| theirs_ms - self.port.now_ms()),
+            error: None,
+        }
+    }
+
+    fn request(&self, batch: &Batch, signer: &Lent) -> Result<HttpRequest, Stop> {
+        let profile = self.protocol.profile();
+        let now_ms = self.port.now_ms() + self.clock_ahead_ms.get();
+        let mut request = self.protocol.request(batch, now_ms)?;
+        aws::sign(
+            &mut request,
+            &signer.credentials,
+            &profile.place.region,
+            profile.service,
+            now_ms,
+        )
+        .map_err(|error| Stop::Unsendable(error.to_string()))?;
+        Ok(request)
+    }
+}
+
+impl Reply {
+    fn of(answer: Answer) -> Self {
+        Self { answer, asked: None, ahead_ms: None, error: None }
+    }
+}
+
+/// Nothing else is to be sent.
+fn stop(batch: Batch, why: Stop, sent: &mut Sent) -> Next {
+    give_up(batch, &why.to_string(), sent);
+    sent.stop = Some(why);
+    Next::Done
+}
+
+fn give_up(batch: Batch, why: &str, sent: &mut Sent) {
+    let pending = Undelivered::Pending(why.to_owned());
+    sent.undelivered.extend(batch.items.into_iter().map(|item| (item, pending.clone())));
+}

@@ -1,0 +1,101 @@
+//! What `GET /` tells of a Kong.
+
+use serde::Deserialize;
+
+use super::error::malformed;
+use super::{KongError, Version};
+
+/// What `GET /` tells.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Kong's version.
+    pub version: Version,
+    /// Kong's clock, in Unix seconds.
+    pub now: Option<i64>,
+    /// `audit_log_record_ttl`, in seconds.
+    pub record_ttl: Option<i64>,
+    /// Ignore settings in force that hide entries, as `name = value`.
+    pub hides: Vec<String>,
+    /// `enforce_rbac` is shown, and off.
+    pub rbac_is_off: bool,
+}
+
+/// The answer to `GET /`.
+#[derive(Deserialize)]
+pub(super) struct Root {
+    version: String,
+    #[serde(default)]
+    configuration: serde_json::Value,
+}
+
+impl Root {
+    pub fn read(body: &str) -> Result<Self, KongError> {
+        serde_json::from_str(body)
+            .map_err(|error| malformed("/", format!("it does not tell Kong's version ({error})")))
+    }
+
+    /// What it tells, where this is a Kong that keeps an audit log.
+    pub fn about(self, now: Option<i64>) -> Result<About, KongError> {
+        let version = Version::parse(&self.version);
+        if !version.is_enterprise() {
+            return Err(KongError::NotEnterprise { version: self.version });
+        }
+        let shown = Settings(self.configuration);
+        if shown.is_off("audit_log") {
+            return Err(KongError::AuditLogOff);
+        }
+        for (name, value) in [("database", "off"), ("role", "data_plane")] {
+            if shown.text(name) == Some(value) {
+                return Err(KongError::NoDatabase { setting: format!("{name} = {value}") });
+            }
+        }
+        Ok(About {
+            version,
+            now,
+            record_ttl: shown.seconds("audit_log_record_ttl"),
+            hides: shown.hiding(),
+            rbac_is_off: shown.is_off("enforce_rbac"),
+        })
+    }
+}
+
+/// Kong's settings, as `GET /` shows them: none where it writes an empty list for them, or hides them.
+struct Settings(serde_json::Value);
+
+impl Settings {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_str()
+    }
+
+    fn is_off(&self, name: &str) -> bool {
+        self.0.get(name) == Some(&serde_json::Value::Bool(false)) || self.text(name) == Some("off")
+    }
+
+    fn seconds(&self, name: &str) -> Option<i64> {
+        let value = self.0.get(name)?;
+        let seconds = value.as_i64().or_else(|| value.as_str()?.trim().parse().ok());
+        seconds.filter(|seconds| *seconds > 0)
+    }
+
+    /// Ignore settings that are not empty, but for the paths of the audit log's own readers.
+    fn hiding(&self) -> Vec<String> {
+        const READERS: [&str; 3] = ["^/$", "^/audit/requests", "^/audit/objects"];
+        ["audit_log_ignore_paths", "audit_log_ignore_methods", "audit_log_ignore_tables"]
+            .into_iter()
+            .filter_map(|name| {
+                let listed: Vec<&str> = match self.0.get(name)? {
+                    serde_json::Value::Array(items) => {
+                        items.iter().filter_map(|item| item.as_str()).collect()
+                    }
+                    serde_json::Value::String(text) => text.split(',').map(str::trim).collect(),
+                    _ => return None,
+                };
+                let hiding: Vec<&str> = listed
+                    .into_iter()
+                    .filter(|item| !item.is_empty() && !READERS.contains(item))
+                    .collect();
+                (!hiding.is_empty()).then(|| format!("{name} = {}", hiding.join(",")))
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,55 @@
+//! Why a stream, or the whole run, ends before it is complete.
+
+use std::fmt;
+
+use crate::delivery::Failure;
+use crate::kong::KongError;
+use crate::lease::LeaseError;
+use crate::ledger::LedgerError;
+
+/// Why a stream, or the whole run, ends before it is complete.
+#[derive(Clone, Debug)]
+pub enum Halt {
+    /// Kong's audit log cannot be read. The other stream may fare better.
+    Kong(KongError),
+    /// `run_budget_secs`, or this stream's share of it, has passed.
+    Budget,
+    /// Nothing can be delivered: the other stream would fare no better.
+    Delivery(Failure),
+}
+
+impl fmt::Display for Halt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Kong(error) => error.fmt(f),
+            Self::Delivery(failure) => failure.fmt(f),
+            Self::Budget => {
+                f.write_str("run_budget_secs has passed: the next run goes on from here")
+            }
+        }
+    }
+}
+
+impl From<KongError> for Halt {
+    fn from(error: KongError) -> Self {
+        Self::Kong(error)
+    }
+}
+
+impl From<Failure> for Halt {
+    fn from(failure: Failure) -> Self {
+        Self::Delivery(failure)
+    }
+}
+
+impl From<LedgerError> for Halt {
+    fn from(error: LedgerError) -> Self {
+        Self::Delivery(error.into())
+    }
+}
+
+impl From<LeaseError> for Halt {
+    fn from(error: LeaseError) -> Self {
+        Self::Delivery(error.into())
+    }
+}

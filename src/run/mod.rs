@@ -1,0 +1,180 @@
+//! One run, top to bottom:
+//!
+//! ```text
+//! timer tick ─► lease ─► for each stream (requests, objects): its window, slice by slice
+//!                     ─► for each stream of which it is due: a sweep, page by page
+//!                     ─► dead letters to be sent again ─► one report
+//!
+//! of a slice, or a sweep:
+//!     fetch a page ─► drop what the ledger knows ─► map ─► batch ─► sign + send to the destination
+//!                                                                           │
+//!     watermark, or the place in the sweep ◄─ ledger records ◄─ outcome per event
+//! ```
+//!
+//! What is new in any stream goes before what is compared. Batches are under way while pages are
+//! fetched, those of one stream still when the next one is begun.
+//!
+//! Every failure ends in a report and a normal return (invariant 4); what the destination accepted is
+//! recorded whatever else happens; the watermark moves only past entries that are accounted for.
+//!
+//! - `streams`: plans each stream's run, has it read, and says what came of it;
+//! - `reader`, `slices` and `entries`: read windows and sweeps, and deliver what is new;
+//! - `store`: what a run reads of the store at its beginning, and writes at its end;
+//! - `facts`, `stream_run` and `halt`: what is known of Kong, of a stream, and of why it ended;
+//! - `lambda` and `adoption`: the move from Kong's Lambda;
+//! - `notes` and `messages`: what the report says, and in which words.
+
+mod adoption;
+mod entries;
+mod facts;
+mod halt;
+mod lambda;
+mod messages;
+mod notes;
+mod reader;
+mod slices;
+mod store;
+mod stream_run;
+mod streams;
+
+use std::time::Duration;
+
+use facts::Facts;
+use halt::Halt;
+use reader::Reader;
+use stream_run::StreamRun;
+
+use crate::config::Config;
+use crate::destination::Sender;
+use crate::kong::Kong;
+use crate::lease::{Lease, LeaseError};
+use crate::log::{Level, Logger};
+use crate::ports::Ports;
+use crate::report::{Calls, Outcome, Report};
+use crate::seal::Seals;
+use crate::store::Store;
+
+/// Reads the variables, does one run, and reports it.
+pub async fn run<P: Ports>(
+    port: &P,
+    variable: impl Fn(&str) -> Result<Option<String>, String>,
+) -> Report {
+    let started = port.elapsed();
+    let mut report = Report::default();
+    match Config::read(variable) {
+        Ok(config) => {
+            report.destination = config.destination.profile().word;
+            report.notes = notes::of_config(&config);
+            take_lease(port, &config, &mut report).await;
+        }
+        Err(mistakes) => report.add(Outcome::Failed, Some(mistakes.to_string())),
+    }
+    report.duration_ms = millis(port.elapsed().saturating_sub(started));
+    report
+}
+
+/// One run with a sound configuration: under the lease, or not at all.
+async fn take_lease<P: Ports>(port: &P, config: &Config, report: &mut Report) {
+    let budget = config.run_budget.min(Lease::<P>::longest_run(config.lease));
+    let began = port.elapsed();
+    let deadline = began + budget;
+    let log = Logger::new(port, config.log_level);
+    let seals = Seals::new(config.seal.clone(), config.previous_seal.clone());
+    let store = Store::sealed(port, &config.ledger, seals);
+    let kong = Kong::new(port, &config.kong, deadline);
+    let destination = config.destination.as_ref();
+    let sender = Sender::new(log, destination, &config.credentials, config.pace, deadline);
+
+    match Lease::take(&store, port, config.lease) {
+        Ok(lease) => {
+            let run = Run {
+                port,
+                config,
+                log,
+                store: &store,
+                kong: &kong,
+                sender: &sender,
+                lease: &lease,
+                budget,
+                deadline,
+                began,
+            };
+            if let Err(halt) = lease.during(run.ship(report)).await {
+                report.add(Outcome::Failed, Some(halt.to_string()));
+            }
+            match lease.release() {
+                Ok(()) => {}
+                Err(LeaseError::Lost) => {
+                    report.add(Outcome::Failed, Some(LeaseError::Lost.to_string()));
+                }
+                Err(error) => log.log(Level::Warn, messages::lease_not_released(&error)),
+            }
+        }
+        Err(held @ LeaseError::Held { .. }) => {
+            report.outcome = Outcome::Skipped;
+            log.log(Level::Info, held.to_string());
+        }
+        Err(error) => report.add(Outcome::Failed, Some(error.to_string())),
+    }
+
+    if sender.doubtful() > 0 {
+        let name = destination.profile().name;
+        log.log(Level::Warn, messages::doubtful(name, sender.doubtful()));
+    }
+    report.calls = calls(&kong, &sender, &store);
+}
+
+/// What a run works with.
+struct Run<'a, P> {
+    port: &'a P,
+    config: &'a Config,
+    log: Logger<'a, P>,
+    store: &'a Store<'a, P>,
+    kong: &'a Kong<'a, P>,
+    sender: &'a Sender<'a, P>,
+    lease: &'a Lease<'a, P>,
+    budget: Duration,
+    deadline: Duration,
+    began: Duration,
+}
+
+impl<P: Ports> Run<'_, P> {
+    /// Reads the ledger first, so that also with Kong out of reach the report says how far behind
+    /// the streams are.
+    async fn ship(&self, report: &mut Report) -> Result<(), Halt> {
+        let mut kept = self.load(report)?;
+        let about = self.kong.about().await;
+        let told = about.as_ref().ok().and_then(|about| about.now);
+        let now = told.unwrap_or_else(|| self.port.now_ms().div_euclid(1000));
+        let told_at = self.port.elapsed();
+
+        let mut ended = match about.clone() {
+            Ok(about) => {
+                let longest_ttl = kept.longest_ttl();
+                let request_times = std::collections::HashMap::new();
+                let facts = Facts { about, now, told_at, request_times, longest_ttl };
+                self.streams(facts, &mut kept.records, report).await
+            }
+            Err(error) => Err(Halt::Kong(error)),
+        };
+        if ended.is_ok() && kept.records.dead_letters.has_replays() {
+            ended = self.replay(&mut kept.records, report).await;
+        }
+        let passed = self.port.elapsed().saturating_sub(told_at).as_secs();
+        let end = now.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
+        self.finish(kept, about.as_ref().ok(), end, ended, report)
+    }
+}
+
+fn calls<P: Ports>(kong: &Kong<'_, P>, sender: &Sender<'_, P>, store: &Store<'_, P>) -> Calls {
+    Calls {
+        kong: kong.calls(),
+        destination: sender.calls(),
+        kv: store.calls(),
+        retries: kong.retries() + sender.retries(),
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,209 @@
+//! What a run reads of the store at its beginning, and writes at its end.
+
+use serde_json::value::RawValue;
+
+use super::{Halt, Run, calls, messages, millis, notes};
+use crate::delivery::{self, Failure, Records};
+use crate::kong::About;
+use crate::ledger::{DEAD_LETTERS, DeadLetters, Ledger, LedgerError, Reports, Target, reports};
+use crate::log::Level;
+use crate::ports::Ports;
+use crate::report::{Attention, Outcome, Report};
+use crate::seal::ValueFault;
+use crate::terms::Stream;
+
+/// What a run reads of the store at its beginning, and writes at its end.
+pub struct Kept<'a, P> {
+    pub records: Records<'a, P>,
+    reports: Reports,
+}
+
+impl<P: Ports> Kept<'_, P> {
+    /// The longest `ttl` that earlier runs have seen.
+    pub fn longest_ttl(&mut self) -> i64 {
+        let of = |stream| self.records.ledger.coverage(stream).longest_ttl();
+        Stream::ALL.map(of).into_iter().max().unwrap_or(0)
+    }
+}
+
+/// What the last write of a run stored.
+enum Stored {
+    All,
+    Nothing,
+}
+
+impl<'a, P: Ports> Run<'a, P> {
+    /// Reads the ledger, the dead letters and the reports, and takes note of what became of them.
+    pub(super) fn load(&self, report: &mut Report) -> Result<Kept<'a, P>, Halt> {
+        let profile = self.config.destination.profile();
+        let kong = format!("{}{}", self.config.kong.api, self.config.kong.path);
+        let target = Target { name: &profile.target, variables: profile.target_variables };
+        let ledger = Ledger::load(self.store, target, &kong)?;
+        report.generation = Some(ledger.generation());
+        if ledger.is_new() {
+            report.attention.insert(Attention::NewLedger);
+        }
+        if self.lease.follows_a_death() || (self.lease.was_absent() && !ledger.is_new()) {
+            report.attention.insert(Attention::DiedBefore);
+            self.log.log(Level::Warn, messages::died_before(profile.name));
+        }
+        let dead_letters = DeadLetters::load(self.store)?;
+        let reports = self.reports(report)?;
+        report.dead_letters = Some(dead_letters.count());
+        let mut kept = Kept { records: Records { ledger, dead_letters }, reports };
+        if kept.records.ledger.rekeys() {
+            self.rekey(&mut kept.records, report)?;
+            report.attention.insert(Attention::Rekeyed);
+        }
+        self.tell_of_a_lost_index(&mut kept.records, report);
+        Ok(kept)
+    }
+
+    /// The ring of reports. One that is damaged is no reason to ship nothing; with a key it may have been
+    /// forged, and is.
+    fn reports(&self, report: &mut Report) -> Result<Reports, Halt> {
+        match Reports::load(self.store) {
+            Err(LedgerError::Unreadable { fault: ValueFault::Damaged, .. }) => {
+                report.attention.insert(Attention::StoreLost);
+                Ok(Reports::default())
+            }
+            loaded => Ok(loaded?),
+        }
+    }
+
+    /// Writes everything anew with the key of now.
+    fn rekey(&self, records: &mut Records<'a, P>, report: &mut Report) -> Result<(), Halt> {
+        let mut names = records.ledger.segment_names();
+        names.extend(records.dead_letters.names());
+        names.push(reports::NAME.to_owned());
+        for name in names {
+            self.lease.hold()?;
+            match records.ledger.reseal(&name) {
+                // As in other runs: what is damaged of the dead letters is told, and holds up nothing.
+                Err(error @ LedgerError::Unreadable { .. })
+                    if name.starts_with(DEAD_LETTERS) && name != DEAD_LETTERS =>
+                {
+                    report.attention.insert(Attention::StoreLost);
+                    self.log.log(Level::Error, error.to_string());
+                }
+                resealed => resealed?,
+            }
+        }
+        self.lease.hold()?;
+        records.ledger.finish_rekey()?;
+        self.log.log(Level::Info, "the ledger was written anew with the new ledger_key");
+        Ok(())
+    }
+
+    fn tell_of_a_lost_index(&self, records: &mut Records<'a, P>, report: &mut Report) {
+        let Records { ledger, dead_letters } = records;
+        let known = ledger.head().dead_letters;
+        let Some(known) = known.filter(|known| dead_letters.is_behind(Some(*known))) else {
+            return;
+        };
+        let error = messages::lost_index(known.letters, &self.store.key(DEAD_LETTERS));
+        // A later run does not find out again.
+        self.log.log(Level::Error, error.clone());
+        report.attention.insert(Attention::StoreLost);
+        report.add(Outcome::Partial, Some(error));
+        dead_letters.go_on_after(known, self.port.now_ms().unsigned_abs());
+    }
+
+    /// Records what was shipped, then sends the dead letters that somebody wants sent again.
+    pub(super) async fn replay(
+        &self,
+        records: &mut Records<'a, P>,
+        report: &mut Report,
+    ) -> Result<(), Halt> {
+        self.write_letters(records)?;
+        records.ledger.write()?;
+        report.recorded();
+        let pending = delivery::replay(records, self.sender, self.lease, self.log).await?;
+        if pending.is_some() {
+            report.add(Outcome::Partial, pending);
+        }
+        Ok(())
+    }
+
+    /// Completes the report and stores it with what is not stored yet.
+    pub(super) fn finish(
+        &self,
+        mut kept: Kept<'a, P>,
+        about: Option<&About>,
+        end: i64,
+        ended: Result<(), Halt>,
+        report: &mut Report,
+    ) -> Result<(), Halt> {
+        let Records { ledger, dead_letters } = &kept.records;
+        let may_write = match &ended {
+            Err(Halt::Delivery(Failure::Lease(_))) => false,
+            // A ledger that cannot be read is left as it is, but for what the destination has meanwhile.
+            Err(Halt::Delivery(Failure::Ledger(_))) => ledger.has_news() || dead_letters.has_news(),
+            _ => true,
+        };
+        if let Err(halt) = ended {
+            report.add(Outcome::Failed, Some(halt.to_string()));
+        }
+        // Before the report is put together: it may meet that the store has lost letters.
+        let letters = if may_write { self.write_letters(&mut kept.records) } else { Ok(()) };
+        let Records { ledger, dead_letters } = &mut kept.records;
+        report.dead_letters = Some(dead_letters.count());
+        for key in dead_letters.take_lost() {
+            report.attention.insert(Attention::StoreLost);
+            report.add(Outcome::Partial, Some(messages::lost_letters(&key)));
+        }
+        if report.late() > 0 {
+            report.attention.insert(Attention::Late);
+        }
+        notes::complete(report, about, ledger);
+        tell_watermarks(report, end, |stream| ledger.coverage(stream).watermark());
+        let before = report.clone();
+        let stored = match letters {
+            Ok(()) if may_write => self.store(&mut kept, report),
+            Ok(()) => Ok(Stored::Nothing),
+            Err(halt) => Err(halt),
+        };
+        if !matches!(stored, Ok(Stored::All)) {
+            let ledger = &kept.records.ledger;
+            *report = before;
+            report.generation = Some(ledger.generation());
+            tell_watermarks(report, end, |stream| ledger.watermark(stream));
+        }
+        stored.map(|_| ())
+    }
+
+    fn write_letters(&self, records: &mut Records<'a, P>) -> Result<(), Halt> {
+        self.lease.hold()?;
+        records.dead_letters.write()?;
+        records.ledger.head().dead_letters = records.dead_letters.state();
+        Ok(())
+    }
+
+    /// The last write of a run, and the report with it, as it is when the store takes it.
+    fn store(&self, kept: &mut Kept<'a, P>, report: &mut Report) -> Result<Stored, Halt> {
+        let Kept { records: Records { ledger, .. }, reports } = kept;
+        self.lease.hold()?;
+        report.recorded();
+        report.generation = Some(ledger.generation() + 1);
+        report.calls = calls(self.kong, self.sender, self.store);
+        report.duration_ms = millis(self.port.elapsed().saturating_sub(self.began));
+        if let Ok(line) = RawValue::from_string(report.line()) {
+            reports.add(self.port.now_ms(), line);
+        }
+        ledger.write_with(vec![reports.pair(self.store)])?;
+        for key in ledger.take_undeleted() {
+            self.log.log(Level::Warn, messages::not_deleted(&key));
+        }
+        Ok(Stored::All)
+    }
+}
+
+/// Sets each stream's watermark, and how far it is behind the run's end.
+fn tell_watermarks(report: &mut Report, end: i64, mut of: impl FnMut(Stream) -> Option<i64>) {
+    for stream in Stream::ALL {
+        let watermark = of(stream);
+        let stream = report.stream(stream);
+        stream.watermark = watermark;
+        stream.lag_secs = watermark.map(|watermark| end.saturating_sub(watermark));
+    }
+}

@@ -1,0 +1,81 @@
+//! One stream in one run: what was to be done, and what was met.
+
+use std::collections::BTreeSet;
+
+use super::Halt;
+use crate::coverage::{Filters, Finished, Plan, Sweep};
+use crate::delivery::{Failure, Tally};
+use crate::terms::{Bucket, Stream};
+
+/// One stream in one run.
+pub struct StreamRun {
+    /// Which stream.
+    pub stream: Stream,
+    /// What Kong can be asked for.
+    pub filters: Filters,
+    /// What was to be done.
+    pub plan: Plan,
+    /// No run before got anywhere.
+    pub first: bool,
+    /// One page held all that Kong retains.
+    pub read_all: bool,
+    /// An entry was met that does not tell its time.
+    pub timeless: bool,
+    /// Buckets whose entries Kong still holds.
+    pub buckets: BTreeSet<Bucket>,
+    /// The sweep that came to its end.
+    pub swept: Option<Sweep>,
+    /// Why it ended early.
+    pub halted: Option<Halt>,
+}
+
+impl StreamRun {
+    /// A stream of which nothing was read yet.
+    pub fn new(stream: Stream, filters: Filters, plan: Plan, first: bool) -> Self {
+        Self {
+            stream,
+            filters,
+            plan,
+            first,
+            read_all: false,
+            timeless: false,
+            buckets: BTreeSet::new(),
+            swept: None,
+            halted: None,
+        }
+    }
+
+    /// Whether a sweep is due and nothing forbids it.
+    pub fn may_sweep(&self) -> bool {
+        self.plan.sweep && !self.read_all && self.halted.is_none()
+    }
+
+    /// The sweep that came to its end and was begun by an earlier run, with no window for what came since.
+    pub fn lags_behind(&self, now: i64) -> Option<&Sweep> {
+        self.swept.as_ref().filter(|sweep| self.plan.window.is_none() && sweep.began < now)
+    }
+
+    /// Why no other stream would fare better.
+    pub fn failure(&self) -> Option<Failure> {
+        match &self.halted {
+            Some(Halt::Delivery(failure)) => Some(failure.clone()),
+            _ => None,
+        }
+    }
+
+    /// What came of it, where it came to its end.
+    pub fn finished(&self, tally: &Tally, now: i64, writes_timeless: bool) -> Finished<'_> {
+        let window_was_all =
+            self.plan.is_whole() && (self.read_all || self.filters == Filters::Complete);
+        Finished {
+            plan: self.plan,
+            now,
+            window_was_all,
+            swept: self.swept.as_ref(),
+            accounted_for: tally.report.pending == 0,
+            sweep_accounted_for: tally.pending_in_sweep == 0,
+            timeless: self.timeless,
+            writes_timeless,
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! The streams of a run: each is planned, read, and told of.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Facts, Halt, Reader, Run, StreamRun, messages};
+use crate::coverage::{Filters, Mode};
+use crate::delivery::{Closed, Delivery, Reading, Records, Tally};
+use crate::kong::KongError;
+use crate::ledger::Ledger;
+use crate::log::Level;
+use crate::ports::Ports;
+use crate::report::{Attention, Outcome, Report};
+use crate::terms::Stream;
+
+/// Most reasons that a report gives for what is pending, or was refused; the log has all.
+const MAX_REASONS: usize = 5;
+
+impl<'a, P: Ports> Run<'a, P> {
+    /// Ships the streams, one after the other, and takes note of what came of it.
+    pub(super) async fn streams(
+        &self,
+        facts: Facts,
+        records: &mut Records<'a, P>,
+        report: &mut Report,
+    ) -> Result<(), Halt> {
+        if !facts.about.hides.is_empty() && records.ledger.warns(facts.now) {
+            let name = self.config.destination.profile().name;
+            self.log.log(Level::Warn, messages::hidden_entries(&facts.about.hides, name));
+        }
+        let (stream_runs, facts, closed) = self.deliver(facts, records).await;
+        let Closed { mut tallies, failure, store_lost } = closed;
+        if store_lost {
+            report.attention.insert(Attention::StoreLost);
+        }
+        for stream_run in stream_runs {
+            let tally = tallies.remove(&stream_run.stream).unwrap_or_default();
+            // After a run that stopped, both streams look back.
+            let ended = failure.is_none() && stream_run.halted.is_none();
+            self.settle(&stream_run, &tally, ended, &facts, &mut records.ledger);
+            self.explain(&stream_run, &tally, ended, &facts, (&mut records.ledger, report));
+            self.tell_of_adoption(&stream_run, &tally, ended);
+            self.conclude(stream_run, tally, report);
+        }
+        let forgotten = facts.now - 2 * facts.retention().secs;
+        records.dead_letters.forget_failing_before(forgotten);
+        failure.map_or(Ok(()), |failure| Err(failure.into()))
+    }
+
+    /// Reads all streams and delivers what is new in them.
+    async fn deliver(
+        &self,
+        facts: Facts,
+        records: &mut Records<'a, P>,
+    ) -> (Vec<StreamRun>, Facts, Closed) {
+        let delivery = Delivery::new(facts.now, records, self.sender, self.lease, self.log);
+        let mut reader = Reader { run: self, facts, delivery };
+        let stream_runs = self.read_all(&mut reader).await;
+        let failed = stream_runs.iter().find_map(StreamRun::failure);
+        let Reader { facts, delivery, .. } = reader;
+        (stream_runs, facts, delivery.close(failed).await)
+    }
+
+    /// Reads the windows, then the sweeps. None takes the time of those that come after it.
+    async fn read_all(&self, reader: &mut Reader<'_, 'a, P>) -> Vec<StreamRun> {
+        let share = |left: usize| {
+            let now = self.port.elapsed();
+            now + self.deadline.saturating_sub(now) / u32::try_from(left).unwrap_or(1).max(1)
+        };
+        let streams = &self.config.streams;
+        let mut stream_runs = Vec::new();
+        for (index, stream) in streams.iter().enumerate() {
+            let stream_run = self.read_new(*stream, share(streams.len() - index), reader).await;
+            let failed = stream_run.failure().is_some();
+            stream_runs.push(stream_run);
+            if failed {
+                return stream_runs;
+            }
+        }
+        let mut left = stream_runs.iter().filter(|stream_run| stream_run.may_sweep()).count();
+        for stream_run in stream_runs.iter_mut().filter(|stream_run| stream_run.may_sweep()) {
+            stream_run.halted = reader.sweep(share(left), stream_run).await.err();
+            left -= 1;
+            if stream_run.failure().is_some() {
+                break;
+            }
+        }
+        stream_runs
+    }
+
+    /// Plans a stream's run and has its window read, if it has one; plans anew when Kong turns out to ignore
+    /// time filters.
+    async fn read_new(
+        &self,
+        stream: Stream,
+        deadline: Duration,
+        reader: &mut Reader<'_, 'a, P>,
+    ) -> StreamRun {
+        reader.delivery.turn_to(stream, Reading::Window);
+        let before = reader.coverage(stream).clone();
+        let first = reader.delivery.records.ledger.has_nothing_of(stream);
+        let mut filters = Filters::of(stream, reader.facts.about.version.has_time_filters());
+        loop {
+            let mut stream_run = self.plan(stream, filters, first, reader);
+            let Some(window) = stream_run.plan.window else { return stream_run };
+            let halted = reader.read_window(window, deadline, &mut stream_run).await.err();
+            if !matches!(halted, Some(Halt::Kong(KongError::FilterIgnored))) {
+                return StreamRun { halted, ..stream_run };
+            }
+            reader.coverage(stream).clone_from(&before);
+            if !self.kong.try_other_dates() {
+                let version = reader.facts.about.version.as_str();
+                self.log.log(Level::Warn, messages::filters_ignored(stream, version));
+                filters = Filters::Ignored;
+            }
+        }
+    }
+
+    fn plan(
+        &self,
+        stream: Stream,
+        filters: Filters,
+        first: bool,
+        reader: &mut Reader<'_, 'a, P>,
+    ) -> StreamRun {
+        let (now, writes_timeless) = (reader.facts.now, reader.facts.writes_timeless(stream));
+        let coverage = reader.coverage(stream);
+        let plan = coverage.plan(&self.config.spans, filters, now);
+        coverage.begin(&plan, writes_timeless);
+        reader.delivery.tally().report.mode = Some(plan.mode.name());
+        StreamRun::new(stream, filters, plan, first)
+    }
+
+    /// What a stream's run means for what is covered, and for what the ledger keeps.
+    fn settle(
+        &self,
+        stream_run: &StreamRun,
+        tally: &Tally,
+        ended: bool,
+        facts: &Facts,
+        ledger: &mut Ledger<'a, P>,
+    ) {
+        let stream = stream_run.stream;
+        let coverage = ledger.coverage(stream);
+        coverage.met(stream_run.timeless, facts.longest_ttl);
+        if ended {
+            let finished = stream_run.finished(tally, facts.now, facts.writes_timeless(stream));
+            let expiry = coverage.finish(&finished, facts.retention(), &self.config.spans);
+            if let Some(expiry) = expiry {
+                ledger.expire(stream, &expiry, &stream_run.buckets);
+            }
+        }
+    }
+
+    /// Why a stream of which nothing is pending is not complete all the same.
+    fn explain(
+        &self,
+        stream_run: &StreamRun,
+        tally: &Tally,
+        ended: bool,
+        facts: &Facts,
+        (ledger, report): (&mut Ledger<'a, P>, &mut Report),
+    ) {
+        let StreamRun { stream, plan, .. } = stream_run;
+        let mut partial = |why| report.add(Outcome::Partial, Some(why));
+        if tally.report.pending == 0 {
+            if let Some(sweep) = stream_run.lags_behind(facts.now) {
+                partial(messages::spread(*stream, sweep));
+            }
+            let coverage = ledger.coverage(*stream);
+            if coverage.left_behind() {
+                partial(messages::left_behind_by(*stream));
+            } else if plan.window.is_some() && ended && coverage.compared().is_none() {
+                partial(messages::not_compared(*stream));
+            }
+        }
+        let kept = ledger.size(*stream);
+        if plan.mode == Mode::Full && plan.sweep && kept > messages::MOST_WITHOUT_FILTERS {
+            partial(messages::too_many(*stream, &facts.about.version, kept));
+        }
+    }
+
+    /// How a stream ended, in the report.
+    fn conclude(&self, stream_run: StreamRun, tally: Tally, report: &mut Report) {
+        let Tally { report: done, pending, rejected, .. } = tally;
+        let stream = stream_run.stream;
+        let few = |reasons: BTreeMap<String, u64>| {
+            reasons.into_keys().take(MAX_REASONS).collect::<Vec<_>>().join("; ")
+        };
+        match stream_run.halted {
+            // That ends the run, and is told once for all streams.
+            None | Some(Halt::Delivery(_)) => {}
+            Some(halt @ Halt::Budget) => report.add(Outcome::Partial, Some(halt.to_string())),
+            Some(halt) => report.add(Outcome::Failed, Some(halt.to_string())),
+        }
+        if done.pending > 0 {
+            let why = messages::pending(stream, done.pending, &few(pending));
+            report.add(Outcome::Partial, Some(why));
+        }
+        if done.rejected > 0 {
+            let name = self.config.destination.profile().name;
+            let why = messages::rejected(name, stream, done.rejected, &few(rejected));
+            report.add(Outcome::Partial, Some(why));
+        }
+        *report.stream(stream) = done;
+    }
+}

@@ -1,0 +1,83 @@
+//! The key-value store: Spin's interface, and `wasi:keyvalue` for what that lacks.
+
+use super::Host;
+use super::bindings::wasi::keyvalue::{atomics, batch, store as buckets};
+use crate::ports::{KeyValue, KeyValueError};
+
+/// The store as both interfaces have it.
+pub(super) struct Stores {
+    store: Result<spin_sdk::key_value::Store, KeyValueError>,
+    bucket: Result<buckets::Bucket, KeyValueError>,
+}
+
+impl Stores {
+    pub fn open() -> Self {
+        let store = spin_sdk::key_value::Store::open_default().map_err(key_value_error);
+        // A Redis out of reach holds up each open for minutes: once is enough.
+        let bucket = match &store {
+            Ok(_) => buckets::open("default").map_err(|error| KeyValueError(format!("{error:?}"))),
+            Err(error) => Err(error.clone()),
+        };
+        Self { store, bucket }
+    }
+}
+
+impl Host {
+    fn store(&self) -> Result<&spin_sdk::key_value::Store, KeyValueError> {
+        self.stores.store.as_ref().map_err(Clone::clone)
+    }
+
+    fn bucket(&self) -> Result<&buckets::Bucket, KeyValueError> {
+        self.stores.bucket.as_ref().map_err(Clone::clone)
+    }
+}
+
+fn key_value_error(error: spin_sdk::key_value::Error) -> KeyValueError {
+    KeyValueError(error.to_string())
+}
+
+impl KeyValue for Host {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        self.store()?.get(key).map_err(key_value_error)
+    }
+
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
+        match pairs {
+            [(key, value)] => self.store()?.set(key, value).map_err(key_value_error),
+            _ => batch::set_many(self.bucket()?, pairs)
+                .map_err(|error| KeyValueError(format!("{error:?}"))),
+        }
+    }
+
+    fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.store()?.delete(key).map_err(key_value_error)
+    }
+
+    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
+        let failed = |error| KeyValueError(format!("{error:?}"));
+        let cas = atomics::Cas::new(self.bucket()?, key).map_err(failed)?;
+        if cas.current().map_err(failed)?.as_deref() == expected {
+            match atomics::swap(cas, new) {
+                Ok(()) | Err(atomics::CasError::CasFailed(_)) => {}
+                Err(atomics::CasError::StoreError(error)) => return Err(failed(error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
+        let failed = |error| KeyValueError(format!("{error:?}"));
+        let store = self.store()?;
+        let [before, between, after] = TRIAL;
+        store.set(key, before).map_err(key_value_error)?;
+        let cas = atomics::Cas::new(self.bucket()?, key).map_err(failed)?;
+        cas.current().map_err(failed)?;
+        store.set(key, between).map_err(key_value_error)?;
+        // Its answer says nothing, as everywhere.
+        let _ = atomics::swap(cas, after);
+        Ok(self.get(key)?.as_deref() == Some(between))
+    }
+}
+
+/// What a swap that is tried out finds, what is written after it has looked, and what it would write.
+const TRIAL: [&[u8]; 3] = [b"before", b"between", b"after"];

@@ -1,0 +1,150 @@
+//! Reads variables, and gathers every mistake in them.
+
+mod outbound;
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+pub use outbound::{AllowEntry, Origin};
+
+/// What is wrong with the variables: one sentence a mistake, each naming the variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistakes(pub Vec<String>);
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join("; "))
+    }
+}
+
+/// Gives a variable's value, `None` for one that is not defined, or why its provider failed.
+pub type Lookup<'v> = dyn Fn(&str) -> Result<Option<String>, String> + 'v;
+
+/// A variable that takes a whole number: name, default, allowed range.
+pub struct Number(pub &'static str, pub u32, pub RangeInclusive<u32>);
+
+/// Reads variables one by one. An empty value counts as not set.
+pub struct Reader<'v> {
+    lookup: &'v Lookup<'v>,
+    mistakes: Vec<String>,
+}
+
+impl<'v> Reader<'v> {
+    /// A reader that has met no mistake.
+    pub fn new(lookup: &'v Lookup<'v>) -> Self {
+        Self { lookup, mistakes: Vec::new() }
+    }
+
+    /// Gives `value`, unless there were mistakes.
+    pub fn finish<T>(self, value: T) -> Result<T, Mistakes> {
+        if self.mistakes.is_empty() { Ok(value) } else { Err(Mistakes(self.mistakes)) }
+    }
+
+    /// Takes note of a mistake.
+    pub fn mistake(&mut self, text: impl Into<String>) {
+        self.mistakes.push(text.into());
+    }
+
+    /// The trimmed value of a variable that is set and not empty.
+    pub fn set(&mut self, name: &str) -> Option<String> {
+        match (self.lookup)(name) {
+            Ok(value) => {
+                let value = value?.trim().to_owned();
+                (!value.is_empty()).then_some(value)
+            }
+            Err(why) => {
+                self.mistake(format!("{name} cannot be had of Spin's variable provider: {why}"));
+                None
+            }
+        }
+    }
+
+    /// Whether the variable is defined and its value blank.
+    pub fn is_blank(&self, name: &str) -> bool {
+        matches!((self.lookup)(name), Ok(Some(value)) if value.trim().is_empty())
+    }
+
+    /// A variable that is `true` or `false`, and false when it is not set.
+    pub fn switch(&mut self, name: &str) -> bool {
+        let Some(value) = self.set(name) else { return false };
+        let is = |word: &str| value.eq_ignore_ascii_case(word);
+        if !is("true") && !is("false") {
+            self.mistake(format!("{name} {value:?} must be true or false (default false)"));
+        }
+        is("true")
+    }
+
+    /// A whole number.
+    pub fn number(&mut self, Number(name, default, range): &Number) -> u32 {
+        let Some(value) = self.set(name) else { return *default };
+        match value.parse::<u32>() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                self.mistake(format!(
+                    "{name} {value:?} must be a whole number from {} to {} (default {default})",
+                    range.start(),
+                    range.end()
+                ));
+                *default
+            }
+        }
+    }
+
+    /// Sees to it that `value`, which goes into a header, fits there.
+    pub fn header_safe(&mut self, name: &str, value: Option<&str>) {
+        if value.is_some_and(|value| !value.chars().all(|c| c.is_ascii_graphic())) {
+            self.mistake(format!(
+                "{name} holds characters that no HTTP header can carry (the value is not shown): check for line breaks \
+                 and spaces"
+            ));
+        }
+    }
+
+    /// The address in `name`, else the one derived. It must be reachable through the allow list.
+    pub fn endpoint(
+        &mut self,
+        name: &str,
+        example: &str,
+        derived: Option<String>,
+        allow_outbound: Option<&AllowEntry>,
+    ) -> String {
+        let set = self.set(name);
+        let (shown_as, value) = match (&set, derived) {
+            (Some(value), _) => (format!("{name} {}", shown(value)), value.clone()),
+            (None, Some(derived)) => (format!("{derived}, which {name} would override,"), derived),
+            (None, None) => return String::new(),
+        };
+        match Origin::parse(&value) {
+            Ok(origin) => {
+                self.check_reachable(&shown_as, &origin, allow_outbound);
+                origin.to_string()
+            }
+            Err(why) => {
+                self.mistake(format!("{shown_as} {why}; {example}"));
+                String::new()
+            }
+        }
+    }
+
+    /// Spin refuses what its allow list does not have.
+    pub fn check_reachable(
+        &mut self,
+        what: &str,
+        origin: &Origin,
+        allow_outbound: Option<&AllowEntry>,
+    ) {
+        if !outbound::aws().any(|entry| entry.allows(origin))
+            && !allow_outbound.is_some_and(|entry| entry.allows(origin))
+        {
+            self.mistake(format!(
+                "{what} is not among the addresses that Spin lets the component reach: set allow_outbound to {origin}, or \
+                 to a domain that covers all that is needed, such as https://*.example.com"
+            ));
+        }
+    }
+}
+
+/// An address in a message, unless it holds a user and password.
+pub fn shown(address: &str) -> String {
+    if address.contains('@') { "(not shown)".to_owned() } else { format!("{address:?}") }
+}
