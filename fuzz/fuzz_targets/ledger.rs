@@ -185,7 +185,8 @@ fn segment(name: &str, letters: &[u8]) -> Segment {
 }
 
 fn fingerprint(stream: Stream, entry: &str) -> Fingerprint {
-    Fingerprint::of(&Entry::parse(stream, entry).expect("an entry of ours"))
+    let entry = Entry::parse(stream, entry).expect("an entry of ours");
+    Fingerprint::of(stream, &entry.identity())
 }
 
 /// All that Kong has.
