@@ -163,6 +163,7 @@ pub enum Progress {
 
 /// A reading that came to its end.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "five answers that do not depend on each other")]
 pub struct Finished<'r> {
     /// What was to be done.
     pub plan: Plan,

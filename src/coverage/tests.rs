@@ -42,6 +42,7 @@ fn a_first_run_reads_everything_and_sweeps_where_rows_may_be_in_no_window() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn what_is_due_of_a_stream_that_kong_filters() {
     let covered = covered();
     let with = |change: fn(&mut Coverage)| {

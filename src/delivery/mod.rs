@@ -11,6 +11,7 @@
 //! repeats the earlier one and loses nothing.
 
 mod failure;
+mod outcomes;
 mod replay;
 mod tally;
 mod waiting;
@@ -28,22 +29,16 @@ pub use tally::{Closed, Tally};
 pub use waiting::Reading;
 
 use crate::coverage::Progress;
-use crate::destination::{Batch, Batcher, Item, Sender, Sent, Undelivered};
+use crate::destination::{Batch, Batcher, Item, Sender, Sent};
 use crate::lease::Lease;
-use crate::ledger::{DeadLetter, DeadLetters, Fingerprint, Ledger};
+use crate::ledger::{DeadLetters, Fingerprint, Ledger};
 use crate::log::{Level, Logger};
 use crate::ports::Ports;
 use crate::terms::{Event, LedgerTime, Stream};
 use waiting::{MAX_PROGRESS, PendingEntry, Waiting};
 
-/// How long an event may meet codes that may pass before it counts as refused for good.
-const PATIENCE_SECS: i64 = 24 * 3600;
-
 /// Adopted entries after which the ledger stores them: an entry takes some 60 bytes until then.
 const MAX_ADOPTED: u64 = 10_000;
-
-/// Longest name of an entry in a dead letter, in characters.
-const MAX_NAME: usize = 128;
 
 /// An entry to be delivered.
 pub struct NewEntry {
@@ -333,119 +328,6 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             Ok(())
         };
         failure.map_or(recorded, Err)
-    }
-
-    fn note(&mut self, sent: Sent) -> Option<Failure> {
-        let some_accepted = !sent.accepted.is_empty();
-        self.unrecorded += usize::from(some_accepted);
-        if some_accepted {
-            self.records.ledger.bind();
-        }
-        for item in sent.accepted {
-            self.records.dead_letters.arrived(&item.event.id);
-            self.decided(&item);
-        }
-        let mut refused = Vec::new();
-        let mut some_pending = false;
-        for (item, why) in sent.undelivered {
-            match self.judge(&item, why) {
-                Undelivered::Refused(why) => refused.push((item, why)),
-                undelivered @ (Undelivered::Pending(_) | Undelivered::Failing(_)) => {
-                    some_pending = true;
-                    if let Some(entry) = self.waiting.get(item.entry) {
-                        entry.failing |= matches!(undelivered, Undelivered::Failing(_));
-                    }
-                    self.pending(&item, undelivered.to_string());
-                }
-            }
-        }
-        let failure = sent.stop.map(Failure::Destination);
-        if refused.is_empty() || some_accepted || some_pending {
-            if some_accepted {
-                let suspects = std::mem::take(&mut self.suspects);
-                self.bury(suspects);
-            }
-            self.bury(refused);
-            return failure;
-        }
-        let second = !self.suspects.is_empty();
-        self.suspects.extend(refused);
-        let (first, why) = self.suspects.first().map(|(item, why)| (item.entry, why.clone()))?;
-        // An entry in parts may fill batches by itself.
-        let of_several = self.suspects.iter().any(|(item, _)| item.entry != first);
-        let profile = self.sender.protocol().profile();
-        let (name, remedy) = (profile.name, profile.flood);
-        (second && of_several).then_some(Failure::Flood { name, why, remedy })
-    }
-
-    /// What an answer means for an event in the light of earlier ones, of which this one becomes one.
-    fn judge(&mut self, item: &Item, answer: Undelivered) -> Undelivered {
-        let Undelivered::Failing(why) = answer else { return answer };
-        let since = self.records.dead_letters.failing_since(&item.event.id, self.now);
-        if self.now.saturating_sub(since) >= PATIENCE_SECS {
-            Undelivered::Refused(format!("{why}, for 24 hours"))
-        } else {
-            Undelivered::Failing(why)
-        }
-    }
-
-    /// Makes dead letters of events that are refused for good.
-    fn bury(&mut self, refused: Vec<(Item, String)>) {
-        let destination = self.sender.protocol().profile().name;
-        for (item, error) in refused {
-            let Some(pending) = self.waiting.get(item.entry) else { continue };
-            let first = !std::mem::replace(&mut pending.rejected, true);
-            let stream = pending.stream;
-            let entry: String = pending.name.chars().take(MAX_NAME).collect();
-            self.log.log(
-                Level::Error,
-                format!(
-                    "{destination} refuses the event {} of the {} entry {entry} for good, so it becomes a dead letter: {error}",
-                    item.event.id,
-                    stream.name()
-                ),
-            );
-            let tally = self.tallies.entry(stream).or_default();
-            tally.report.rejected += u64::from(first);
-            *tally.rejected.entry(error.clone()).or_default() += 1;
-            let Event { id, time, data } = item.event.clone();
-            let (refused_at, replay) = (self.now, false);
-            let letter = DeadLetter { stream, id, entry, error, refused_at, replay, time, data };
-            self.records.dead_letters.add(letter);
-            self.decided(&item);
-        }
-    }
-
-    /// The destination has the event, or it is among the dead letters.
-    fn decided(&mut self, item: &Item) {
-        let Some(entry) = self.waiting.get(item.entry) else { return };
-        entry.events_left -= 1;
-        if entry.events_left > 0 {
-            let (stream, part) = (entry.stream, entry.fingerprint.part(item.part));
-            self.records.ledger.accept(stream, part, entry.time);
-        } else if let Some(entry) = self.waiting.remove(item.entry) {
-            self.complete(&entry);
-        }
-    }
-
-    /// All events of an entry are decided.
-    fn complete(&mut self, entry: &PendingEntry) {
-        self.records.ledger.accept(entry.stream, entry.fingerprint, entry.time);
-        self.claimed.remove(&entry.fingerprint);
-        let report = &mut self.tallies.entry(entry.stream).or_default().report;
-        if !entry.rejected {
-            report.unrecorded += 1;
-            report.late += u64::from(entry.late);
-        }
-    }
-
-    fn pending(&mut self, item: &Item, why: String) {
-        let stream = self.stream_of(item);
-        *self.tallies.entry(stream).or_default().pending.entry(why).or_default() += 1;
-    }
-
-    fn stream_of(&mut self, item: &Item) -> Stream {
-        self.waiting.get(item.entry).map_or(self.stream, |entry| entry.stream)
     }
 
     fn record(&mut self) -> Result<(), Failure> {

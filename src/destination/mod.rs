@@ -10,6 +10,7 @@
 
 mod answer;
 mod batch;
+mod call;
 pub mod cloudtrail;
 mod sender;
 

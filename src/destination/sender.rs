@@ -3,24 +3,15 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use super::call::Reply;
 use super::{Answer, Batch, Item, Outcome, Protocol, Stop, Undelivered};
-use crate::aws;
 use crate::aws::credentials::{Keeper, Lent, Source};
 use crate::log::Logger;
-use crate::ports::{
-    Clock, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Log, Random,
-};
+use crate::ports::{Clock, Files, Http, HttpError, Log, Random};
 use crate::retry::Retry;
-use crate::wire::{HANDSHAKES, date, retry_after};
+use crate::wire::HANDSHAKES;
 
 const TRIES: u32 = 8;
-const LIMITS: HttpLimits = HttpLimits {
-    connect: Duration::from_secs(10),
-    first_byte: Duration::from_mins(1),
-    between_bytes: Duration::from_secs(30),
-    max_body: 4 << 20,
-    keep_ends: 0,
-};
 /// AWS refuses signatures by clocks that are five minutes apart.
 const CLOCK_OFF_MS: i64 = 4 * 60 * 1000;
 
@@ -35,20 +26,20 @@ pub struct Pace {
 
 /// A destination, as one run sends to it.
 pub struct Sender<'a, P> {
-    port: &'a P,
-    protocol: &'a dyn Protocol,
+    pub(super) port: &'a P,
+    pub(super) protocol: &'a dyn Protocol,
     credentials: Keeper<'a, P>,
     pace: Pace,
     deadline: Duration,
     /// Earliest time of the next call, on the clock that never goes back.
     next_call: Cell<Duration>,
     concurrency: Cell<usize>,
-    clock_ahead_ms: Cell<i64>,
-    calls: Cell<u64>,
+    pub(super) clock_ahead_ms: Cell<i64>,
+    pub(super) calls: Cell<u64>,
     retries: Cell<u64>,
     doubtful: Cell<u64>,
     /// When the endpoint last answered anything, on the clock that never goes back.
-    answered: Cell<Option<Duration>>,
+    pub(super) answered: Cell<Option<Duration>>,
 }
 
 /// What became of a batch.
@@ -70,16 +61,6 @@ struct Tried {
     handshakes: u32,
     /// Its credentials were renewed.
     renewed: bool,
-}
-
-/// What a call came to.
-struct Reply {
-    answer: Answer,
-    /// The wait that the destination asks for.
-    asked: Option<Duration>,
-    /// How far its clock is ahead of the one that signed, where it tells.
-    ahead_ms: Option<i64>,
-    error: Option<HttpError>,
 }
 
 /// How a batch goes on.
@@ -162,15 +143,12 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         let mut sent = Sent::default();
         let mut batches = vec![batch];
         while let Some(batch) = batches.pop() {
-            match &sent.stop {
-                Some(stop) => {
-                    let why = stop.to_string();
-                    give_up(batch, &why, &mut sent);
-                }
-                None => {
-                    let halves = self.send_one(batch, &may_call, &mut sent).await;
-                    batches.extend(halves.into_iter().flatten());
-                }
+            if let Some(stop) = &sent.stop {
+                let why = stop.to_string();
+                give_up(batch, &why, &mut sent);
+            } else {
+                let halves = self.send_one(batch, &may_call, &mut sent).await;
+                batches.extend(halves.into_iter().flatten());
             }
         }
         sent
@@ -340,59 +318,6 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         if !wait.is_zero() {
             self.port.sleep(wait).await;
         }
-    }
-
-    async fn call(&self, batch: &Batch, signer: &Lent) -> Reply {
-        let request = match self.request(batch, signer) {
-            Ok(request) => request,
-            Err(stop) => return Reply::of(Answer::Stop(stop)),
-        };
-        self.calls.set(self.calls.get() + 1);
-        match self.port.send(request, LIMITS).await {
-            Ok(response) => {
-                self.answered.set(Some(self.port.elapsed()));
-                self.read(batch, &response)
-            }
-            Err(error @ (HttpError::Denied | HttpError::Invalid(_))) => {
-                Reply::of(Answer::Stop(Stop::unreachable(self.protocol.profile(), error)))
-            }
-            Err(error) => {
-                let why = error.to_string();
-                let reply = Reply::of(Answer::MayPass { throttled: false, why });
-                Reply { error: Some(error), ..reply }
-            }
-        }
-    }
-
-    fn read(&self, batch: &Batch, response: &HttpResponse) -> Reply {
-        let theirs_ms = date(response).map(|seconds| seconds.saturating_mul(1000));
-        Reply {
-            answer: self.protocol.answer(batch, response),
-            asked: retry_after(response),
-            ahead_ms: theirs_ms.map(|theirs_ms| theirs_ms - self.port.now_ms()),
-            error: None,
-        }
-    }
-
-    fn request(&self, batch: &Batch, signer: &Lent) -> Result<HttpRequest, Stop> {
-        let profile = self.protocol.profile();
-        let now_ms = self.port.now_ms() + self.clock_ahead_ms.get();
-        let mut request = self.protocol.request(batch, now_ms)?;
-        aws::sign(
-            &mut request,
-            &signer.credentials,
-            &profile.place.region,
-            profile.service,
-            now_ms,
-        )
-        .map_err(|error| Stop::Unsendable(error.to_string()))?;
-        Ok(request)
-    }
-}
-
-impl Reply {
-    fn of(answer: Answer) -> Self {
-        Self { answer, asked: None, ahead_ms: None, error: None }
     }
 }
 

@@ -16,7 +16,7 @@ use crate::terms::Stream;
 pub(super) const SHORT: usize = 256;
 /// Most characters of `principalId`, `eventSource`, `eventName` and `UID`.
 pub(super) const LONG: usize = 1024;
-/// Stands where CloudTrail requires a text and there is none.
+/// Stands where the schema requires a text and there is none.
 const UNKNOWN: &str = "unknown";
 /// Where the fields of an entry went that `additionalEventData` need not hold.
 #[derive(Default)]

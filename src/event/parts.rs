@@ -15,7 +15,7 @@ use super::section::{REQUEST_PARAMETERS_LIMIT, Value};
 pub(super) const REFERENCE_LEN: usize = 135;
 /// Most bytes of a part's `requestParameters` beside the slice and the field's name.
 const FRAME_LEN: usize = 256;
-/// Longest id that is followed by `-p` and a number: CloudTrail takes 128 characters.
+/// Longest id that is followed by `-p` and a number: an id has at most 128 characters.
 const BASE_LEN: usize = 120;
 
 /// The values taken out of one entry's event.

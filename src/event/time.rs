@@ -55,7 +55,7 @@ impl EventTime {
         Self { seconds, derived: Some(derived) }
     }
 
-    /// As CloudTrail has it.
+    /// As `eventTime` has it.
     pub fn text(&self) -> String {
         rfc3339(self.seconds)
     }

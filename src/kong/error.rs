@@ -102,18 +102,8 @@ impl KongError {
 impl fmt::Display for KongError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Http(HttpError::TooLarge(_)) => write!(
-                f,
-                "an answer of Kong's Admin API is larger than this version reads: 16 MiB for a page of several entries, 48 \
-                 MiB for a single one"
-            ),
-            Self::Http(error) => {
-                write!(f, "Kong's Admin API cannot be reached: {error}; ")?;
-                match tls_remedy(error, "kong_admin_api") {
-                    Some(remedy) => remedy.fmt(f),
-                    None => write!(f, "check kong_admin_api, and the network path to it"),
-                }
-            }
+            Self::Http(error) => write_http(error, f),
+            Self::Status { status, path } => write_status(*status, path, f),
             Self::ClientCertificate { why } => write!(
                 f,
                 "Kong asks for a client certificate and answered 400 ({why}): set client_cert_file and \
@@ -150,20 +140,6 @@ impl fmt::Display for KongError {
                 "Kong answered 404 on {path}: it keeps no audit log (set audit_log = on in kong.conf on the control plane \
                  and check its Enterprise licence), or kong_admin_path is wrong"
             ),
-            Self::Status { status: 404, path } => write!(
-                f,
-                "no Admin API answers there: 404 on {path}; check kong_admin_api, and kong_admin_path when the Admin API \
-                 sits behind a path prefix"
-            ),
-            Self::Status { status: status @ 300..=399, path } => write!(
-                f,
-                "Kong answered {status} on {path}, a redirection: give the address that it leads to in kong_admin_api (https \
-                 instead of http, or another port)"
-            ),
-            Self::Status { status, path } => write!(
-                f,
-                "Kong answered {status} on {path}; its error log on the control plane says why"
-            ),
             Self::Malformed { path, why } => write!(
                 f,
                 "what answered on {path} is not Kong's Admin API: {why}; check kong_admin_api and kong_admin_path (Kong \
@@ -171,5 +147,39 @@ impl fmt::Display for KongError {
             ),
             Self::FilterIgnored => write!(f, "Kong ignored the time filters before and after"),
         }
+    }
+}
+
+fn write_http(error: &HttpError, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    if let HttpError::TooLarge(_) = error {
+        return write!(
+            f,
+            "an answer of Kong's Admin API is larger than this version reads: 16 MiB for a page of several entries, 48 MiB \
+             for a single one"
+        );
+    }
+    write!(f, "Kong's Admin API cannot be reached: {error}; ")?;
+    match tls_remedy(error, "kong_admin_api") {
+        Some(remedy) => write!(f, "{remedy}"),
+        None => write!(f, "check kong_admin_api, and the network path to it"),
+    }
+}
+
+fn write_status(status: u16, path: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match status {
+        404 => write!(
+            f,
+            "no Admin API answers there: 404 on {path}; check kong_admin_api, and kong_admin_path when the Admin API sits \
+             behind a path prefix"
+        ),
+        300..=399 => write!(
+            f,
+            "Kong answered {status} on {path}, a redirection: give the address that it leads to in kong_admin_api (https \
+             instead of http, or another port)"
+        ),
+        _ => write!(
+            f,
+            "Kong answered {status} on {path}; its error log on the control plane says why"
+        ),
     }
 }

@@ -158,7 +158,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         now
     }
 
-    /// The event of that id is in CloudTrail.
+    /// The destination has the event of that id.
     pub fn arrived(&mut self, id: &str) {
         self.changed |= self.index.failing.remove(id).is_some();
     }

@@ -10,16 +10,17 @@
 //! rewrites only the last segment of a bucket.
 
 mod dead_letters;
+mod error;
 mod fingerprint;
 mod head;
 pub mod reports;
 mod segment;
+mod segments;
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub use dead_letters::{Chunk, DeadLetter, DeadLetters, INDEX as DEAD_LETTERS};
+pub use error::LedgerError;
 pub use fingerprint::Fingerprint;
 pub use head::{Head, IndexState, SegmentMeta};
 pub use reports::Reports;
@@ -27,14 +28,10 @@ pub use segment::{CAPACITY, Segment};
 
 use crate::coverage::{Coverage, Expiry};
 use crate::ports::KeyValue;
-use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
-use crate::store::{Store, StoreError};
+use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES};
+use crate::store::Store;
 use crate::terms::{Bucket, LedgerTime, Stream};
-
-/// Fingerprints kept in memory at most, 16 bytes each: a window is gone through in the order of time.
-const CACHED: usize = 256 * 1024;
-/// The same while everything is read, perhaps in no order.
-const CACHED_IN_SWEEP: usize = 1024 * 1024;
+use segments::{SegmentId, Segments, segment_name};
 
 const DAY_SECS: i64 = 86_400;
 
@@ -45,67 +42,6 @@ const PREFLIGHT: &str = "preflight";
 const PREFLIGHT_MARK: Mark = *b"kcp2";
 /// The name at which swaps are tried out.
 const TRIAL: &str = "swap-trial";
-
-/// Why the ledger cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum LedgerError {
-    /// The store failed.
-    Store(StoreError),
-    /// A value is not what this version wrote; nothing was touched.
-    Unreadable {
-        /// The whole key.
-        key: String,
-        /// What is wrong with the value.
-        fault: ValueFault,
-    },
-    /// The ledger remembers what went to another target.
-    OtherTarget {
-        /// That target.
-        target: String,
-        /// The variables that name it.
-        variables: &'static str,
-    },
-    /// The ledger was written by a version from before keys had a tag.
-    OldFormat {
-        /// The whole key of its head.
-        key: String,
-    },
-}
-
-impl LedgerError {
-    /// The error of a fault in the value of `name`.
-    fn at<P: KeyValue>(store: &Store<'_, P>, name: &str) -> impl FnOnce(ValueFault) -> Self {
-        let key = store.key(name);
-        |fault| Self::Unreadable { key, fault }
-    }
-}
-
-impl fmt::Display for LedgerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Unreadable { key, fault } => {
-                write!(f, "the ledger's value at {key}, which was left as it is, {fault}")
-            }
-            Self::OtherTarget { target, variables } => write!(
-                f,
-                "this ledger remembers what went to {target}: set ledger to a new name for the new target, or {variables} \
-                 back"
-            ),
-            Self::OldFormat { key } => write!(
-                f,
-                "the ledger's value at {key}, which was left as it is, {}",
-                ValueFault::OldFormat
-            ),
-        }
-    }
-}
-
-impl From<StoreError> for LedgerError {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
 
 /// Takes the key before no more where the head is written with the key of now, as each run does: for a program
 /// that looks at other values of the ledger alone.
@@ -128,20 +64,14 @@ pub struct Target<'a> {
     pub variables: &'static str,
 }
 
-/// Names a segment: stream, bucket, place in the bucket.
-type SegmentId = (Stream, Bucket, usize);
-
 /// The ledger of one run. Nothing is stored before [`Ledger::write`].
 pub struct Ledger<'a, P> {
     store: &'a Store<'a, P>,
     head: Head,
-    cache: HashMap<SegmentId, (Segment, u64)>,
-    cached_at_most: usize,
-    uses: u64,
+    segments: Segments<'a, P>,
     /// By stream and bucket: each entry's ledger time and fingerprint.
     accepted: BTreeMap<(Stream, Bucket), Vec<(i64, Fingerprint)>>,
     accepted_set: HashSet<Fingerprint>,
-    lost: Vec<String>,
     expired: Vec<SegmentId>,
     undeleted: Vec<String>,
     watermarks: [Option<i64>; Stream::ALL.len()],
@@ -193,12 +123,9 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             store,
             head,
             watermarks,
-            cache: HashMap::new(),
-            cached_at_most: CACHED,
-            uses: 0,
+            segments: Segments::new(store),
             accepted: BTreeMap::new(),
             accepted_set: HashSet::new(),
-            lost: Vec::new(),
             expired: Vec::new(),
             undeleted: Vec::new(),
             target: target.name,
@@ -276,7 +203,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
 
     /// What is asked for from now on may come in any order of time.
     pub fn expect_any_order(&mut self) {
-        self.cached_at_most = CACHED_IN_SWEEP;
+        self.segments.expect_any_order();
     }
 
     /// Whether the entry of that fingerprint and ledger time was accepted before.
@@ -299,7 +226,9 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                 .filter(|index| index + 1 == metas.len() || metas[*index].may_hold(&times))
                 .collect();
             for index in candidates {
-                if self.segment((stream, bucket, index))?.contains(fingerprint) {
+                let count = self.head.stream(stream).buckets[&bucket][index].count;
+                let segment = self.segments.get((stream, bucket, index), count)?;
+                if segment.contains(fingerprint) {
                     return Ok(true);
                 }
             }
@@ -341,8 +270,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                 let mut segment = if meta.count == 0 {
                     Segment::default()
                 } else {
-                    Self::cached(self.store, &mut self.cache, &mut self.lost, id, meta.count)?
-                        .clone()
+                    self.segments.get(id, meta.count)?.clone()
                 };
                 let mut taken: Vec<Fingerprint> = Vec::new();
                 for (time, fingerprint) in
@@ -364,12 +292,12 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         self.watermarks = head.watermarks();
         self.head = head;
         for (id, segment) in written {
-            self.keep(id, segment);
+            self.segments.keep(id, segment);
         }
         self.accepted.clear();
         self.accepted_set.clear();
         while let Some(id) = self.expired.pop() {
-            self.cache.remove(&id);
+            self.segments.forget(id);
             let name = segment_name(id);
             // All is stored. What stays behind is named by nothing.
             if self.store.delete(&name).is_err() {
@@ -450,75 +378,13 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
 
     /// Keys of segments of which the store has lost fingerprints, since the last call.
     pub fn take_lost(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.lost)
+        self.segments.take_lost()
     }
 
     /// Keys of expired segments that could not be deleted, since the last call.
     pub fn take_undeleted(&mut self) -> Vec<String> {
         std::mem::take(&mut self.undeleted)
     }
-
-    fn segment(&mut self, id: SegmentId) -> Result<&Segment, LedgerError> {
-        let (stream, bucket, index) = id;
-        let count = self.head.stream(stream).buckets[&bucket][index].count;
-        let used = self.make_room(id);
-        Self::cached(self.store, &mut self.cache, &mut self.lost, id, count)?;
-        let (segment, last_use) = self.cache.entry(id).or_default();
-        *last_use = used;
-        Ok(segment)
-    }
-
-    /// The segment out of the cache, or read from the store. What the store has lost of it counts
-    /// as not there: it is shipped again where Kong still holds it.
-    fn cached<'c>(
-        store: &Store<'_, P>,
-        cache: &'c mut HashMap<SegmentId, (Segment, u64)>,
-        lost: &mut Vec<String>,
-        id: SegmentId,
-        count: usize,
-    ) -> Result<&'c Segment, LedgerError> {
-        let vacant = match cache.entry(id) {
-            Entry::Occupied(cached) => return Ok(&cached.into_mut().0),
-            Entry::Vacant(vacant) => vacant,
-        };
-        let name = segment_name(id);
-        let segment = match store.get(&name)? {
-            Some(value) => store
-                .open(&name, segment::MARK, &value)
-                .and_then(Segment::decode)
-                .map_err(LedgerError::at(store, &name))?,
-            None => Segment::default(),
-        };
-        // More than the head says is a write that the store tore apart: those were accepted too.
-        if segment.count() < count {
-            lost.push(store.key(&name));
-        }
-        Ok(&vacant.insert((segment, 0)).0)
-    }
-
-    fn keep(&mut self, id: SegmentId, segment: Segment) {
-        let used = self.make_room(id);
-        self.cache.insert(id, (segment, used));
-    }
-
-    /// Drops what was used least recently if `id` comes anew; the number of this use.
-    fn make_room(&mut self, id: SegmentId) -> u64 {
-        while !self.cache.contains_key(&id) && self.in_memory() + CAPACITY > self.cached_at_most {
-            let oldest = self.cache.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);
-            let Some(oldest) = oldest else { break };
-            self.cache.remove(&oldest);
-        }
-        self.uses += 1;
-        self.uses
-    }
-
-    fn in_memory(&self) -> usize {
-        self.cache.values().map(|(segment, _)| segment.count()).sum()
-    }
-}
-
-fn segment_name((stream, bucket, index): SegmentId) -> String {
-    format!("segment:{}:{bucket}:{index}", stream.name())
 }
 
 #[cfg(test)]

@@ -144,14 +144,14 @@ fn more_segments_than_memory_holds_are_read_again() {
     let time = |n: u128| NOON + i64::try_from(n).unwrap() * BUCKET_SECS;
     remember(&memory, (0..200).map(|n| (n, time(n))));
     with(&memory, |ledger| {
-        ledger.cached_at_most = CAPACITY + MOST;
+        ledger.segments.cached_at_most = CAPACITY + MOST;
         for _ in 0..2 {
             assert!(
                 (0..200)
                     .all(|n| ledger.is_known(Requests, &fingerprint(n), Written(time(n))).unwrap())
             );
         }
-        assert!(ledger.cache.len() <= MOST + 1);
+        assert!(ledger.segments.cache.len() <= MOST + 1);
         assert!(ledger.take_lost().is_empty());
     });
 }
@@ -162,7 +162,7 @@ fn memory_keeps_the_segments_that_were_used_last_be_it_to_read_or_to_write() {
     let time = |n: u128| NOON + i64::try_from(n).unwrap() * BUCKET_SECS;
     remember(&memory, (0..100).map(|n| (n, time(n))));
     with(&memory, |ledger| {
-        ledger.cached_at_most = CAPACITY + MOST;
+        ledger.segments.cached_at_most = CAPACITY + MOST;
         let reads = |ledger: &mut Ledger<'_, Memory>, n| {
             memory.gets.set(0);
             assert!(ledger.is_known(Requests, &fingerprint(n), Written(time(n))).unwrap());
@@ -180,7 +180,7 @@ fn memory_keeps_the_segments_that_were_used_last_be_it_to_read_or_to_write() {
             ledger.accept(Requests, fingerprint(n), Written(time(n)));
         }
         ledger.write().unwrap();
-        assert!(ledger.cache.len() <= MOST + 1);
+        assert!(ledger.segments.cache.len() <= MOST + 1);
     });
 }
 
@@ -356,8 +356,9 @@ fn the_segment_to_be_added_to_is_read_before_anything_is_sent() {
 fn memory_is_four_mebibytes_of_fingerprints_and_sixteen_in_a_sweep() {
     let memory = Memory::default();
     with(&memory, |ledger| {
-        let mebibytes =
-            |ledger: &Ledger<'_, Memory>| ledger.cached_at_most * Fingerprint::LEN / (1024 * 1024);
+        let mebibytes = |ledger: &Ledger<'_, Memory>| {
+            ledger.segments.cached_at_most * Fingerprint::LEN / (1024 * 1024)
+        };
         assert_eq!(mebibytes(ledger), 4);
         ledger.expect_any_order();
         assert_eq!(mebibytes(ledger), 16);

@@ -1,13 +1,13 @@
 //! What came of `adopt_lambda_keys`, and when it has done its work.
 
 use super::{Run, StreamRun, messages};
-use crate::delivery::Tally;
 use crate::log::Level;
 use crate::ports::Ports;
 use crate::terms::Stream;
 
 impl<P: Ports> Run<'_, P> {
-    pub(super) fn tell_of_adoption(&self, stream_run: &StreamRun, tally: &Tally, ended: bool) {
+    pub(super) fn tell_of_adoption(&self, stream_run: &StreamRun) {
+        let tally = &stream_run.tally;
         let on = self.config.adopt_lambda_keys && stream_run.stream == Stream::Requests;
         if !on || stream_run.plan.is_empty() {
             return;
@@ -17,7 +17,7 @@ impl<P: Ports> Run<'_, P> {
             self.log.log(Level::Info, messages::adopted(tally.adopted));
         } else if stream_run.first && shipped > 0 {
             self.log.log(Level::Warn, messages::none_adopted(shipped));
-        } else if ended && tally.report.pending == 0 {
+        } else if stream_run.ended && tally.report.pending == 0 {
             self.log.log(Level::Info, messages::ADOPTION_IS_DONE);
         }
     }

@@ -17,6 +17,8 @@ struct Given {
     date: i64,
     /// What is new was not written before this.
     not_before: Option<i64>,
+    /// What is new and was written before this is late.
+    late_before: Option<i64>,
 }
 
 impl<P: Ports> Reader<'_, '_, P> {
@@ -33,6 +35,7 @@ impl<P: Ports> Reader<'_, '_, P> {
         let given = Given {
             date: page.date().unwrap_or_else(|| self.facts.now_at(self.run.port.elapsed())),
             not_before: compared.map(|began| began.saturating_sub(lookback)),
+            late_before: stream_run.plan.late_before,
         };
         for entry in page.entries(stream_run.stream) {
             let entry = entry?;
@@ -48,7 +51,7 @@ impl<P: Ports> Reader<'_, '_, P> {
             if self.is_shipped(&entry, &fingerprint, time)? {
                 self.delivery.tally().report.duplicates += 1;
             } else {
-                let entry = self.map(&entry, fingerprint, time, &given, stream_run);
+                let entry = self.map(&entry, fingerprint, time, &given);
                 self.delivery.add(entry)?;
             }
         }
@@ -79,7 +82,6 @@ impl<P: Ports> Reader<'_, '_, P> {
         fingerprint: Fingerprint,
         time: LedgerTime,
         given: &Given,
-        stream_run: &StreamRun,
     ) -> NewEntry {
         let name = entry.id().map(Cow::into_owned);
         let events = event::events(entry, &self.context(given));
@@ -87,7 +89,7 @@ impl<P: Ports> Reader<'_, '_, P> {
         self.warn_of_oddities(entry, &name);
         // Windows never meet an entry without a time.
         let written = entry.own_time().unwrap_or(i64::MIN);
-        let late = stream_run.plan.late_before.is_some_and(|before| written < before);
+        let late = given.late_before.is_some_and(|before| written < before);
         NewEntry { fingerprint, time, stamp: entry.exact_time(), late, name, events }
     }
 

@@ -42,6 +42,7 @@ use std::time::Duration;
 use facts::Facts;
 use halt::Halt;
 use reader::Reader;
+use store::Ended;
 use stream_run::StreamRun;
 
 use crate::config::Config;
@@ -148,7 +149,7 @@ impl<P: Ports> Run<'_, P> {
         let now = told.unwrap_or_else(|| self.port.now_ms().div_euclid(1000));
         let told_at = self.port.elapsed();
 
-        let mut ended = match about.clone() {
+        let mut result = match about.clone() {
             Ok(about) => {
                 let longest_ttl = kept.longest_ttl();
                 let request_times = std::collections::HashMap::new();
@@ -157,12 +158,12 @@ impl<P: Ports> Run<'_, P> {
             }
             Err(error) => Err(Halt::Kong(error)),
         };
-        if ended.is_ok() && kept.records.dead_letters.has_replays() {
-            ended = self.replay(&mut kept.records, report).await;
+        if result.is_ok() && kept.records.dead_letters.has_replays() {
+            result = self.replay(&mut kept.records, report).await;
         }
         let passed = self.port.elapsed().saturating_sub(told_at).as_secs();
-        let end = now.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
-        self.finish(kept, about.as_ref().ok(), end, ended, report)
+        let at = now.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
+        self.finish(kept, Ended { about: about.as_ref().ok(), at, result }, report)
     }
 }
 

@@ -26,6 +26,16 @@ impl<P: Ports> Kept<'_, P> {
     }
 }
 
+/// How a run ended.
+pub struct Ended<'k> {
+    /// What Kong has told of itself.
+    pub about: Option<&'k About>,
+    /// When, by Kong's clock.
+    pub at: i64,
+    /// Why it stopped.
+    pub result: Result<(), Halt>,
+}
+
 /// What the last write of a run stored.
 enum Stored {
     All,
@@ -129,11 +139,10 @@ impl<'a, P: Ports> Run<'a, P> {
     pub(super) fn finish(
         &self,
         mut kept: Kept<'a, P>,
-        about: Option<&About>,
-        end: i64,
-        ended: Result<(), Halt>,
+        ended: Ended<'_>,
         report: &mut Report,
     ) -> Result<(), Halt> {
+        let Ended { about, at: end, result: ended } = ended;
         let Records { ledger, dead_letters } = &kept.records;
         let may_write = match &ended {
             Err(Halt::Delivery(Failure::Lease(_))) => false,

@@ -27,6 +27,10 @@ pub struct StreamRun {
     pub swept: Option<Sweep>,
     /// Why it ended early.
     pub halted: Option<Halt>,
+    /// It came to its end, and so did the run: else both streams look back.
+    pub ended: bool,
+    /// What came of its entries.
+    pub tally: Tally,
 }
 
 impl StreamRun {
@@ -42,6 +46,8 @@ impl StreamRun {
             buckets: BTreeSet::new(),
             swept: None,
             halted: None,
+            ended: false,
+            tally: Tally::default(),
         }
     }
 
@@ -64,7 +70,7 @@ impl StreamRun {
     }
 
     /// What came of it, where it came to its end.
-    pub fn finished(&self, tally: &Tally, now: i64, writes_timeless: bool) -> Finished<'_> {
+    pub fn finished(&self, now: i64, writes_timeless: bool) -> Finished<'_> {
         let window_was_all =
             self.plan.is_whole() && (self.read_all || self.filters == Filters::Complete);
         Finished {
@@ -72,8 +78,8 @@ impl StreamRun {
             now,
             window_was_all,
             swept: self.swept.as_ref(),
-            accounted_for: tally.report.pending == 0,
-            sweep_accounted_for: tally.pending_in_sweep == 0,
+            accounted_for: self.tally.report.pending == 0,
+            sweep_accounted_for: self.tally.pending_in_sweep == 0,
             timeless: self.timeless,
             writes_timeless,
         }

@@ -33,14 +33,13 @@ impl<'a, P: Ports> Run<'a, P> {
         if store_lost {
             report.attention.insert(Attention::StoreLost);
         }
-        for stream_run in stream_runs {
-            let tally = tallies.remove(&stream_run.stream).unwrap_or_default();
-            // After a run that stopped, both streams look back.
-            let ended = failure.is_none() && stream_run.halted.is_none();
-            self.settle(&stream_run, &tally, ended, &facts, &mut records.ledger);
-            self.explain(&stream_run, &tally, ended, &facts, (&mut records.ledger, report));
-            self.tell_of_adoption(&stream_run, &tally, ended);
-            self.conclude(stream_run, tally, report);
+        for mut stream_run in stream_runs {
+            stream_run.tally = tallies.remove(&stream_run.stream).unwrap_or_default();
+            stream_run.ended = failure.is_none() && stream_run.halted.is_none();
+            self.settle(&stream_run, &facts, &mut records.ledger);
+            explain(&stream_run, &facts, &mut records.ledger, report);
+            self.tell_of_adoption(&stream_run);
+            self.conclude(stream_run, report);
         }
         let forgotten = facts.now - 2 * facts.retention().secs;
         records.dead_letters.forget_failing_before(forgotten);
@@ -132,19 +131,12 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 
     /// What a stream's run means for what is covered, and for what the ledger keeps.
-    fn settle(
-        &self,
-        stream_run: &StreamRun,
-        tally: &Tally,
-        ended: bool,
-        facts: &Facts,
-        ledger: &mut Ledger<'a, P>,
-    ) {
+    fn settle(&self, stream_run: &StreamRun, facts: &Facts, ledger: &mut Ledger<'a, P>) {
         let stream = stream_run.stream;
         let coverage = ledger.coverage(stream);
         coverage.met(stream_run.timeless, facts.longest_ttl);
-        if ended {
-            let finished = stream_run.finished(tally, facts.now, facts.writes_timeless(stream));
+        if stream_run.ended {
+            let finished = stream_run.finished(facts.now, facts.writes_timeless(stream));
             let expiry = coverage.finish(&finished, facts.retention(), &self.config.spans);
             if let Some(expiry) = expiry {
                 ledger.expire(stream, &expiry, &stream_run.buckets);
@@ -152,37 +144,9 @@ impl<'a, P: Ports> Run<'a, P> {
         }
     }
 
-    /// Why a stream of which nothing is pending is not complete all the same.
-    fn explain(
-        &self,
-        stream_run: &StreamRun,
-        tally: &Tally,
-        ended: bool,
-        facts: &Facts,
-        (ledger, report): (&mut Ledger<'a, P>, &mut Report),
-    ) {
-        let StreamRun { stream, plan, .. } = stream_run;
-        let mut partial = |why| report.add(Outcome::Partial, Some(why));
-        if tally.report.pending == 0 {
-            if let Some(sweep) = stream_run.lags_behind(facts.now) {
-                partial(messages::spread(*stream, sweep));
-            }
-            let coverage = ledger.coverage(*stream);
-            if coverage.left_behind() {
-                partial(messages::left_behind_by(*stream));
-            } else if plan.window.is_some() && ended && coverage.compared().is_none() {
-                partial(messages::not_compared(*stream));
-            }
-        }
-        let kept = ledger.size(*stream);
-        if plan.mode == Mode::Full && plan.sweep && kept > messages::MOST_WITHOUT_FILTERS {
-            partial(messages::too_many(*stream, &facts.about.version, kept));
-        }
-    }
-
     /// How a stream ended, in the report.
-    fn conclude(&self, stream_run: StreamRun, tally: Tally, report: &mut Report) {
-        let Tally { report: done, pending, rejected, .. } = tally;
+    fn conclude(&self, stream_run: StreamRun, report: &mut Report) {
+        let Tally { report: done, pending, rejected, .. } = stream_run.tally;
         let stream = stream_run.stream;
         let few = |reasons: BTreeMap<String, u64>| {
             reasons.into_keys().take(MAX_REASONS).collect::<Vec<_>>().join("; ")
@@ -203,5 +167,31 @@ impl<'a, P: Ports> Run<'a, P> {
             report.add(Outcome::Partial, Some(why));
         }
         *report.stream(stream) = done;
+    }
+}
+
+/// Why a stream of which nothing is pending is not complete all the same.
+fn explain<P: Ports>(
+    stream_run: &StreamRun,
+    facts: &Facts,
+    ledger: &mut Ledger<'_, P>,
+    report: &mut Report,
+) {
+    let StreamRun { stream, plan, .. } = stream_run;
+    let mut partial = |why| report.add(Outcome::Partial, Some(why));
+    if stream_run.tally.report.pending == 0 {
+        if let Some(sweep) = stream_run.lags_behind(facts.now) {
+            partial(messages::spread(*stream, sweep));
+        }
+        let coverage = ledger.coverage(*stream);
+        if coverage.left_behind() {
+            partial(messages::left_behind_by(*stream));
+        } else if plan.window.is_some() && stream_run.ended && coverage.compared().is_none() {
+            partial(messages::not_compared(*stream));
+        }
+    }
+    let kept = ledger.size(*stream);
+    if plan.mode == Mode::Full && plan.sweep && kept > messages::MOST_WITHOUT_FILTERS {
+        partial(messages::too_many(*stream, &facts.about.version, kept));
     }
 }

@@ -1,12 +1,17 @@
 //! What the component is, from its own type.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use wasmparser::{Operator, Parser, Payload};
 
-/// Names of what the outermost component imports and exports.
+/// Names of what the outermost component imports and exports, and its size.
 fn interfaces() -> (BTreeSet<String>, BTreeSet<String>, usize) {
-    let bytes = std::fs::read(super::support::component()).expect("built by `cargo xtask build`");
+    interfaces_of(&super::support::component())
+}
+
+fn interfaces_of(component: &Path) -> (BTreeSet<String>, BTreeSet<String>, usize) {
+    let bytes = std::fs::read(component).expect("built by `cargo xtask build`");
     let (mut imports, mut exports, mut depth) = (BTreeSet::new(), BTreeSet::new(), 0);
     for payload in Parser::new(0).parse_all(&bytes) {
         match payload.unwrap() {
@@ -50,6 +55,16 @@ fn it_exports_the_two_entry_points_and_nothing_else() {
     let (_, exports, _) = interfaces();
     let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
     assert_eq!(exports, ["handle-timer-request", "wasi:cli/run@0.2.0"]);
+}
+
+/// The toy uses the core and its adapters, and has an entry point of its own.
+#[test]
+fn another_component_on_the_core_inherits_no_export() {
+    let toy = super::support::component().with_file_name("kong_cloudtrail_toy.wasm");
+    let (imports, exports, _) = interfaces_of(&toy);
+    let exports: Vec<&str> = exports.iter().map(String::as_str).collect();
+    assert!(matches!(exports[..], [run] if run.starts_with("wasi:cli/run@0.2.")), "{exports:?}");
+    assert!(imports.contains("fermyon:spin/key-value@2.0.0"), "{imports:?}");
 }
 
 #[test]

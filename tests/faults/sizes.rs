@@ -45,6 +45,7 @@ fn merge(entry: &mut Value, fields: Value) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(clippy::too_many_lines, reason = "one scene")]
 async fn what_is_larger_than_an_event_is_rebuilt_byte_for_byte() {
     let world = World::new(kong::Options::default());
     let now = world.kong.status().now;

@@ -13,8 +13,8 @@ use crate::tool::{self, Installs};
 use crate::{shell, tool::answer};
 
 const TARGET: &str = "wasm32-wasip2";
-/// Where the manifests look for the component, from the checkout's root.
-const CONTRACT_PATH: &str = "target/wasm32-wasip2/release/kong_cloudtrail.wasm";
+/// Where the manifests look for components, from the checkout's root.
+const RELEASES: &str = "target/wasm32-wasip2/release";
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
 /// Longest time for rustup to fetch the target: some 20 MB.
 const FETCH: Duration = Duration::from_mins(3);
@@ -53,13 +53,19 @@ pub fn component(installs: Installs) -> Result<PathBuf> {
     command.args(["--target", TARGET, "--release"]);
     command.args(["--message-format", "json-render-diagnostics"]);
     let finished = shell::run("Building the component", &mut command)?.or_show("cargo build")?;
-    let built = tool::artifacts(&finished.stdout, "kong_cloudtrail")
+    copy_to_where_manifests_look(&finished.stdout, "kong_cloudtrail_toy")?;
+    copy_to_where_manifests_look(&finished.stdout, "kong_cloudtrail")
+}
+
+/// The path below the checkout's target folder of what was built. CARGO_TARGET_DIR may point elsewhere, and the
+/// manifests do not follow it.
+fn copy_to_where_manifests_look(messages: &str, name: &str) -> Result<PathBuf> {
+    let built = tool::artifacts(messages, name)
         .into_iter()
         .find(|file| file.extension().is_some_and(|extension| extension == "wasm"))
-        .context("cargo reports no kong_cloudtrail.wasm")?;
-    let wanted = tool::root()?.join(CONTRACT_PATH);
+        .with_context(|| format!("cargo reports no {name}.wasm"))?;
+    let wanted = tool::root()?.join(RELEASES).join(format!("{name}.wasm"));
     if built != wanted {
-        // CARGO_TARGET_DIR points elsewhere; the manifests do not follow it.
         std::fs::create_dir_all(wanted.parent().context("the path has a parent")?)?;
         std::fs::copy(&built, &wanted).context("copying the component to where Spin looks")?;
     }

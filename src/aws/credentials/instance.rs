@@ -99,7 +99,7 @@ impl Instance {
     }
 }
 
-const ATTACH: &str = "attach an instance profile, with a role that may call cloudtrail-data:PutAuditEvents on the channel";
+const ATTACH: &str = "attach an instance profile, with a role that may send to the destination";
 
 fn answered(response: &HttpResponse, url: &str) -> FetchError {
     let what = format!("{url} answered {}", response.status().as_u16());

@@ -254,6 +254,7 @@ fn counters() -> Vec<Statement> {
     ]
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn swaps() -> Vec<Statement> {
     vec![
         unlike(
