@@ -1,4 +1,4 @@
-//! What a run needs of the world: six ports, implemented by `component.rs` for Spin and by the
+//! What a run needs of the world: six ports, implemented by `spin` for Spin and by the
 //! tests for a world of their own (invariant 6: the core does no I/O of its own).
 
 use std::time::Duration;

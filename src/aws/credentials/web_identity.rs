@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use roxmltree::Document;
+
 use super::Temporary;
 use super::document::{self, Fault};
 use super::fetch::{FetchError, may_pass, said, send, token_file};
@@ -69,19 +71,18 @@ impl WebIdentity {
 const REACH: &str = "check the network path to STS (a NAT gateway, or an interface endpoint named in \
                      aws_endpoint_url_sts and allow_outbound)";
 
-/// The text of the first element of that name, which has no attributes, as it stands in the XML:
-/// neither keys, tokens nor times have anything that XML escapes. A parser of the whole language
-/// would take 24 to 50 KiB of the component for these leaves (decision 0009).
-fn text<'b>(body: &'b str, name: &str) -> Option<&'b str> {
-    let (_, rest) = body.split_once(&format!("<{name}>"))?;
-    let (text, rest) = rest.split_once('<')?;
-    rest.strip_prefix('/')?.strip_prefix(name)?.strip_prefix('>')?;
-    Some(text)
+/// The text of the first element of that name.
+fn text<'d>(document: &'d Document<'_>, name: &str) -> Option<&'d str> {
+    document.descendants().find(|node| node.tag_name().name() == name)?.text()
+}
+
+fn parsed(body: &[u8]) -> Option<Document<'_>> {
+    Document::parse(std::str::from_utf8(body).ok()?).ok()
 }
 
 fn credentials(body: &[u8]) -> Result<Temporary, Fault> {
-    let body = std::str::from_utf8(body).unwrap_or_default();
-    let text = |name| text(body, name).map(str::to_owned);
+    let document = parsed(body);
+    let text = |name| text(document.as_ref()?, name).map(str::to_owned);
     let (Some(id), Some(secret)) = (text("AccessKeyId"), text("SecretAccessKey")) else {
         return Err(Fault::Malformed("is not the XML documented"));
     };
@@ -89,8 +90,8 @@ fn credentials(body: &[u8]) -> Result<Temporary, Fault> {
 }
 
 fn refusal(response: &HttpResponse, token: &str) -> FetchError {
-    let body = std::str::from_utf8(response.body()).unwrap_or_default();
-    let text = |name| text(body, name);
+    let document = parsed(response.body());
+    let text = |name| text(document.as_ref()?, name);
     let (code, message) = (text("Code").unwrap_or_default(), text("Message").unwrap_or_default());
     let status = response.status().as_u16();
     let what = format!("it answered {status}{}", said(code, message, token));
