@@ -211,13 +211,24 @@ impl History {
         }
         let hosts = [Host::new(&world), Host::new(&world)];
         for step in &self.steps {
+            let rekeys = !world.written_otherwise().is_empty();
             self.step(&world, &hosts, step);
+            if rekeys {
+                // A failover goes back by seconds, and not to before the ledger was written anew.
+                world.store.borrow_mut().forget_undo();
+            }
             sound(&world)?;
         }
         self.settle(&world, &hosts)
     }
 
     fn step(&self, world: &Rc<World>, hosts: &[Host; 2], step: &Step) {
+        let rekeys = !world.written_otherwise().is_empty();
+        // Under the run that writes the ledger anew, a failover leaves values that no run reads.
+        let strike = |faults: Faults| {
+            let failover = faults.failover.filter(|_| !rekeys);
+            Faults { failover, ..faults }
+        };
         match *step {
             Step::Activity { requests, objects, span, late } => {
                 for (stream, count) in [(Stream::Requests, requests), (Stream::Objects, objects)] {
@@ -229,19 +240,13 @@ impl History {
             Step::Borders { entries } => self.write_at_borders(world, entries),
             Step::Pass(seconds) => world.advance(seconds),
             Step::Run(faults) => {
-                let faults = if world.written_otherwise().is_empty() {
-                    faults
-                } else {
-                    // Under the run that writes the ledger anew, it leaves values that no run reads.
-                    Faults { failover: None, ..faults }
-                };
-                hosts[0].run_once(self.setup, faults);
+                hosts[0].run_once(self.setup, strike(faults));
             }
             Step::Both { first, second, behind } if self.two_hosts => {
-                both_run(world, hosts, self.setup, [first, second], behind);
+                both_run(world, hosts, self.setup, [strike(first), strike(second)], behind);
             }
             Step::Both { first, .. } => {
-                hosts[0].run_once(self.setup, first);
+                hosts[0].run_once(self.setup, strike(first));
             }
             Step::Ticks(ticks) => {
                 for _ in 0..ticks {
