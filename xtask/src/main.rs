@@ -11,7 +11,6 @@ mod demo;
 mod deployment;
 mod fuzz;
 mod kubernetes;
-mod mutants;
 mod progress;
 mod python;
 mod queries;
@@ -56,8 +55,6 @@ enum Verb {
     Deployment,
     /// Try random input on the core, target by target.
     Fuzz(fuzz::Arguments),
-    /// Change the core in small ways, one at a time, and see whether the tests notice.
-    Mutants(mutants::Arguments),
     /// Measure the component against Kong's Lambda and against the least possible. Takes an hour.
     Bench(bench::Arguments),
     /// The long runs in a row: the model, kills and faults, fuzzing. Takes hours.
@@ -82,7 +79,6 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Ci => ci::run(installs),
         Verb::Deployment => deployment::run(installs),
         Verb::Fuzz(arguments) => fuzz::run(installs, &arguments),
-        Verb::Mutants(arguments) => mutants::run(&arguments),
         Verb::Bench(arguments) => bench::run(installs, &arguments),
         Verb::Soak(arguments) => soak::run(installs, &arguments),
     }

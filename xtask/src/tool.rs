@@ -97,10 +97,7 @@ pub fn pinned((name, version): (&str, &str)) -> Result<PathBuf> {
     let tools = root()?.join("target/tools");
     let own = tools.join("bin").join(name);
     for program in [own.clone(), name.into()] {
-        let told = |arguments: &[&str]| answer(&program.to_string_lossy(), arguments);
-        // A cargo-mutants is asked as cargo asks it.
-        let verb = name.trim_start_matches("cargo-");
-        let told = told(&["--version"]).or_else(|| told(&[verb, "--version"]));
+        let told = answer(&program.to_string_lossy(), &["--version"]);
         if told.is_some_and(|told| told.split_whitespace().nth(1) == Some(version)) {
             return Ok(program);
         }
