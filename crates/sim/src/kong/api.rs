@@ -1,9 +1,8 @@
 //! The Admin API's answers.
 //!
-//! Sources: paging, `offset` and `next` from Kong's own source and its tests (Kong/kong,
-//! `kong/api/endpoints.lua`, `kong/db/dao/init.lua`); 401 and the 403 for a user without the right
-//! from Kong's RBAC guide; the 403 without a licence from what operators of Kong report. That the
-//! audit log is among what a licence is asked for is likely. With `audit_log` off Kong Gateway does
+//! Sources: 401 and the 403 for a user without the right from Kong's RBAC guide; the 403 without a
+//! licence from what operators of Kong report. That the audit log is among what a licence is asked
+//! for is likely. With `audit_log` off Kong Gateway does
 //! not set up the audit routes at all (its Admin API is Lua source, and the module of these routes
 //! is empty then), so `/audit/*` is as unknown to it as to the open-source Kong: 404.
 
@@ -16,13 +15,10 @@ use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderValue, StatusCode, header};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::json;
 
 use super::activity::{Called, READER};
 use super::options::Rbac;
-use super::query::Parameters;
-use super::trail::Offset;
 use super::{State, Stream, control, root};
 use crate::front::{lock, stand_before};
 
@@ -135,59 +131,10 @@ fn page(state: &State, stream: Stream, query: &str) -> Response {
     if !state.audits() {
         return message(StatusCode::NOT_FOUND, "Not found");
     }
-    let parameters = Parameters::read(query);
-    let faults = lock(&state.faults).clone();
-    let version = state.version();
-    let shape = &state.options.shape;
-    let mut query = match parameters.understand(version.filters_by_time().then_some(shape.dates)) {
-        Ok(query) => query,
-        Err(refusal) => return (StatusCode::BAD_REQUEST, axum::Json(refusal)).into_response(),
-    };
-    query.shifting = faults.shifting_offsets;
-    let ((items, mut offset), total) =
-        state.with_trail(stream, |trail| (trail.page(&query), trail.len()));
-    let filtered = query.before.is_some() || query.after.is_some();
-    if let (true, Some(limit)) = (filtered, faults.end_early_after_pages) {
-        offset = offset.filter(|offset| offset.pages < limit);
-    }
-
-    let mut body = br#"{"data":"#.to_vec();
-    if items.is_empty() {
-        body.extend_from_slice(shape.empty_list.json().as_bytes());
-    } else {
-        state.write(stream, &items, &mut body);
-    }
-    if version.counts_milliseconds() {
-        body.extend_from_slice(format!(r#","total":{total}"#).as_bytes());
-    }
-    let tail = match offset.map(Offset::encode) {
-        None => r#","next":null}"#.to_owned(),
-        Some(offset) => {
-            let keeps_filters = stream == Stream::Objects || version.next_keeps_filters();
-            let next = next_link(stream, &offset, &parameters, keeps_filters);
-            format!(r#","next":{},"offset":{}}}"#, json!(next), json!(offset))
+    match state.page(stream, query) {
+        Ok(body) => {
+            ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response()
         }
-    };
-    body.extend_from_slice(tail.as_bytes());
-    ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response()
-}
-
-fn next_link(stream: Stream, offset: &str, parameters: &Parameters, keeps_filters: bool) -> String {
-    let path = match stream {
-        Stream::Requests => "/audit/requests",
-        Stream::Objects => "/audit/objects",
-    };
-    let mut next = format!("{path}?offset={}", utf8_percent_encode(offset, NON_ALPHANUMERIC));
-    let kept = [
-        ("size", &parameters.size),
-        ("before", &parameters.before.clone().filter(|_| keeps_filters)),
-        ("after", &parameters.after.clone().filter(|_| keeps_filters)),
-    ];
-    for (name, value) in kept {
-        if let Some(value) = value {
-            next.extend(["&", name, "="]);
-            next.extend(utf8_percent_encode(value, NON_ALPHANUMERIC));
-        }
+        Err(refusal) => (StatusCode::BAD_REQUEST, axum::Json(refusal)).into_response(),
     }
-    next
 }

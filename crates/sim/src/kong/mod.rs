@@ -2,8 +2,8 @@
 //!
 //! It answers as Kong's documentation says for the version that [`Options::version`] names. The
 //! sources of the rules stand with them: [`version`] for what differs between versions, `options`
-//! for settings, `query` and `api` for paging, filters and refusals, `entry` for the shape of
-//! entries, `trail` for order, offsets and expiry.
+//! for settings, [`page`] for paging, filters and their refusals, `api` for other refusals, `entry`
+//! for the shape of entries, `trail` for order and expiry.
 //!
 //! What is likely, and not confirmed by anything that Kong publishes:
 //! - The upgrade that brings `request_timestamp` to object entries leaves 1 in those that are there.
@@ -31,7 +31,7 @@ mod change;
 mod control;
 mod entry;
 mod options;
-mod query;
+pub mod page;
 mod root;
 mod state;
 mod trail;
@@ -44,8 +44,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 pub use self::options::{
-    Configuration, Database, Dates, EmptyList, Leaves, Node, Options, Rbac, Role, Shape, Upgrade,
+    Configuration, Database, Leaves, Node, Options, Rbac, Role, Shape, Upgrade,
 };
+pub use self::page::{Dates, EmptyList};
 use self::state::State;
 use self::version::Version;
 use crate::fault::Rule;

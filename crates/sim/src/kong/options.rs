@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::page::{Dates, EmptyList};
 use super::version::Version;
 use crate::tls::Tls;
 
@@ -226,42 +227,6 @@ pub struct Shape {
     pub configuration: Configuration,
     /// Whether a byte order mark stands before every body.
     pub byte_order_mark: bool,
-}
-
-/// Forms of a date. The Admin API descriptions of 3.7 to 3.9 name both; those of 3.10 to 3.15 name
-/// RFC 3339 alone, which need not mean that Unix seconds are refused.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dates {
-    /// Unix seconds, and RFC 3339 in UTC with `Z` and without fractions.
-    #[default]
-    Both,
-    /// Unix seconds.
-    UnixOnly,
-    /// RFC 3339.
-    Rfc3339Only,
-}
-
-/// An empty list in JSON. Lua has one type for lists and maps, so its encoder has to be told which
-/// of them an empty one is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum EmptyList {
-    /// `[]`
-    #[default]
-    Array,
-    /// `{}`
-    Object,
-    /// `null`
-    Null,
-}
-
-impl EmptyList {
-    pub(super) fn json(self) -> &'static str {
-        match self {
-            Self::Array => "[]",
-            Self::Object => "{}",
-            Self::Null => "null",
-        }
-    }
 }
 
 /// The `configuration` of `GET /`.

@@ -2,11 +2,13 @@
 
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::activity::{self, Burst, Called, Users, Writer};
 use super::entry::{self, Row};
-use super::options::{Leaves, Options, Rbac};
+use super::options::{Leaves, Options, Rbac, Shape};
+use super::page::{Manner, Place, Rows, page};
 use super::trail::{Item, Order, Trail, What};
 use super::version::Version;
 use super::{Faults, Status, Stream};
@@ -165,39 +167,35 @@ impl State {
         }
     }
 
-    /// The entries of `items` as a JSON array.
-    pub(super) fn write(&self, stream: Stream, items: &[Item], out: &mut Vec<u8>) {
+    /// The page that `query` asks for, or Kong's refusal.
+    pub(super) fn page(&self, stream: Stream, query: &str) -> Result<Vec<u8>, Value> {
+        let faults = lock(&self.faults).clone();
+        let Shape { dates, empty_list, .. } = self.options.shape;
         let version = self.version();
+        let manner = Manner {
+            dates,
+            empty_list,
+            shifting_offsets: faults.shifting_offsets,
+            end_early_after_pages: faults.end_early_after_pages,
+            ..Manner::sound(&version)
+        };
         let now = self.front.clock.now();
-        out.push(b'[');
-        for (number, Item { what, stored_at, expires_at }) in items.iter().enumerate() {
-            if number > 0 {
-                out.push(b',');
-            }
-            let (stored_at, expires_at) = (*stored_at, *expires_at);
-            let row = Row { version: &version, now, stored_at, expires_at };
-            let written = match (what, stream) {
-                (What::Generated(burst, index), Stream::Requests) => {
-                    entry::write_request(out, &burst.call(*index), row)
-                }
-                (What::Generated(burst, index), Stream::Objects) => {
-                    entry::write_object(out, &burst.write(*index), row)
-                }
-                (What::Call(call), _) => entry::write_request(out, call, row),
-                (What::Added(added), _) => {
-                    out.extend_from_slice(added.json.get().as_bytes());
-                    Ok(())
-                }
-            };
-            debug_assert!(written.is_ok(), "strings and numbers always make JSON");
-        }
-        out.push(b']');
+        self.with_trail(stream, |trail| {
+            page(manner, stream, &Shown { trail, stream, version: &version, now }, query)
+        })
     }
 
     pub(super) fn entries(&self, stream: Stream, from: usize, limit: usize) -> Vec<u8> {
         let items = self.with_trail(stream, |trail| trail.oldest(from, limit));
-        let mut out = Vec::new();
-        self.write(stream, &items, &mut out);
+        let (version, now) = (self.version(), self.front.clock.now());
+        let mut out = b"[".to_vec();
+        for (number, item) in items.iter().enumerate() {
+            if number > 0 {
+                out.push(b',');
+            }
+            write(item, stream, &version, now, &mut out);
+        }
+        out.push(b']');
         out
     }
 
@@ -216,6 +214,52 @@ impl State {
         self.front.set_rules(faults.rules.clone());
         *lock(&self.faults) = faults;
     }
+}
+
+/// A trail, as a Kong of that version shows it at that time.
+struct Shown<'t> {
+    trail: &'t Trail,
+    stream: Stream,
+    version: &'t Version,
+    now: i64,
+}
+
+impl Rows for Shown<'_> {
+    fn count(&self) -> usize {
+        self.trail.len()
+    }
+
+    fn place(&self, n: usize) -> Place {
+        self.trail.place(n)
+    }
+
+    fn stored_at(&self, n: usize) -> Option<i64> {
+        self.trail.time_of(n)
+    }
+
+    fn write(&self, n: usize, out: &mut Vec<u8>) {
+        write(&self.trail.row(n), self.stream, self.version, self.now, out);
+    }
+}
+
+/// Appends an entry.
+fn write(item: &Item, stream: Stream, version: &Version, now: i64, out: &mut Vec<u8>) {
+    let Item { what, stored_at, expires_at } = item;
+    let row = Row { version, now, stored_at: *stored_at, expires_at: *expires_at };
+    let written = match (what, stream) {
+        (What::Generated(burst, index), Stream::Requests) => {
+            entry::write_request(out, &burst.call(*index), row)
+        }
+        (What::Generated(burst, index), Stream::Objects) => {
+            entry::write_object(out, &burst.write(*index), row)
+        }
+        (What::Call(call), _) => entry::write_request(out, call, row),
+        (What::Added(added), _) => {
+            out.extend_from_slice(added.json.get().as_bytes());
+            Ok(())
+        }
+    };
+    debug_assert!(written.is_ok(), "strings and numbers always make JSON");
 }
 
 impl Held {

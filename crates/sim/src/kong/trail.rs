@@ -1,26 +1,17 @@
 //! One stream of the audit log: which entries Kong retains and in which order, at eight bytes an
 //! entry. What an entry says is told again from its source when it is read.
 //!
-//! Pages are cut as a database cuts them by key: an offset names the last entry of its page, and
-//! the next page begins behind that entry, whatever has arrived meanwhile. Kong's own queries do
-//! so (Kong/kong, `kong/db/strategies/postgres/init.lua`). With the fault `shifting_offsets` an
-//! offset is a position instead, and entries that arrive push others across page borders.
-//!
 //! A row has the time that its database holds, which is what filters and the order by time go by,
 //! and an expiry, which it keeps whatever becomes of the configuration. Both are those of its
-//! writing, unless an upgrade brought the column for the time: see [`Leaves`]. A row whose time is
-//! null is in no window, since PostgreSQL finds a comparison with null not true, and comes before
-//! all others newest first, since PostgreSQL sorts so unless told otherwise.
+//! writing, unless an upgrade brought the column for the time: see [`Leaves`].
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use serde_json::value::RawValue;
 
 use super::activity::{Burst, Call};
 use super::options::Leaves;
+use super::page::Place;
 use crate::random::mix;
 
 /// In which order a stream is read.
@@ -90,28 +81,6 @@ pub(crate) enum What {
     Generated(Arc<Burst>, u32),
     Added(Arc<Added>),
     Call(Arc<Call>),
-}
-
-/// Where a page ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Offset {
-    last: Slot,
-    position: u64,
-    /// How many pages were read.
-    pub(crate) pages: u64,
-}
-
-/// What to read.
-#[derive(Debug, Default)]
-pub(crate) struct Query {
-    /// Unix seconds, inclusive.
-    pub(crate) after: Option<i64>,
-    /// Unix seconds, exclusive.
-    pub(crate) before: Option<i64>,
-    pub(crate) offset: Option<Offset>,
-    pub(crate) size: usize,
-    /// Offsets are positions.
-    pub(crate) shifting: bool,
 }
 
 /// One of the two streams.
@@ -282,42 +251,25 @@ impl Trail {
         Item { what, stored_at: self.stored_at(entry), expires_at: self.expires_at(entry) }
     }
 
-    /// The slots within the window, which only an order by time can tell.
-    fn window(&self, query: &Query) -> Range<usize> {
-        if query.after.is_none() && query.before.is_none() {
-            return 0..self.slots.len();
-        }
-        let index_of = |bound: i64| self.slots.partition_point(|slot| i64::from(slot.key) < bound);
-        let timed = index_of(NO_TIME.into());
-        let from = query.after.map_or(0, index_of).min(timed);
-        let to = query.before.map_or(timed, index_of).min(timed);
-        from..to.max(from)
+    /// Where the `n`th row in the order of reading stands.
+    pub(crate) fn place(&self, n: usize) -> Place {
+        let slot = self.nth(n);
+        (slot.key.into(), slot.entry.into())
     }
 
-    /// A page, and where it ended if anything is left behind it.
-    pub(crate) fn page(&self, query: &Query) -> (Vec<Item>, Option<Offset>) {
-        let window = self.window(query);
-        let read = query.offset.map_or(0, |offset| offset.position);
-        let end = match query.offset {
-            None => window.end,
-            Some(_) if query.shifting => {
-                let read = usize::try_from(read).unwrap_or(usize::MAX);
-                window.end.saturating_sub(read).max(window.start)
-            }
-            Some(offset) => {
-                let end = self.slots.partition_point(|slot| *slot < offset.last);
-                end.clamp(window.start, window.end)
-            }
-        };
-        let start = end.saturating_sub(query.size).max(window.start);
-        let page = &self.slots[start..end];
-        let items = page.iter().rev().map(|slot| self.item(slot.entry)).collect();
-        let offset = page.first().filter(|_| start > window.start).map(|last| Offset {
-            last: *last,
-            position: read + page.len() as u64,
-            pages: query.offset.map_or(0, |offset| offset.pages) + 1,
-        });
-        (items, offset)
+    /// The time of the `n`th row, where rows are read by time.
+    pub(crate) fn time_of(&self, n: usize) -> Option<i64> {
+        let key = self.nth(n).key;
+        (key != NO_TIME).then(|| key.into())
+    }
+
+    /// The `n`th row in the order of reading.
+    pub(crate) fn row(&self, n: usize) -> Item {
+        self.item(self.nth(n).entry)
+    }
+
+    fn nth(&self, n: usize) -> Slot {
+        self.slots[self.slots.len() - 1 - n]
     }
 
     /// Entries `from` to `from + limit`, oldest first: by time where that is the order, else by
@@ -330,21 +282,5 @@ impl Trail {
         });
         let slots = by_arrival.as_ref().unwrap_or(&self.slots);
         slots.iter().skip(from).take(limit).map(|slot| self.item(slot.entry)).collect()
-    }
-}
-
-impl Offset {
-    /// The opaque string: like Kong's, a JSON array in base64.
-    pub(crate) fn encode(self) -> String {
-        let numbers = (self.last.key, self.last.entry, self.position, self.pages);
-        BASE64_STANDARD.encode(serde_json::to_vec(&numbers).unwrap_or_default())
-    }
-
-    /// An offset out of its string, or what Kong says of it.
-    pub(crate) fn decode(text: &str) -> Result<Self, &'static str> {
-        let json = BASE64_STANDARD.decode(text).map_err(|_| "bad base64 encoding")?;
-        let (key, entry, position, pages) =
-            serde_json::from_slice(&json).map_err(|_| "bad json encoding")?;
-        Ok(Self { last: Slot { key, entry }, position, pages })
     }
 }
