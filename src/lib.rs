@@ -14,7 +14,8 @@
 //! - [`destination`], on [`aws`]: signed requests, and what their answers mean for each event;
 //! - [`report`] and [`log`]: what is printed;
 //! - [`terms`]: the types that all rooms share; [`retry`] and [`wire`]: what all calls share;
-//! - [`ports`]: what all of it needs of the world. `spin`, for wasm alone, gives it Spin's.
+//! - [`ports`]: what all of it needs of the world. `spin`, for wasm alone, gives it Spin's, and `testing`, for
+//!   tests alone, gives it memory.
 //!
 //! Dependencies point one way: the run knows the rooms, the rooms know terms and ports. `tests/rooms.rs` holds
 //! that. The core is the same code in the component (`components/shipper`), in the tests and in the benchmarks.
@@ -38,5 +39,7 @@ pub mod seal;
 pub mod spin;
 pub mod store;
 pub mod terms;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod variables;
 pub mod wire;
