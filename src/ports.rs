@@ -1,5 +1,5 @@
-//! What a run needs of the world: six ports, implemented by `spin` for Spin and by the
-//! tests for a world of their own (invariant 6: the core does no I/O of its own).
+//! What a run needs of the world: six ports, implemented by `spin` for Spin and by `testing` in memory
+//! (invariant 6: the core does no I/O of its own).
 
 use std::time::Duration;
 
@@ -55,6 +55,11 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// Whether the same request may succeed when it is made again.
+    pub fn may_pass(&self) -> bool {
+        !matches!(self, Self::Denied | Self::Invalid(_))
+    }
+
     /// Whether the server may have acted on the request all the same.
     pub fn may_have_arrived(&self) -> bool {
         !matches!(self, Self::Denied | Self::Invalid(_) | Self::NotReached(_) | Self::Tls(_))

@@ -1,29 +1,75 @@
-//! When to try again: full-jitter exponential back-off within the run's budget.
+//! When a call that failed is made again: one policy for Kong, for destinations and for what gives
+//! credentials. Who calls says whether a failure *may pass*; how often it is tried and how long is
+//! waited between the tries is said here.
+//!
+//! The wait is drawn between nothing and a ceiling that doubles with each try (full jitter, as AWS
+//! advises), and is at least what the server asked for. A try that would begin after the run's time is
+//! not waited for.
 
 use std::time::Duration;
 
-use crate::ports::{Clock, Random};
+use crate::ports::{Clock, HttpError, Random};
 
+/// How often a call to Kong is tried.
+pub const KONG: u32 = 5;
+/// How often a batch is sent to a destination. The run has nothing better to do with its time.
+pub const DESTINATION: u32 = 8;
+/// How often a source of credentials is asked, as AWS's SDKs have it.
+pub const CREDENTIALS: u32 = 3;
+/// How often a call is tried whose TLS handshake fails: a connection that broke off in it passes, a
+/// certificate that is refused does not, and the host does not tell one from the other.
+pub const HANDSHAKES: u32 = 2;
+
+/// Half of the ceiling before the second try.
 const BASE: Duration = Duration::from_millis(200);
+/// The highest ceiling.
 const LONGEST: Duration = Duration::from_secs(20);
+
+/// Whether a status says that the same call may succeed when it is made again.
+pub fn status_may_pass(status: u16) -> bool {
+    status == 429 || status >= 500
+}
+
+/// A failure that may pass.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Passing {
+    /// The wait that the server asked for.
+    pub asked: Option<Duration>,
+    /// It was in a TLS handshake.
+    pub handshake: bool,
+}
+
+impl Passing {
+    /// A call that came to this error, if to any, or to an answer that asked for that wait.
+    pub fn of(error: Option<&HttpError>, asked: Option<Duration>) -> Self {
+        Self { asked, handshake: matches!(error, Some(HttpError::Tls(_))) }
+    }
+}
 
 /// The tries of one call.
 pub struct Retry {
     tries: u32,
     most: u32,
+    handshakes: u32,
     deadline: Duration,
 }
 
 impl Retry {
     /// At most `most` tries, none of them begun after `deadline` on the clock that never goes back.
     pub fn new(most: u32, deadline: Duration) -> Self {
-        Self { tries: 1, most, deadline }
+        Self { tries: 1, most, handshakes: 0, deadline }
     }
 
-    /// Waits and returns true when there is another try; false when the tries or the time are used
-    /// up. `asked` is the wait that the server asked for, the shortest then.
-    pub async fn again(&mut self, port: &(impl Clock + Random), asked: Option<Duration>) -> bool {
-        if self.tries >= self.most {
+    /// Some of it got through: the rest has all tries again.
+    pub fn got_through(&mut self) {
+        self.tries = 1;
+    }
+
+    /// Waits and returns true when there is another try; false when the tries or the time are used up.
+    pub async fn again(&mut self, port: &(impl Clock + Random), passing: Passing) -> bool {
+        let Passing { asked, handshake } = passing;
+        self.handshakes += u32::from(handshake);
+        if self.handshakes >= HANDSHAKES || self.tries >= self.most {
             return false;
         }
         let ceiling = BASE.saturating_mul(1 << self.tries.min(10)).min(LONGEST);
@@ -36,5 +82,86 @@ impl Retry {
         self.tries += 1;
         port.sleep(wait).await;
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{InMemory, Seeded};
+
+    const LATE: Duration = Duration::from_hours(1);
+    const PASSING: Passing = Passing { asked: None, handshake: false };
+
+    fn port(seed: u64) -> InMemory<'static> {
+        let mut port = InMemory::at(0, |_| unreachable!("nothing is sent"));
+        port.random = Seeded::new(seed);
+        port
+    }
+
+    /// By the clock, how long was waited before each try that there was.
+    fn waits(seed: u64, retry: &mut Retry, passing: Passing) -> Vec<Duration> {
+        let port = port(seed);
+        let mut waits = Vec::new();
+        loop {
+            let before = port.elapsed();
+            if !port.clock.run(retry.again(&port, passing)) {
+                assert_eq!(port.elapsed(), before, "no wait without a try");
+                return waits;
+            }
+            waits.push(port.elapsed() - before);
+        }
+    }
+
+    #[test]
+    fn waits_are_drawn_below_a_ceiling_that_doubles_up_to_twenty_seconds() {
+        let drawn: Vec<_> =
+            (0..200).map(|seed| waits(seed, &mut Retry::new(10, LATE), PASSING)).collect();
+        let ceilings = [400, 800, 1600, 3200, 6400, 12_800, 20_000, 20_000, 20_000];
+        for (number, ceiling) in ceilings.map(Duration::from_millis).into_iter().enumerate() {
+            let of_try = || drawn.iter().map(|waits| waits[number]);
+            let (shortest, longest) = (of_try().min(), of_try().max());
+            assert!(shortest < Some(ceiling / 10), "before try {number}: {shortest:?}");
+            assert!(longest > Some(ceiling / 10 * 9), "before try {number}: {longest:?}");
+            assert!(longest <= Some(ceiling), "before try {number}: {longest:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_asks_for_a_wait_gets_it_and_no_shorter_one() {
+        let asked = Duration::from_secs(7);
+        let passing = Passing { asked: Some(asked), ..PASSING };
+        let waits = waits(1, &mut Retry::new(10, LATE), passing);
+        assert!(waits.iter().all(|wait| *wait >= asked), "{waits:?}");
+        assert_eq!(waits[..5], [asked; 5], "longer than what is drawn");
+        assert!(waits[5..].iter().any(|wait| *wait > asked), "{waits:?}");
+    }
+
+    #[test]
+    fn a_call_has_so_many_tries_and_all_of_them_again_when_some_of_it_got_through() {
+        let mut retry = Retry::new(4, LATE);
+        assert_eq!(waits(1, &mut retry, PASSING).len(), 3);
+        assert_eq!(waits(1, &mut retry, PASSING).len(), 0);
+        retry.got_through();
+        assert_eq!(waits(1, &mut retry, PASSING).len(), 3);
+    }
+
+    #[test]
+    fn a_try_that_would_begin_after_the_deadline_is_not_waited_for() {
+        let deadline = Duration::from_secs(20);
+        let passing = Passing { asked: Some(Duration::from_secs(7)), ..PASSING };
+        assert_eq!(waits(1, &mut Retry::new(10, deadline), passing).len(), 2, "at 7 s and 14 s");
+    }
+
+    #[test]
+    fn the_second_handshake_that_fails_is_the_last_and_other_failures_do_not_count_as_one() {
+        let port = port(1);
+        let mut retry = Retry::new(10, LATE);
+        let failed = Passing::of(Some(&HttpError::Tls("broke off".to_owned())), None);
+        let tries = [PASSING, failed, PASSING, failed]
+            .map(|passing| port.clock.run(retry.again(&port, passing)));
+        assert_eq!(tries, [true, true, true, false]);
+        retry.got_through();
+        assert!(!port.clock.run(retry.again(&port, PASSING)), "nor is there another one later");
     }
 }

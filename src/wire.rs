@@ -48,10 +48,6 @@ pub fn retry_after(response: &HttpResponse) -> Option<Duration> {
     Some(Duration::from_secs(seconds))
 }
 
-/// How often a call is tried whose TLS handshake fails: a connection that broke off in it passes, a
-/// certificate that is refused does not, and the host does not tell one from the other.
-pub const HANDSHAKES: u32 = 2;
-
 /// What to look at when `error` is about TLS and the server is the one that the variable `setting`
 /// names; none for other errors.
 pub fn tls_remedy<'s>(error: &HttpError, setting: &'s str) -> Option<impl fmt::Display + use<'s>> {

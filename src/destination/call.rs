@@ -46,13 +46,13 @@ impl<P: Http + Clock + Random + Files + Log> Sender<'_, P> {
                 self.answered.set(Some(self.port.elapsed()));
                 self.read(batch, &response)
             }
-            Err(error @ (HttpError::Denied | HttpError::Invalid(_))) => {
-                Reply::of(Answer::Stop(Stop::unreachable(self.protocol.profile(), error)))
-            }
-            Err(error) => {
+            Err(error) if error.may_pass() => {
                 let why = error.to_string();
                 let reply = Reply::of(Answer::MayPass { throttled: false, why });
                 Reply { error: Some(error), ..reply }
+            }
+            Err(error) => {
+                Reply::of(Answer::Stop(Stop::unreachable(self.protocol.profile(), error)))
             }
         }
     }

@@ -8,10 +8,7 @@ use super::{Answer, Batch, Item, Outcome, Protocol, Stop, Undelivered};
 use crate::aws::credentials::{Keeper, Lent, Source};
 use crate::log::Logger;
 use crate::ports::{Clock, Files, Http, HttpError, Log, Random};
-use crate::retry::Retry;
-use crate::wire::HANDSHAKES;
-
-const TRIES: u32 = 8;
+use crate::retry::{self, Passing, Retry};
 /// AWS refuses signatures by clocks that are five minutes apart.
 const CLOCK_OFF_MS: i64 = 4 * 60 * 1000;
 
@@ -58,7 +55,6 @@ struct Tried {
     batch: Batch,
     retry: Retry,
     begun: Duration,
-    handshakes: u32,
     /// Its credentials were renewed.
     renewed: bool,
 }
@@ -163,9 +159,8 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
     ) -> Option<[Batch; 2]> {
         let mut tried = Tried {
             batch,
-            retry: Retry::new(TRIES, self.deadline),
+            retry: Retry::new(retry::DESTINATION, self.deadline),
             begun: self.port.elapsed(),
-            handshakes: 0,
             renewed: false,
         };
         loop {
@@ -188,8 +183,8 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                 Next::Halves(halves) => return Some(halves),
                 Next::AtOnce => {}
                 Next::Later { left, asked, error } => {
-                    if tried.handshakes >= HANDSHAKES || !tried.retry.again(self.port, asked).await
-                    {
+                    let passing = Passing::of(error.as_ref(), asked);
+                    if !tried.retry.again(self.port, passing).await {
                         sent.undelivered.extend(tried.batch.items.into_iter().zip(left));
                         // Others may have got through meanwhile.
                         let answered = self.answered.get().is_some_and(|last| last >= tried.begun);
@@ -216,7 +211,6 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         match answer {
             Answer::Outcomes(outcomes) => self.take_outcomes(tried, outcomes, sent),
             Answer::MayPass { throttled, why } => {
-                tried.handshakes += u32::from(matches!(error, Some(HttpError::Tls(_))));
                 if throttled {
                     self.concurrency.set((self.concurrency.get() / 2).max(1));
                 } else if error.as_ref().is_none_or(HttpError::may_have_arrived) {
@@ -299,7 +293,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
             return Next::Done;
         }
         if left.len() < events {
-            tried.retry = Retry::new(TRIES, self.deadline);
+            tried.retry.got_through();
         }
         Next::Later { left, asked: None, error: None }
     }

@@ -10,9 +10,9 @@ use super::about::{About, Root};
 use super::error::malformed;
 use super::{KongError, Page};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpResponse, Random};
-use crate::retry::Retry;
+use crate::retry::{self, Passing, Retry};
 use crate::terms::{Secret, Stream, Window};
-use crate::wire::{HANDSHAKES, date, query_value, retry_after, rfc3339};
+use crate::wire::{date, query_value, retry_after, rfc3339};
 
 /// Largest page, in bytes; of a larger one, half as many entries are asked for.
 const MAX_PAGE: usize = 16 * 1024 * 1024;
@@ -20,7 +20,6 @@ const MAX_PAGE: usize = 16 * 1024 * 1024;
 const MAX_ENTRY: usize = 48 * 1024 * 1024;
 /// Of an entry that is larger still, what is read to learn its name and where the next page begins.
 const KEPT_ENDS: usize = 64 * 1024;
-const TRIES: u32 = 5;
 
 /// Where the Admin API is, and how to ask it.
 #[derive(Clone, Debug)]
@@ -189,8 +188,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         keep_ends: usize,
         mut read: impl FnMut(HttpResponse) -> Result<T, KongError>,
     ) -> Result<T, KongError> {
-        let mut retry = Retry::new(TRIES, self.deadline);
-        let mut handshakes = 0;
+        let mut retry = Retry::new(retry::KONG, self.deadline);
         loop {
             let mut asked = None;
             let outcome = match self.get(path, max_body, keep_ends).await {
@@ -201,9 +199,9 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
                 Err(error) => Err(error),
             };
             match outcome {
-                Err(error) if error.is_passing() => {
-                    handshakes += u32::from(matches!(error, KongError::Http(HttpError::Tls(_))));
-                    if handshakes >= HANDSHAKES || !retry.again(self.port, asked).await {
+                Err(error) if error.may_pass() => {
+                    let http = if let KongError::Http(error) = &error { Some(error) } else { None };
+                    if !retry.again(self.port, Passing::of(http, asked)).await {
                         return Err(error);
                     }
                     self.retries.set(self.retries.get() + 1);
@@ -278,6 +276,45 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::testing::{Answer, InMemory, answer};
+
+    /// When `GET /` is asked for while those are the answers.
+    fn tries(
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> (Vec<Duration>, Result<About, KongError>) {
+        let access = Access {
+            api: "http://kong:8001".to_owned(),
+            path: String::new(),
+            token: None,
+            token_header: HeaderName::from_static("kong-admin-token"),
+            page_size: 1000,
+        };
+        let port = InMemory::answering(0, answers);
+        let about = port.clock.run(Kong::new(&port, &access, Duration::from_hours(1)).about());
+        (port.times(), about)
+    }
+
+    #[test]
+    fn a_kong_that_is_busy_is_asked_again_when_it_says_and_five_times_in_all() {
+        let busy = || {
+            let mut busy = answer(503, "{}");
+            busy.headers_mut().insert("retry-after", "70".parse().unwrap());
+            Ok(busy)
+        };
+        let root = answer(200, r#"{"version":"3.9.0.0-enterprise-edition"}"#);
+        let (times, about) = tries([busy(), busy(), Ok(root)]);
+        assert_eq!((times, about.is_ok()), ([0, 70, 140].map(Duration::from_secs).to_vec(), true));
+        let (times, about) = tries((0..5).map(|_| busy()));
+        let status = KongError::Status { status: 503, path: "/".to_owned() };
+        assert_eq!((times.len(), about.unwrap_err()), (5, status));
+    }
+
+    #[test]
+    fn a_handshake_that_fails_is_tried_once_more_and_a_refused_token_is_not() {
+        let failed = || Err(HttpError::Tls("no trust".to_owned()));
+        assert_eq!(tries([failed(), failed()]).0.len(), 2);
+        assert_eq!(tries([Ok(answer(401, ""))]).0.len(), 1);
+    }
 
     #[test]
     fn a_400_of_nginx_is_told_from_one_of_kong() {
@@ -289,7 +326,7 @@ mod tests {
         assert_eq!(page("The plain HTTP request was sent to HTTPS port"), KongError::SpeaksTls);
         for why in ["No required SSL certificate was sent", "The SSL certificate error"] {
             assert_eq!(page(why), KongError::ClientCertificate { why });
-            assert!(!page(why).is_passing());
+            assert!(!page(why).may_pass());
         }
         let other = KongError::Status { status: 400, path: "/".to_owned() };
         assert_eq!(status(r#"{"message":"bad request"}"#), other);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::ports::HttpError;
+use crate::retry::status_may_pass;
 use crate::terms::Stream;
 use crate::wire::tls_remedy;
 
@@ -87,12 +88,12 @@ impl KongError {
     }
 
     /// Whether the same request may succeed when it is made again.
-    pub fn is_passing(&self) -> bool {
+    pub fn may_pass(&self) -> bool {
         match self {
-            Self::Http(error) => {
-                !matches!(error, HttpError::Denied | HttpError::Invalid(_) | HttpError::TooLarge(_))
-            }
-            Self::Status { status, .. } => *status == 429 || *status >= 500,
+            // Of a page that is too large a smaller one is asked for.
+            Self::Http(HttpError::TooLarge(_)) => false,
+            Self::Http(error) => error.may_pass(),
+            Self::Status { status, .. } => status_may_pass(*status),
             Self::Malformed { .. } => true,
             _ => false,
         }

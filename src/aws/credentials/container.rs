@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use super::Temporary;
 use super::document::{self, Fault};
-use super::fetch::{FetchError, may_pass, said, send, token_file};
+use super::fetch::{FetchError, said, send, token_file};
 use crate::ports::{Files, Http, HttpLimits, HttpRequest};
+use crate::retry::status_may_pass;
 use crate::terms::Secret;
 
 pub(super) const NAME: &str = "the container endpoint";
@@ -67,7 +68,7 @@ impl Container {
                 };
                 let what = format!("{url} answered {}{words}", status.as_u16());
                 let remedy = remedy(status.as_u16());
-                Err(if may_pass(&response) {
+                Err(if status_may_pass(response.status().as_u16()) {
                     FetchError::passing(NAME, what, remedy)
                 } else {
                     FetchError::lasting(NAME, what, remedy)

@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use crate::ports::{FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
+use crate::retry::Passing;
 
 /// Largest token file: a projected token has some 2 KiB.
 const MAX_TOKEN: usize = 64 * 1024;
@@ -15,6 +16,7 @@ pub struct FetchError {
     what: String,
     remedy: String,
     may_pass: bool,
+    handshake: bool,
 }
 
 impl fmt::Display for FetchError {
@@ -25,9 +27,9 @@ impl fmt::Display for FetchError {
 }
 
 impl FetchError {
-    /// Whether the same may succeed in a moment.
-    pub(super) fn may_pass(&self) -> bool {
-        self.may_pass
+    /// How to try again, where the same may succeed in a moment.
+    pub(super) fn passing_by(&self) -> Option<Passing> {
+        self.may_pass.then_some(Passing { asked: None, handshake: self.handshake })
     }
 
     /// Trying again will not help.
@@ -36,7 +38,7 @@ impl FetchError {
         what: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Self {
-        Self { source, what: what.into(), remedy: remedy.into(), may_pass: false }
+        Self { source, what: what.into(), remedy: remedy.into(), may_pass: false, handshake: false }
     }
 
     /// The same may succeed in a moment.
@@ -55,8 +57,12 @@ impl FetchError {
         error: &HttpError,
         remedy: impl Into<String>,
     ) -> Self {
-        let may_pass = !matches!(error, HttpError::Denied | HttpError::Invalid(_));
-        Self { may_pass, ..Self::lasting(source, format!("{url} cannot be had: {error}"), remedy) }
+        let handshake = matches!(error, HttpError::Tls(_));
+        Self {
+            may_pass: error.may_pass(),
+            handshake,
+            ..Self::lasting(source, format!("{url} cannot be had: {error}"), remedy)
+        }
     }
 }
 
@@ -92,11 +98,6 @@ pub(super) fn token_file(
         return Err(unreadable(&"holds no token: it is empty, or has blanks or line breaks in it"));
     }
     Ok(token.to_owned())
-}
-
-/// Whether the status says that the same may succeed in a moment.
-pub(super) fn may_pass(response: &HttpResponse) -> bool {
-    response.status() == 429 || response.status().is_server_error()
 }
 
 /// What a service said, as far as it may be printed: not what holds a secret that was sent to it.

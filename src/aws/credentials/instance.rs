@@ -10,8 +10,9 @@ use http::Method;
 
 use super::Temporary;
 use super::document::{self, Fault};
-use super::fetch::{FetchError, may_pass, said, send};
+use super::fetch::{FetchError, said, send};
 use crate::ports::{Http, HttpError, HttpLimits, HttpResponse};
+use crate::retry::status_may_pass;
 
 pub(super) const NAME: &str =
     "EC2's instance metadata (asked because no other source of credentials is set)";
@@ -103,7 +104,7 @@ const ATTACH: &str = "attach an instance profile, with a role that may send to t
 
 fn answered(response: &HttpResponse, url: &str) -> FetchError {
     let what = format!("{url} answered {}", response.status().as_u16());
-    if may_pass(response) {
+    if status_may_pass(response.status().as_u16()) {
         FetchError::passing(NAME, what, SET_KEYS)
     } else {
         FetchError::lasting(NAME, what, SET_KEYS)

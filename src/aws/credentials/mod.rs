@@ -27,11 +27,8 @@ pub use web_identity::WebIdentity;
 use std::time::Duration;
 
 use crate::ports::{Clock, Files, Http, Random};
-use crate::retry::Retry;
+use crate::retry::{self, Retry};
 use crate::terms::Secret;
-
-/// As AWS's SDKs have it.
-const TRIES: u32 = 3;
 
 /// Credentials of one principal.
 #[derive(Clone, Debug, Default)]
@@ -73,7 +70,7 @@ impl Source {
         port: &P,
         deadline: Duration,
     ) -> Result<Temporary, FetchError> {
-        let mut retry = Retry::new(TRIES, deadline);
+        let mut retry = Retry::new(retry::CREDENTIALS, deadline);
         loop {
             let answer = match self {
                 Self::Static(credentials) => {
@@ -83,9 +80,10 @@ impl Source {
                 Self::WebIdentity(identity) => identity.fetch(port).await,
                 Self::Instance(instance) => instance.fetch(port).await,
             };
-            match answer {
-                Err(error) if error.may_pass() && retry.again(port, None).await => {}
-                answer => return answer,
+            let passing = answer.as_ref().err().and_then(FetchError::passing_by);
+            match passing {
+                Some(passing) if retry.again(port, passing).await => {}
+                _ => return answer,
             }
         }
     }

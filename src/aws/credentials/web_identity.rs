@@ -9,8 +9,9 @@ use roxmltree::Document;
 
 use super::Temporary;
 use super::document::{self, Fault};
-use super::fetch::{FetchError, may_pass, said, send, token_file};
+use super::fetch::{FetchError, said, send, token_file};
 use crate::ports::{Files, Http, HttpLimits, HttpResponse};
+use crate::retry::status_may_pass;
 use crate::wire::{query_value, tls_remedy};
 
 pub(super) const NAME: &str = "STS for the role of aws_role_arn";
@@ -104,7 +105,7 @@ fn refusal(response: &HttpResponse, token: &str) -> FetchError {
             | "InternalFailure"
             | "ServiceUnavailable"
     );
-    if passes || may_pass(response) {
+    if passes || status_may_pass(response.status().as_u16()) {
         FetchError::passing(NAME, what, remedy(code))
     } else {
         FetchError::lasting(NAME, what, remedy(code))
