@@ -297,171 +297,122 @@ pub fn is_key(key: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::collections::HashMap;
-
     use super::*;
-    use crate::ports::KeyValueError;
     use crate::seal::{Seal, Seals};
     use crate::terms::Secret;
+    use crate::testing::{Call, Fate, Faulty, InMemory, Planned};
 
     const LENGTH: Duration = Duration::from_mins(5);
 
-    /// A store in memory whose next answers may be lost, in a time of its own.
-    #[derive(Default)]
-    struct Flaky {
-        values: RefCell<HashMap<String, Vec<u8>>>,
-        lost_gets: Cell<u32>,
-        swaps: Cell<u32>,
-        swaps_without_effect: Cell<u32>,
-        /// It takes no plain write.
-        refuses: Cell<bool>,
-        /// Another host writes its lease right after so many swaps more.
-        overtaken: Cell<u32>,
-        now: Cell<Duration>,
+    type Port = Faulty<InMemory<'static>>;
+
+    fn port() -> Port {
+        let inner = InMemory::at(0, |_| unreachable!("the lease sends nothing"));
+        Port { inner, faults: Planned::default() }
     }
 
-    fn spend(count: &Cell<u32>) -> bool {
-        let left = count.get();
-        count.set(left.saturating_sub(1));
-        left > 0
+    fn pass(port: &Port, secs: u64) {
+        port.inner.clock.advance(Duration::from_secs(secs));
     }
 
-    impl KeyValue for Flaky {
-        fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
-            if spend(&self.lost_gets) {
-                return Err(KeyValueError("connection lost".to_owned()));
-            }
-            Ok(self.values.borrow().get(key).cloned())
-        }
-        fn set_many(&self, _: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
-            if self.refuses.get() {
-                return Err(KeyValueError("READONLY".to_owned()));
-            }
-            Ok(())
-        }
-        fn delete(&self, _: &str) -> Result<(), KeyValueError> {
-            unreachable!("the lease is swapped")
-        }
-        fn swap(&self, key: &str, old: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
-            let mut values = self.values.borrow_mut();
-            self.swaps.set(self.swaps.get() + 1);
-            if !spend(&self.swaps_without_effect) && values.get(key).map(Vec::as_slice) == old {
-                values.insert(key.to_owned(), new.to_vec());
-            }
-            if spend(&self.overtaken) {
-                let until_ms = self.now_ms() + millis(LENGTH);
-                let store = Store::new(self, "default");
-                values.insert(key.to_owned(), encode(&store, "another", until_ms));
-            }
-            Ok(())
-        }
+    /// The next swaps have no effect.
+    fn no_swap(port: &Port, times: u32) {
+        port.faults.next(times, Call::Swap, Fate::Ignored);
     }
 
-    impl Clock for Flaky {
-        fn now_ms(&self) -> i64 {
-            millis(self.now.get())
-        }
-        fn elapsed(&self) -> Duration {
-            self.now.get()
-        }
-        async fn sleep(&self, _: Duration) {}
+    /// Another host writes its lease right after the next swap.
+    fn overtake(port: &Port) {
+        let store = Store::new(port, "default");
+        let value = encode(&store, "another", port.now_ms() + millis(LENGTH));
+        port.faults.rival.replace(Some((store.key(NAME), value)));
     }
 
-    impl Random for Flaky {
-        fn u64(&self) -> u64 {
-            7
-        }
-    }
-
-    fn held(work: impl FnOnce(&Flaky, &dyn Fn(u64), &Lease<'_, Flaky>)) {
-        let port = Flaky::default();
+    fn held(work: impl FnOnce(&Port, &Lease<'_, Port>)) {
+        let port = port();
         let store = Store::new(&port, "default");
         let lease = Lease::take(&store, &port, LENGTH).unwrap();
-        work(&port, &|secs| port.now.set(port.now.get() + Duration::from_secs(secs)), &lease);
+        work(&port, &lease);
     }
 
     #[test]
     fn a_renewal_whose_answer_is_lost_is_made_again() {
-        held(|port, pass, lease| {
-            pass(101);
-            port.lost_gets.set(1);
+        held(|port, lease| {
+            pass(port, 101);
+            port.faults.next(1, Call::Get, Fate::Fails("connection lost", 0));
             assert_eq!(lease.hold(), Ok(()), "it lasts for a while yet");
-            pass(30);
+            pass(port, 30);
             assert_eq!(lease.hold(), Ok(()), "the value found is its own");
-            pass(30);
+            pass(port, 30);
             assert_eq!(lease.hold(), Ok(()));
-            pass(101);
+            pass(port, 101);
             assert_eq!(lease.hold(), Ok(()));
         });
     }
 
     #[test]
     fn a_store_that_does_not_renew_is_told_before_the_lease_ends() {
-        held(|port, pass, lease| {
-            pass(101);
-            port.swaps_without_effect.set(u32::MAX);
+        held(|port, lease| {
+            pass(port, 101);
+            no_swap(port, u32::MAX);
             assert_eq!(lease.hold(), Ok(()));
-            pass(60);
+            pass(port, 60);
             assert_eq!(lease.hold(), Ok(()));
-            pass(60);
+            pass(port, 60);
             assert!(matches!(lease.hold(), Err(LeaseError::Store(_))));
         });
     }
 
     #[test]
     fn a_store_that_failed_is_asked_again_after_a_while_and_until_two_thirds_of_the_lease() {
-        held(|port, pass, lease| {
-            pass(100);
-            port.swaps_without_effect.set(u32::MAX);
+        held(|port, lease| {
+            pass(port, 100);
+            no_swap(port, u32::MAX);
             assert_eq!(lease.hold(), Ok(()));
-            let asked = port.swaps.get();
-            pass(24);
-            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), asked));
-            pass(1);
-            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), asked + 1));
-            pass(75);
+            let asked = port.faults.swaps.get();
+            pass(port, 24);
+            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), asked));
+            pass(port, 1);
+            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), asked + 1));
+            pass(port, 75);
             assert!(matches!(lease.hold(), Err(LeaseError::Store(_))), "200 s of 300 s");
         });
     }
 
     #[test]
     fn a_lease_is_renewed_when_a_third_of_it_has_passed_and_not_before() {
-        held(|port, pass, lease| {
-            pass(99);
-            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), 1));
-            pass(1);
-            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), 2));
-            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), 2));
-            pass(150);
-            assert_eq!((lease.hold(), port.swaps.get()), (Ok(()), 3));
+        held(|port, lease| {
+            pass(port, 99);
+            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), 1));
+            pass(port, 1);
+            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), 2));
+            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), 2));
+            pass(port, 150);
+            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), 3));
         });
     }
 
     #[test]
     fn renewals_for_the_longest_run_leave_ten_swaps_to_spare() {
-        assert_eq!(Lease::<Flaky>::longest_run(LENGTH), LENGTH / 3 * 90);
+        assert_eq!(Lease::<Port>::longest_run(LENGTH), LENGTH / 3 * 90);
     }
 
     #[test]
     fn a_lease_that_another_took_over_is_lost_for_good() {
-        held(|port, pass, lease| {
-            pass(101);
-            port.overtaken.set(1);
+        held(|port, lease| {
+            pass(port, 101);
+            overtake(port);
             assert_eq!(lease.hold(), Err(LeaseError::Lost));
             assert_eq!(lease.hold(), Err(LeaseError::Lost));
         });
     }
 
-    fn take<'a>(
-        store: &'a Store<'a, Flaky>,
-        port: &'a Flaky,
-    ) -> Result<Lease<'a, Flaky>, LeaseError> {
+    fn take<'a>(store: &'a Store<'a, Port>, port: &'a Port) -> Result<Lease<'a, Port>, LeaseError> {
         Lease::take(store, port, LENGTH)
     }
 
     #[test]
     fn a_lease_that_was_given_back_tells_no_death_and_one_that_ran_out_does() {
-        let port = Flaky::default();
+        let port = port();
         let store = Store::new(&port, "default");
         let first = take(&store, &port).unwrap();
         assert!(!first.follows_a_death(), "there was none before");
@@ -469,19 +420,19 @@ mod tests {
         let second = take(&store, &port).unwrap();
         assert!(!second.follows_a_death());
         drop(second);
-        port.now.set(Duration::from_millis(299_999));
+        port.inner.clock.advance(Duration::from_millis(299_999));
         assert_eq!(take(&store, &port).err(), Some(LeaseError::Held { until_ms: 300_000 }));
-        port.now.set(LENGTH);
+        port.inner.clock.advance_to(LENGTH);
         assert!(take(&store, &port).unwrap().follows_a_death());
     }
 
     #[test]
     fn a_lease_from_a_clock_that_is_far_ahead_keeps_nobody_waiting() {
-        let port = Flaky::default();
+        let port = port();
         let store = Store::new(&port, "default");
         let until = |until_ms| {
             let value = encode(&store, "another", until_ms);
-            port.values.borrow_mut().insert(store.key(NAME), value);
+            port.inner.store.values.borrow_mut().insert(store.key(NAME), value);
         };
         until(2 * millis(LONGEST));
         assert!(matches!(take(&store, &port).err(), Some(LeaseError::Held { .. })));
@@ -491,7 +442,7 @@ mod tests {
 
     #[test]
     fn a_lease_that_was_written_with_another_key_is_refused_and_nobodys_is_one_without_its_form() {
-        let port = Flaky::default();
+        let port = port();
         let store = Store::new(&port, "default");
         let until_ms = millis(LENGTH);
         let sound = encode(&store, "another", until_ms);
@@ -508,7 +459,7 @@ mod tests {
             (forged.into_bytes(), &store, &foreign),
             (br#"{"owner":"a","until_ms":300000}"#.to_vec(), &store, &None),
         ] {
-            port.values.borrow_mut().insert(store.key(NAME), value);
+            port.inner.store.values.borrow_mut().insert(store.key(NAME), value);
             assert_eq!(&take(by, &port).err(), refused);
         }
     }
@@ -517,18 +468,20 @@ mod tests {
     fn when_a_lease_is_given_back_a_store_that_fails_is_told_from_another_host() {
         // Given back in time, and taken right after; too late, and taken before; by nobody.
         for (secs, overtaken, without_effect, expected) in [
-            (299, 1, 0, Ok(())),
-            (300, 1, 0, Err("stalled past its lease")),
-            (301, 1, 0, Err("stalled past its lease")),
-            (301, 0, 0, Ok(())),
-            (0, 0, 1, Err("did not do what it was asked for")),
+            (299, true, 0, Ok(())),
+            (300, true, 0, Err("stalled past its lease")),
+            (301, true, 0, Err("stalled past its lease")),
+            (301, false, 0, Ok(())),
+            (0, false, 1, Err("did not do what it was asked for")),
         ] {
-            let port = Flaky::default();
+            let port = port();
             let store = Store::new(&port, "default");
             let lease = take(&store, &port).unwrap();
-            port.now.set(Duration::from_secs(secs));
-            port.overtaken.set(overtaken);
-            port.swaps_without_effect.set(without_effect);
+            pass(&port, secs);
+            if overtaken {
+                overtake(&port);
+            }
+            no_swap(&port, without_effect);
             let released = lease.release().map_err(|error| error.to_string());
             let as_expected = match (&released, expected) {
                 (Err(error), Err(told)) => error.contains(told),
@@ -548,32 +501,32 @@ mod tests {
 
     #[test]
     fn why_a_swap_took_nothing_is_told_by_a_plain_write_that_fails() {
-        let port = Flaky::default();
+        let port = port();
         let store = Store::new(&port, "default");
-        port.swaps_without_effect.set(1);
-        port.refuses.set(true);
+        no_swap(&port, 1);
+        port.faults.next(1, Call::SetMany(1), Fate::Fails("READONLY", 0));
         let error = take(&store, &port).err().unwrap().to_string();
         assert!(error.contains("READONLY"), "{error}");
     }
 
     #[test]
     fn a_swap_that_took_nothing_is_the_stores_failure_and_not_another_host() {
-        let port = Flaky::default();
+        let port = port();
         let store = Store::new(&port, "default");
-        port.swaps_without_effect.set(1);
+        no_swap(&port, 1);
         assert!(matches!(Lease::take(&store, &port, LENGTH).err(), Some(LeaseError::Store(_))));
     }
 
     #[test]
     fn a_host_that_has_the_key_before_does_not_take_the_lease_of_one_that_writes_the_ledger_anew() {
-        let port = Flaky::default();
+        let port = port();
         let key = |key: &str| Seal::Keyed(Secret::new(key));
         for (old, new) in [(Seal::Unkeyed, key("new")), (key("old"), key("new"))] {
-            port.values.borrow_mut().clear();
+            port.inner.store.values.borrow_mut().clear();
             let old_host = Store::sealed(&port, "default", Seals::new(old.clone(), None));
             let new_host = Store::sealed(&port, "default", Seals::new(new, Some(old)));
             let rekeying = take(&new_host, &port).unwrap();
-            port.now.set(port.now.get() + Duration::from_secs(5));
+            pass(&port, 5);
             let other = take(&old_host, &port);
             assert!(matches!(other, Err(LeaseError::Foreign { .. })), "two hosts run at once");
             drop(rekeying);

@@ -393,8 +393,8 @@ fn decode(mut body: &[u8]) -> Option<Vec<DeadLetter>> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::tests::Memory;
     use super::*;
+    use crate::testing::Memory;
 
     fn letter(id: &str, data: &str) -> DeadLetter {
         DeadLetter {
@@ -593,9 +593,9 @@ mod tests {
         let store = store(&memory);
         let mut dead_letters = DeadLetters::load(&store).unwrap();
         dead_letters.failing_since("b", 100);
-        let reads = memory.gets.get();
+        let reads = memory.reads.get();
         dead_letters.write().unwrap();
-        assert_eq!(memory.gets.get(), reads);
+        assert_eq!(memory.reads.get(), reads);
     }
 
     #[test]

@@ -64,8 +64,8 @@ impl Reports {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::super::tests::Memory;
     use super::*;
+    use crate::testing::Memory;
 
     fn report(bytes: usize) -> Box<RawValue> {
         RawValue::from_string(format!("\"{}\"", "x".repeat(bytes))).unwrap()

@@ -1,43 +1,17 @@
 #![allow(clippy::unwrap_used)]
 
-use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use super::*;
 use crate::coverage::{Filters, Finished, Retention, Spans};
-use crate::ports::KeyValueError;
 use crate::terms::BUCKET_SECS;
 use crate::terms::LedgerTime::{Expires, Written};
 use crate::terms::Stream::{Objects, Requests};
+use crate::testing::{Call, Fate, Faulty, Memory};
 
 const CHANNEL: &str = "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a";
 const KONG: &str = "https://kong:8444";
 const NOON: i64 = 1_795_348_800;
-
-/// A store in memory that counts reads.
-#[derive(Default)]
-pub struct Memory {
-    pub values: RefCell<HashMap<String, Vec<u8>>>,
-    pub gets: Cell<usize>,
-}
-
-impl KeyValue for Memory {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
-        self.gets.set(self.gets.get() + 1);
-        Ok(self.values.borrow().get(key).cloned())
-    }
-    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
-        self.values.borrow_mut().extend(pairs.iter().cloned());
-        Ok(())
-    }
-    fn delete(&self, key: &str) -> Result<(), KeyValueError> {
-        self.values.borrow_mut().remove(key);
-        Ok(())
-    }
-    fn swap(&self, _: &str, _: Option<&[u8]>, _: &[u8]) -> Result<(), KeyValueError> {
-        unreachable!("the ledger never swaps")
-    }
-}
 
 fn fingerprint(n: u128) -> Fingerprint {
     Fingerprint(n.wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
@@ -130,9 +104,9 @@ fn a_full_bucket_goes_on_in_another_segment_and_values_keep_their_limit() {
 fn a_run_reads_only_the_segments_whose_time_it_meets() {
     let memory = Memory::default();
     remember(&memory, (0..100).map(|n| (n, NOON + i64::try_from(n).unwrap() * BUCKET_SECS)));
-    memory.gets.set(0);
+    memory.reads.set(0);
     assert!(knows(&memory, 99, NOON + 99 * BUCKET_SECS));
-    assert_eq!(memory.gets.get(), 2, "the head and one segment");
+    assert_eq!(memory.reads.get(), 2, "the head and one segment");
 }
 
 /// Segments of one fingerprint that are kept beside the one in use.
@@ -164,9 +138,9 @@ fn memory_keeps_the_segments_that_were_used_last_be_it_to_read_or_to_write() {
     with(&memory, |ledger| {
         ledger.segments.cached_at_most = CAPACITY + MOST;
         let reads = |ledger: &mut Ledger<'_, Memory>, n| {
-            memory.gets.set(0);
+            memory.reads.set(0);
             assert!(ledger.is_known(Requests, &fingerprint(n), Written(time(n))).unwrap());
-            memory.gets.get()
+            memory.reads.get()
         };
         let most = MOST as u128 + 1;
         assert!((0..most).all(|n| reads(ledger, n) == 1));
@@ -420,50 +394,17 @@ fn a_preflight_writes_a_value_of_the_largest_size_and_the_head_and_binds_nothing
     });
 }
 
-/// A store that answers no to some calls.
-#[derive(Default)]
-struct Refusing {
-    memory: Memory,
-    deletes: Cell<bool>,
-    writes: Cell<bool>,
-}
-
-impl KeyValue for Refusing {
-    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
-        self.memory.get(key)
-    }
-    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
-        if self.writes.get() {
-            return Err(KeyValueError("READONLY".to_owned()));
-        }
-        self.memory.set_many(pairs)
-    }
-    fn delete(&self, key: &str) -> Result<(), KeyValueError> {
-        if self.deletes.get() {
-            return Err(KeyValueError(
-                "NOPERM: this user has no permissions to run the 'del' command".to_owned(),
-            ));
-        }
-        self.memory.delete(key)
-    }
-    fn swap(&self, _: &str, _: Option<&[u8]>, _: &[u8]) -> Result<(), KeyValueError> {
-        Ok(())
-    }
-    fn swaps_atomically(&self, _: &str) -> Result<bool, KeyValueError> {
-        Ok(true)
-    }
-}
-
 #[test]
 fn a_write_that_stored_everything_is_no_failure_when_a_delete_after_it_fails() {
-    let refusing = Refusing::default();
+    let refusing = Faulty::<Memory>::default();
     let store = Store::new(&refusing, "default");
     let mut ledger = Ledger::load(&store, target(CHANNEL), KONG).unwrap();
     ledger.accept(Requests, fingerprint(1), Written(0));
     ledger.write().unwrap();
     ledger.accept(Requests, fingerprint(2), Written(NOON));
     ledger.expire(Requests, &expiry(NOON - 10, NOON - 10), &BTreeSet::new());
-    refusing.deletes.set(true);
+    let no_permission = "NOPERM: this user has no permissions to run the 'del' command";
+    refusing.faults.next(1, Call::Delete, Fate::Fails(no_permission, 0));
     let written = ledger.write();
     // It is all there:
     let mut again = Ledger::load(&store, target(CHANNEL), KONG).unwrap();
@@ -474,12 +415,12 @@ fn a_write_that_stored_everything_is_no_failure_when_a_delete_after_it_fails() {
 
 #[test]
 fn a_preflight_that_is_refused_tells_no_generation_that_is_not_stored() {
-    let refusing = Refusing::default();
+    let refusing = Faulty::<Memory>::default();
     let store = Store::new(&refusing, "default");
     let mut ledger = Ledger::load(&store, target(CHANNEL), KONG).unwrap();
     ledger.write().unwrap();
     let stored = ledger.generation();
-    refusing.writes.set(true);
+    refusing.faults.next(1, Call::SetMany(2), Fate::Fails("READONLY", 0));
     ledger.preflight().unwrap_err();
     assert_eq!(ledger.generation(), stored);
 }
