@@ -1,10 +1,6 @@
 //! Sources that answer by a script, in a time of its own.
 #![allow(clippy::unwrap_used)]
 
-use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::future::join;
@@ -13,93 +9,34 @@ use serde_json::json;
 use super::*;
 use crate::config::Config;
 use crate::log::Logger;
-use crate::ports::{FileError, HttpError, HttpLimits, HttpRequest, HttpResponse, Log};
+use crate::ports::HttpError;
+use crate::testing::{self, Answer, InMemory};
 
 const EPOCH_MS: i64 = 1_795_348_800_000;
 
-type Answer = Result<HttpResponse, HttpError>;
+type Script = InMemory<'static>;
 
-#[derive(Default)]
-struct Script {
-    answers: RefCell<VecDeque<Answer>>,
-    requests: RefCell<Vec<HttpRequest>>,
-    lines: RefCell<Vec<String>>,
-    file: RefCell<Option<String>>,
-    now: Cell<Duration>,
+fn scripted(answers: impl IntoIterator<Item = Answer>) -> Script {
+    InMemory::answering(EPOCH_MS, answers)
 }
 
-impl Script {
-    fn of(answers: impl IntoIterator<Item = Answer>) -> Self {
-        Self { answers: RefCell::new(answers.into_iter().collect()), ..Self::default() }
-    }
-
-    fn pass(&self, seconds: u64) {
-        self.now.set(self.now.get() + Duration::from_secs(seconds));
-    }
-
-    fn asked(&self) -> usize {
-        self.requests.borrow().len()
-    }
+fn calls(script: &Script) -> usize {
+    script.sent.borrow().len()
 }
 
-impl Http for Script {
-    async fn send(&self, request: HttpRequest, _: HttpLimits) -> Answer {
-        self.requests.borrow_mut().push(request);
-        // Others get their turn meanwhile.
-        let mut turn = false;
-        std::future::poll_fn(|context| {
-            context.waker().wake_by_ref();
-            if std::mem::replace(&mut turn, true) { Poll::Ready(()) } else { Poll::Pending }
-        })
-        .await;
-        self.answers.borrow_mut().pop_front().expect("an answer")
-    }
+fn pass(script: &Script, seconds: u64) {
+    script.clock.advance(Duration::from_secs(seconds));
 }
 
-impl Clock for Script {
-    fn now_ms(&self) -> i64 {
-        EPOCH_MS + i64::try_from(self.now.get().as_millis()).unwrap()
-    }
-    fn elapsed(&self) -> Duration {
-        self.now.get()
-    }
-    async fn sleep(&self, duration: Duration) {
-        self.now.set(self.now.get() + duration);
-    }
-}
-
-impl Random for Script {
-    fn u64(&self) -> u64 {
-        100
-    }
-}
-
-impl Log for Script {
-    fn line(&self, line: &str) {
-        self.lines.borrow_mut().push(line.to_owned());
-    }
-}
-
-impl Files for Script {
-    fn read(&self, _: &str, _: usize) -> Result<String, FileError> {
-        self.file.borrow().clone().ok_or(FileError::NotFound)
-    }
-}
-
-fn now<T>(future: impl Future<Output = T>) -> T {
-    let mut future = pin!(future);
-    for _ in 0..1000 {
-        let mut context = Context::from_waker(Waker::noop());
-        if let Poll::Ready(value) = Pin::as_mut(&mut future).poll(&mut context) {
-            return value;
-        }
-    }
-    panic!("waits for nothing");
+/// The token file has that text.
+fn with_token(script: Script, text: &str) -> Script {
+    script.files.borrow_mut().insert("/token".to_owned(), text.to_owned());
+    script
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "an answer of the script, as the lost ones are")]
 fn answer(status: u16, body: &(impl ToString + ?Sized)) -> Answer {
-    Ok(http::Response::builder().status(status).body(body.to_string().into_bytes()).unwrap())
+    Ok(testing::answer(status, body.to_string()))
 }
 
 /// Credentials that end so many seconds after the script's beginning.
@@ -137,26 +74,26 @@ fn kept(script: &Script, work: impl FnOnce(&Keeper<'_, Script>)) {
     work(&keeper(script, &config, Duration::from_mins(50)));
 }
 
-fn lent(keeper: &Keeper<'_, Script>) -> Result<String, String> {
-    let lent = now(keeper.lend(0)).map_err(|error| error.to_string())?;
+fn lent(script: &Script, keeper: &Keeper<'_, Script>) -> Result<String, String> {
+    let lent = script.clock.run(keeper.lend(0)).map_err(|error| error.to_string())?;
     Ok(lent.credentials.access_key_id.clone())
 }
 
 #[test]
 fn credentials_are_renewed_when_five_minutes_are_left_and_not_before() {
-    let script = Script::of([issued("one", 3600), issued("two", 7200)]);
+    let script = scripted([issued("one", 3600), issued("two", 7200)]);
     kept(&script, |keeper| {
         for _ in 0..3 {
-            assert_eq!(lent(keeper).unwrap(), "one");
+            assert_eq!(lent(&script, keeper).unwrap(), "one");
         }
-        script.pass(3299);
-        assert_eq!(lent(keeper).unwrap(), "one");
-        script.pass(1);
-        assert_eq!(lent(keeper).unwrap(), "two");
-        assert_eq!(script.asked(), 2);
+        pass(&script, 3299);
+        assert_eq!(lent(&script, keeper).unwrap(), "one");
+        pass(&script, 1);
+        assert_eq!(lent(&script, keeper).unwrap(), "two");
+        assert_eq!(calls(&script), 2);
     });
     assert_eq!(
-        script.requests.borrow()[0].uri(),
+        script.sent.borrow()[0].1.uri(),
         "http://169.254.170.2/v2/credentials/0a1b",
         "the relative URI is ECS's"
     );
@@ -164,97 +101,108 @@ fn credentials_are_renewed_when_five_minutes_are_left_and_not_before() {
 
 #[test]
 fn callers_at_once_share_one_fetch_and_one_renewal() {
-    let script = Script::of([issued("one", 3600), issued("two", 3600)]);
+    let script = scripted([issued("one", 3600), issued("two", 3600)]);
     kept(&script, |keeper| {
-        let (a, b) = now(join(keeper.lend(0), keeper.lend(0)));
+        let (a, b) = script.clock.run(join(keeper.lend(0), keeper.lend(0)));
         let (a, b) = (a.unwrap(), b.unwrap());
-        assert_eq!(script.asked(), 1);
-        let (one, other) = now(join(keeper.renew(&a, 0), keeper.renew(&b, 0)));
+        assert_eq!(calls(&script), 1);
+        let (one, other) = script.clock.run(join(keeper.renew(&a, 0), keeper.renew(&b, 0)));
         assert_eq!((one, other), (Ok(()), Ok(())));
-        assert_eq!((lent(keeper).unwrap().as_str(), script.asked()), ("two", 2));
+        assert_eq!((lent(&script, keeper).unwrap().as_str(), calls(&script)), ("two", 2));
     });
 }
 
 #[test]
 fn of_callers_at_once_whose_renewal_fails_one_asks() {
-    let script = Script::of([issued("one", 3600), answer(404, "")]);
+    let script = scripted([issued("one", 3600), answer(404, "")]);
     kept(&script, |keeper| {
-        let lent = [now(keeper.lend(0)).unwrap(), now(keeper.lend(0)).unwrap()];
-        let (first, second) = now(join(keeper.renew(&lent[0], 0), keeper.renew(&lent[1], 0)));
+        let lent =
+            [script.clock.run(keeper.lend(0)).unwrap(), script.clock.run(keeper.lend(0)).unwrap()];
+        let (first, second) =
+            script.clock.run(join(keeper.renew(&lent[0], 0), keeper.renew(&lent[1], 0)));
         assert!(first.is_err() && second.is_err());
-        assert_eq!(script.asked(), 2);
+        assert_eq!(calls(&script), 2);
     });
 }
 
 #[test]
 fn while_the_old_ones_last_a_failed_renewal_is_a_warning_and_the_source_is_left_alone_for_a_minute()
 {
-    let script = Script::of([issued("one", 3600), answer(404, ""), issued("two", 7200)]);
+    let script = scripted([issued("one", 3600), answer(404, ""), issued("two", 7200)]);
     kept(&script, |keeper| {
-        lent(keeper).unwrap();
-        script.pass(3400);
+        lent(&script, keeper).unwrap();
+        pass(&script, 3400);
         for _ in 0..5 {
-            assert_eq!(lent(keeper).unwrap(), "one");
+            assert_eq!(lent(&script, keeper).unwrap(), "one");
         }
-        assert_eq!((script.asked(), script.lines.borrow().len()), (2, 1));
-        script.pass(61);
-        assert_eq!(lent(keeper).unwrap(), "two");
+        assert_eq!((calls(&script), script.lines.borrow().len()), (2, 1));
+        pass(&script, 61);
+        assert_eq!(lent(&script, keeper).unwrap(), "two");
     });
 }
 
 #[test]
 fn when_the_old_ones_have_ended_a_failed_renewal_is_a_failure_that_is_asked_once() {
-    let script = Script::of([issued("one", 3600), answer(404, "")]);
+    let script = scripted([issued("one", 3600), answer(404, "")]);
     kept(&script, |keeper| {
-        lent(keeper).unwrap();
-        script.pass(3601);
+        lent(&script, keeper).unwrap();
+        pass(&script, 3601);
         for _ in 0..5 {
-            assert!(lent(keeper).unwrap_err().contains("answered 404"));
+            assert!(lent(&script, keeper).unwrap_err().contains("answered 404"));
         }
-        assert_eq!(script.asked(), 2);
+        assert_eq!(calls(&script), 2);
     });
 }
 
 #[test]
 fn credentials_that_are_near_their_end_when_they_come_are_used_and_not_asked_for_again_at_once() {
-    let script = Script::of([issued("one", -60), issued("two", 60), issued("three", 9000)]);
+    let script = scripted([issued("one", -60), issued("two", 60), issued("three", 9000)]);
     kept(&script, |keeper| {
         for _ in 0..5 {
-            assert_eq!(lent(keeper).unwrap(), "one", "AWS decides");
+            assert_eq!(lent(&script, keeper).unwrap(), "one", "AWS decides");
         }
-        script.pass(60);
-        assert_eq!(lent(keeper).unwrap(), "two");
-        let refused = now(keeper.lend(0)).unwrap();
-        now(keeper.renew(&refused, 0)).unwrap();
-        assert_eq!(lent(keeper).unwrap(), "three", "refused, they are replaced at once");
+        pass(&script, 60);
+        assert_eq!(lent(&script, keeper).unwrap(), "two");
+        let refused = script.clock.run(keeper.lend(0)).unwrap();
+        script.clock.run(keeper.renew(&refused, 0)).unwrap();
+        assert_eq!(lent(&script, keeper).unwrap(), "three", "refused, they are replaced at once");
     });
 }
 
 #[test]
 fn expiry_is_judged_by_the_clock_of_aws() {
-    let script = Script::of([issued("one", 3600), issued("two", 90_000)]);
+    let script = scripted([issued("one", 3600), issued("two", 90_000)]);
     kept(&script, |keeper| {
-        lent(keeper).unwrap();
+        lent(&script, keeper).unwrap();
         let hour = 3_600_000;
-        assert_eq!(now(keeper.lend(-hour)).unwrap().credentials.access_key_id, "one");
-        assert_eq!(now(keeper.lend(hour)).unwrap().credentials.access_key_id, "two");
+        assert_eq!(script.clock.run(keeper.lend(-hour)).unwrap().credentials.access_key_id, "one");
+        assert_eq!(script.clock.run(keeper.lend(hour)).unwrap().credentials.access_key_id, "two");
     });
 }
 
 #[test]
 fn what_cannot_pass_is_not_tried_again_and_what_may_is() {
     let lost = || Err(HttpError::Timeout("connect".to_owned()));
+    let untrusted = || Err(HttpError::Tls("no trust".to_owned()));
     for (answers, asked) in [
         (vec![answer(403, ""), issued("one", 3600)], 1),
         (vec![Err(HttpError::Denied), issued("one", 3600)], 1),
         (vec![answer(500, ""), lost(), issued("one", 3600)], 3),
         (vec![answer(200, "<html>"), answer(429, ""), issued("one", 3600)], 3),
         (vec![lost(), lost(), lost(), issued("one", 3600)], 3),
+        (vec![untrusted(), untrusted(), issued("one", 3600)], 2),
     ] {
-        let script = Script::of(answers);
-        kept(&script, |keeper| drop(lent(keeper)));
-        assert_eq!(script.asked(), asked);
+        let script = scripted(answers);
+        kept(&script, |keeper| drop(lent(&script, keeper)));
+        assert_eq!(calls(&script), asked);
     }
+}
+
+#[test]
+fn a_source_is_not_asked_again_at_once() {
+    let script = scripted((0..3).map(|_| answer(500, "")));
+    kept(&script, |keeper| drop(lent(&script, keeper)));
+    assert!(script.times().is_sorted_by(|earlier, later| earlier < later), "{:?}", script.times());
 }
 
 #[test]
@@ -269,9 +217,9 @@ fn no_answer_is_taken_for_credentials_that_is_none_and_nothing_of_it_is_told() {
         "\"hidden\"",
         "",
     ] {
-        let script = Script::of((0..3).map(|_| answer(200, body)));
+        let script = scripted((0..3).map(|_| answer(200, body)));
         kept(&script, |keeper| {
-            let error = lent(keeper).unwrap_err();
+            let error = lent(&script, keeper).unwrap_err();
             assert!(!error.contains("hidden") && error.contains("the answer of"), "{error}");
         });
     }
@@ -285,14 +233,14 @@ fn an_error_document_is_told_but_not_what_holds_the_token_sent() {
         (token, "(its words are not shown)"),
         (&format!("bad {}...", &token[..20]), "(its words are not shown)"),
     ] {
-        let script = Script::of([answer(404, &json!({"code": "NoSuchTask", "message": message}))]);
+        let script = scripted([answer(404, &json!({"code": "NoSuchTask", "message": message}))]);
         let config = config(&[
             ("aws_container_credentials_full_uri", "http://169.254.170.23/v1/credentials"),
             ("aws_container_authorization_token", token),
         ]);
-        let error = lent(&keeper(&script, &config, Duration::MAX)).unwrap_err();
+        let error = lent(&script, &keeper(&script, &config, Duration::MAX)).unwrap_err();
         assert!(error.contains(told), "{error}");
-        assert_eq!(script.requests.borrow()[0].headers()["authorization"], token);
+        assert_eq!(script.sent.borrow()[0].1.headers()["authorization"], token);
     }
 }
 
@@ -308,17 +256,16 @@ fn sts_is_asked_in_the_region_of_the_channel_by_a_form_without_a_signature() {
     let xml = "<R xmlns=\"x\"><Credentials><SessionToken>t</SessionToken><SecretAccessKey>s/+=\
                </SecretAccessKey><Expiration>2026-11-24T00:00:00.123Z</Expiration>\
                <AccessKeyId>one</AccessKeyId></Credentials></R>";
-    let script = Script::of([answer(200, xml)]);
-    script.file.replace(Some("a.b-c\n".to_owned()));
+    let script = with_token(scripted([answer(200, xml)]), "a.b-c\n");
     let config = web_identity();
     let keeper = keeper(&script, &config, Duration::MAX);
-    let lent = now(keeper.lend(0)).unwrap();
+    let lent = script.clock.run(keeper.lend(0)).unwrap();
     assert_eq!(lent.credentials.secret_access_key.expose(), "s/+=");
-    let requests = script.requests.borrow();
-    assert_eq!(requests[0].uri(), "https://sts.eu-west-1.amazonaws.com/");
-    assert!(!requests[0].headers().contains_key("authorization"));
+    let request = &script.sent.borrow()[0].1;
+    assert_eq!(request.uri(), "https://sts.eu-west-1.amazonaws.com/");
+    assert!(!request.headers().contains_key("authorization"));
     assert_eq!(
-        String::from_utf8_lossy(requests[0].body()),
+        String::from_utf8_lossy(request.body()),
         "Action=AssumeRoleWithWebIdentity&Version=2011-06-15\
          &RoleArn=arn%3Aaws%3Aiam%3A%3A123456789012%3Arole%2Fa%2Fb%2Bc\
          &RoleSessionName=kong-cloudtrail&WebIdentityToken=a.b-c"
@@ -336,20 +283,19 @@ fn xml_that_is_cut_off_or_of_another_kind_holds_no_credentials() {
         "<AccessKeyId><AccessKeyId>one</AccessKeyId></AccessKeyId><SecretAccessKey>hid</SecretAccessKey>",
         "<AccessKeyId>one &amp; two</AccessKeyId><SecretAccessKey>hid</SecretAccessKey>",
     ] {
-        let script = Script::of((0..3).map(|_| answer(200, xml)));
-        script.file.replace(Some("token".to_owned()));
+        let script = with_token(scripted((0..3).map(|_| answer(200, xml))), "token");
         let config = web_identity();
-        let error = lent(&keeper(&script, &config, Duration::MAX)).unwrap_err();
+        let error = lent(&script, &keeper(&script, &config, Duration::MAX)).unwrap_err();
         assert!(error.contains("STS") && !error.contains("hid"), "{error}");
     }
 }
 
 #[test]
 fn an_sts_whose_certificate_is_not_trusted_leads_to_the_setting_for_authorities() {
-    let script = Script::of((0..3).map(|_| Err(HttpError::Tls("no trust".to_owned()))));
-    script.file.replace(Some("token".to_owned()));
+    let failed = || Err(HttpError::Tls("no trust".to_owned()));
+    let script = with_token(scripted((0..3).map(|_| failed())), "token");
     let config = web_identity();
-    let error = lent(&keeper(&script, &config, Duration::MAX)).unwrap_err();
+    let error = lent(&script, &keeper(&script, &config, Duration::MAX)).unwrap_err();
     assert!(error.contains("aws_endpoint_url_sts") && error.contains("ca_roots_file"), "{error}");
 }
 
@@ -358,26 +304,26 @@ fn a_token_file_that_is_no_token_is_named_and_not_sent() {
     for (text, told) in
         [(None, "is not there"), (Some(""), "holds no token"), (Some("a b"), "holds no token")]
     {
-        let script = Script::default();
-        script.file.replace(text.map(str::to_owned));
+        let script = scripted([]);
+        script.files.borrow_mut().extend(text.map(|text| ("/token".to_owned(), text.to_owned())));
         let config = web_identity();
-        let error = lent(&keeper(&script, &config, Duration::MAX)).unwrap_err();
+        let error = lent(&script, &keeper(&script, &config, Duration::MAX)).unwrap_err();
         assert!(error.contains("aws_web_identity_token_file") && error.contains(told), "{error}");
-        assert_eq!(script.asked(), 0);
+        assert_eq!(calls(&script), 0);
     }
 }
 
 #[test]
 fn instance_metadata_is_asked_for_a_token_a_role_and_its_credentials() {
     let role = answer(200, "my-role\n");
-    let script = Script::of([answer(200, "session"), role, issued("one", 3600)]);
+    let script = scripted([answer(200, "session"), role, issued("one", 3600)]);
     let config = config(&[]);
-    assert_eq!(lent(&keeper(&script, &config, Duration::MAX)).unwrap(), "one");
+    assert_eq!(lent(&script, &keeper(&script, &config, Duration::MAX)).unwrap(), "one");
     let asked: Vec<_> = script
-        .requests
+        .sent
         .borrow()
         .iter()
-        .map(|request| (request.method().to_string(), request.uri().path().to_owned()))
+        .map(|(_, request)| (request.method().to_string(), request.uri().path().to_owned()))
         .collect();
     let roles = "/latest/meta-data/iam/security-credentials/";
     let expected = [
@@ -387,5 +333,5 @@ fn instance_metadata_is_asked_for_a_token_a_role_and_its_credentials() {
     ]
     .map(|(method, path)| (method.to_owned(), path));
     assert_eq!(asked, expected);
-    assert_eq!(script.requests.borrow()[2].headers()["x-aws-ec2-metadata-token"], "session");
+    assert_eq!(script.sent.borrow()[2].1.headers()["x-aws-ec2-metadata-token"], "session");
 }
