@@ -15,6 +15,7 @@ use kong_cloudtrail::terms::Stream;
 use crate::entry::Kept;
 use crate::host::{LOOKBACK_SECS, OVERLAP_SECS, RECONCILE_SECS};
 use crate::kong::Offsets;
+use crate::store;
 use crate::world::World;
 
 /// How far the runs of one stream have come.
@@ -137,7 +138,7 @@ impl World {
         }
         // What a comparison that is spread over runs met before this one it does not look at again.
         let sweeping = run.sweeping[stream as usize];
-        let goes_on = self.store.borrow().ledger().sweep_began(stream).is_some();
+        let goes_on = store::ledger(&self.store).sweep_began(stream).is_some();
         let whole = sweeping.is_none()
             && !goes_on
             && (report.mode != Some("incremental") || run.must_be_whole[stream as usize]);

@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kong_cloudtrail::ports::{HttpError, HttpResponse};
+use kong_cloudtrail::testing::answer;
 use serde::Deserialize;
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -13,7 +14,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Iso8601;
 
 use crate::host::Refusal;
-use crate::kong::{answer, http_date};
+use crate::kong::http_date;
 use crate::world::{Exchange, World};
 
 /// Events by id, each as often as it was accepted.
@@ -125,7 +126,7 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
             _ => Ok(answer(200, "<html>")),
         };
     }
-    Ok(answer(200, &json!({"failed": failed, "successful": successful}).to_string()))
+    Ok(answer(200, json!({"failed": failed, "successful": successful}).to_string()))
 }
 
 fn not_taken(world: &World, events: usize) -> Result<HttpResponse, HttpError> {
@@ -147,7 +148,7 @@ fn not_taken(world: &World, events: usize) -> Result<HttpResponse, HttpError> {
 }
 
 fn refusal(world: &World, code: &str) -> HttpResponse {
-    let mut response = answer(403, &json!({"__type": code}).to_string());
+    let mut response = answer(403, json!({"__type": code}).to_string());
     response.headers_mut().insert("date", http_date(world.time()).parse().unwrap());
     response
 }

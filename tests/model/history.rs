@@ -4,12 +4,14 @@ use std::rc::Rc;
 
 use kong_cloudtrail::report::Outcome;
 use kong_cloudtrail::terms::Stream;
+use kong_cloudtrail_sim::kong::Dates;
 use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 
 use crate::host::{Faults, Host, LOOKBACK_SECS, Refusal, Setup};
-use crate::kong::{Added, Arrival, Dates, Kong, MONTH_SECS, Offsets, Version};
+use crate::kong::{Added, Arrival, Kong, MONTH_SECS, Offsets, Version};
+use crate::store;
 use crate::world::World;
 
 /// What happens next.
@@ -140,7 +142,7 @@ fn retention() -> impl Strategy<Value = i64> {
 
 fn kong() -> impl Strategy<Value = Kong> {
     let offsets = prop_oneof![Just(Offsets::Keys), Just(Offsets::Positions)];
-    let dates = prop_oneof![Just(Dates::Either), Just(Dates::Rfc3339), Just(Dates::UnixSeconds)];
+    let dates = prop_oneof![Just(Dates::Both), Just(Dates::Rfc3339Only), Just(Dates::UnixOnly)];
     let added = prop_oneof![Just(Added::One), Just(Added::Null)];
     (version(), dates, added, offsets, any::<(bool, bool)>(), retention()).prop_map(
         |(version, dates, added, offsets, (purges_on_insert, shows_retention), retention)| Kong {
@@ -303,7 +305,7 @@ impl History {
             world.advance(90_000);
             let host = &hosts[round % 2];
             host.lines.borrow_mut().clear();
-            let lost = world.store.borrow().ledger().misses_dead_letters();
+            let lost = store::ledger(&world.store).misses_dead_letters();
             let report = host.run_once(self.setup, Faults::default()).unwrap();
             sound(world)?;
             // A sweep that went on from an earlier run leaves what came since to the next one, or begins

@@ -3,22 +3,19 @@
 //! the core made before it.
 
 use std::cell::{Cell, RefCell};
-use std::future::Future;
+use std::future::{Future, pending};
 use std::ops::Deref;
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
-use std::task::{Poll, Waker};
 use std::time::Duration;
 
 use kong_cloudtrail::ports::{
-    Clock, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, KeyValue,
-    KeyValueError, Log, Random,
+    Clock, FileError, Files, Http, HttpLimits, HttpRequest, KeyValue, KeyValueError, Log, Random,
 };
 use kong_cloudtrail::report::Report;
 use kong_cloudtrail::run::run;
+use kong_cloudtrail::testing::{self, Answer, Call, Change, Fate, Faulty};
 
 use crate::cloudtrail;
-use crate::store::Change;
 use crate::world::{Exchange, World};
 
 /// What goes wrong in a run; rates are in percent of the calls.
@@ -80,7 +77,6 @@ pub struct Inner {
     calls: Cell<u32>,
     dead: Cell<bool>,
     run: Cell<usize>,
-    wakes: RefCell<Vec<(Duration, Waker)>>,
 }
 
 impl Deref for Host {
@@ -111,7 +107,6 @@ impl Host {
             calls: Cell::new(0),
             dead: Cell::new(false),
             run: Cell::new(usize::MAX),
-            wakes: RefCell::default(),
         }))
     }
 
@@ -146,7 +141,7 @@ impl Host {
         let report = run(self, |name| Ok(self.variable(setup, name))).await;
         if self.is_dead() {
             // Its report never left the process.
-            std::future::pending::<()>().await;
+            pending::<()>().await;
         }
         world.end_run(self, Some(&report));
         report
@@ -181,29 +176,10 @@ impl Host {
     pub fn rise(&self) {
         self.calls.set(0);
         self.dead.set(false);
-        self.wakes.borrow_mut().clear();
-    }
-
-    pub fn next_wake(&self) -> Option<Duration> {
-        self.wakes.borrow().iter().map(|(at, _)| *at).min()
-    }
-
-    pub fn wake_at(&self, at: Duration, waker: Waker) {
-        self.wakes.borrow_mut().push((at, waker));
-    }
-
-    /// Wakes whoever waited up to now; false when nobody did.
-    pub fn wake(&self, now: Duration) -> bool {
-        let due: Vec<_> = self.wakes.borrow_mut().extract_if(.., |(at, _)| *at <= now).collect();
-        let any = !due.is_empty();
-        for (_, waker) in due {
-            waker.wake();
-        }
-        any
     }
 
     /// What the other end does with a request that has arrived.
-    pub fn handle(&self, exchange: &Exchange) -> Result<HttpResponse, HttpError> {
+    pub fn handle(&self, exchange: &Exchange) -> Answer {
         let world = self.world();
         if exchange.request.uri().path() == "/PutAuditEvents" {
             cloudtrail::put(&world, exchange)
@@ -248,103 +224,117 @@ impl Host {
         Entered::Stalled
     }
 
-    async fn wait(&self, duration: Duration) {
-        let until = self.elapsed() + duration;
-        std::future::poll_fn(|context| {
-            if self.is_dead() {
-                return Poll::Pending;
-            }
-            if self.elapsed() >= until {
-                return Poll::Ready(());
-            }
-            self.wake_at(until, context.waker().clone());
-            Poll::Pending
-        })
-        .await;
+    /// The process goes on, unless it has died meanwhile.
+    async fn lives(&self) {
+        if self.is_dead() {
+            pending::<()>().await;
+        }
     }
 
-    /// What a store says that takes no writes for now.
-    fn refuse(&self) -> Result<(), KeyValueError> {
-        let from = self.faults.get().read_only_after;
-        if from.is_none_or(|from| self.calls.get() < from) {
-            return Ok(());
-        }
-        self.world().store_failed(self.run());
-        Err(KeyValueError("READONLY You can't write against a read only replica.".to_owned()))
+    /// The store, as this process reaches it.
+    fn store(&self) -> Faulty<Accounts<'_>, &Self> {
+        Faulty { inner: Accounts(self), faults: self }
     }
 
-    fn read<T>(&self, read: impl FnOnce(&World) -> T) -> Result<T, KeyValueError> {
-        let entered = self.enter();
-        let world = self.world();
-        if matches!(entered, Entered::Dying | Entered::Dead) {
-            return Err(KeyValueError("the process is dead".to_owned()));
+    fn noted<T>(&self, said: Result<T, KeyValueError>) -> Result<T, KeyValueError> {
+        if said.is_err() && !self.is_dead() {
+            self.world().store_failed(self.run());
         }
-        if world.strikes(self.faults.get().store) {
-            world.store_failed(self.run());
-            return Err(KeyValueError("connection lost".to_owned()));
-        }
-        Ok(read(&world))
-    }
-
-    /// A write: when it fails it may have taken effect all the same, as a whole or, on a store
-    /// that writes pair by pair, in part.
-    fn write(&self, change: impl FnOnce(&World) -> Vec<Change>) -> Result<(), KeyValueError> {
-        let entered = self.enter();
-        let world = self.world();
-        let fails = match entered {
-            Entered::Dead => return Err(KeyValueError("the process is dead".to_owned())),
-            Entered::Dying => true,
-            Entered::Alive | Entered::Stalled => world.strikes(self.faults.get().store),
-        };
-        let mut changes = change(&world);
-        if fails {
-            let done = [0, changes.len(), changes.len() / 2];
-            changes.truncate(done[usize::try_from(world.draw(3)).unwrap()]);
-        }
-        world.apply(self.run(), changes);
-        if fails {
-            world.store_failed(self.run());
-            return Err(KeyValueError("connection lost".to_owned()));
-        }
-        Ok(())
+        said
     }
 }
 
-impl Http for Host {
-    async fn send(&self, request: HttpRequest, _: HttpLimits) -> Result<HttpResponse, HttpError> {
-        let entered = self.enter();
-        if matches!(entered, Entered::Dying | Entered::Dead) {
-            std::future::pending::<()>().await;
+/// A write that fails may have taken effect all the same, as a whole or, on a store that writes pair by
+/// pair, in part.
+impl testing::Faults for Host {
+    fn fate(&self, call: Call) -> Fate {
+        let faults = self.faults.get();
+        let is_read_only = faults.read_only_after.is_some_and(|from| self.calls.get() >= from);
+        if is_read_only && !matches!(call, Call::Get | Call::Swap) {
+            return Fate::Fails("READONLY You can't write against a read only replica.", 0);
         }
-        self.world().looks_at_lease(self.run());
-        let stalled = entered == Entered::Stalled;
-        let reply = self.world().post(self.clone(), self.run(), request, stalled);
-        std::future::poll_fn(|context| reply.poll(self, context)).await
+        let entered = self.enter();
+        let world = self.world();
+        let is_alive = matches!(entered, Entered::Alive | Entered::Stalled);
+        if is_alive && !world.strikes(faults.store) {
+            return Fate::Made;
+        }
+        let changes = match call {
+            _ if entered == Entered::Dead => 0,
+            Call::Get => 0,
+            Call::SetMany(changes) => changes,
+            Call::Delete | Call::Swap => 1,
+        };
+        let done = if changes > 0 {
+            [0, changes, changes / 2][usize::try_from(world.draw(3)).unwrap()]
+        } else {
+            0
+        };
+        Fate::Fails("connection lost", done)
+    }
+}
+
+/// The shared store, with what each run writes on its account.
+struct Accounts<'h>(&'h Host);
+
+impl Accounts<'_> {
+    fn apply(&self, changes: Vec<Change>) {
+        self.0.world().apply(self.0.run(), changes);
+    }
+}
+
+impl KeyValue for Accounts<'_> {
+    fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
+        self.0.world().store.get(key)
+    }
+    fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
+        self.apply(pairs.iter().map(|(key, value)| (key.clone(), Some(value.clone()))).collect());
+        Ok(())
+    }
+    fn delete(&self, key: &str) -> Result<(), KeyValueError> {
+        self.apply(vec![(key.to_owned(), None)]);
+        Ok(())
+    }
+    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
+        let is_expected = self.get(key)?.as_deref() == expected;
+        let change = is_expected.then(|| (key.to_owned(), Some(new.to_vec())));
+        self.apply(change.into_iter().collect());
+        Ok(())
     }
 }
 
 impl KeyValue for Host {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
-        self.read(|world| world.store.borrow().get(key).map(<[u8]>::to_vec))
+        self.noted(self.store().get(key))
     }
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
-        self.refuse()?;
-        self.write(|_| pairs.iter().map(|(k, v)| (k.clone(), Some(v.clone()))).collect())?;
+        self.noted(self.store().set_many(pairs))?;
         let largest = pairs.iter().map(|(_, value)| value.len()).max().unwrap_or(0);
         self.world().store_took(self.run(), largest);
         Ok(())
     }
     fn delete(&self, key: &str) -> Result<(), KeyValueError> {
-        self.refuse()?;
-        self.write(|_| vec![(key.to_owned(), None)])
+        self.noted(self.store().delete(key))
     }
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
-        let swapped = self.write(|world| {
-            let unchanged = world.store.borrow().get(key) == expected;
-            unchanged.then(|| (key.to_owned(), Some(new.to_vec()))).into_iter().collect()
-        });
+        let swapped = self.noted(self.store().swap(key, expected, new));
         self.world().looks_at_lease(self.run());
         swapped
+    }
+}
+
+impl Http for Host {
+    async fn send(&self, request: HttpRequest, _: HttpLimits) -> Answer {
+        let entered = self.enter();
+        self.lives().await;
+        let world = self.world();
+        world.looks_at_lease(self.run());
+        let stalled = entered == Entered::Stalled;
+        let reply = world.post(self.clone(), self.run(), request, stalled);
+        let (at, answer) = reply.sent().await;
+        world.clock.sleep_until(at).await;
+        self.lives().await;
+        answer
     }
 }
 
@@ -355,14 +345,15 @@ impl Clock for Host {
     fn elapsed(&self) -> Duration {
         self.world().elapsed()
     }
-    fn sleep(&self, duration: Duration) -> impl Future<Output = ()> {
-        Box::pin(self.wait(duration)) as Pin<Box<dyn Future<Output = ()> + '_>>
+    async fn sleep(&self, duration: Duration) {
+        self.world().clock.sleep(duration).await;
+        self.lives().await;
     }
 }
 
 impl Random for Host {
     fn u64(&self) -> u64 {
-        self.world().draw(u64::MAX)
+        self.world().random.u64()
     }
 }
 

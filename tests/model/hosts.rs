@@ -3,7 +3,7 @@
 use kong_cloudtrail::report::Outcome;
 
 use crate::host::Faults;
-use crate::scene::Scene;
+use crate::scene::{SHORT, Scene};
 use crate::store;
 
 /// Each of so many first calls of a run is tried as the one in which the blow falls.
@@ -94,7 +94,7 @@ fn of_entries_in_parts_only_the_parts_that_did_not_get_through_are_sent_again() 
     let scene = Scene::new();
     scene.kong(|kong| kong.parts_in = 4);
     scene.write(40);
-    let faults = Faults { events: 98, ..Faults::default() };
+    let faults = Faults { events: 98, ..SHORT };
     let mut runs = 0;
     while scene.missing() > 0 && runs < 20 {
         // Each event is held against the accounts: none is accepted twice but for cause.
@@ -135,11 +135,11 @@ fn of_a_lost_index_of_dead_letters_the_next_run_tells_and_no_later_one_writes_ov
         }
         scene.last_fails(false);
     };
-    let chunk = || scene.world.store.borrow().get(&format!("{index}:0")).map(<[u8]>::to_vec);
+    let chunk = || scene.world.store.values.borrow().get(&format!("{index}:0")).cloned();
     one_becomes_a_letter();
     let kept = chunk();
     assert!(kept.is_some());
-    scene.world.store.borrow_mut().apply(vec![(index.clone(), None)]);
+    scene.world.store.apply([(index.clone(), None)]);
     scene.pass(300);
     let report = run();
     assert_eq!((report.outcome, report.dead_letters), (Outcome::Partial, Some(0)));

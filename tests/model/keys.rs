@@ -32,11 +32,11 @@ impl Keys {
 impl World {
     /// The names of the ledger's values that are not written with the key of now.
     pub fn written_otherwise(&self) -> Vec<String> {
-        let store = self.store.borrow();
         let key = self.keys.get().current();
-        let mut names = store.ledger().names();
+        let mut names = store::ledger(&self.store).names();
+        let values = self.store.values.borrow();
         names.retain(|name| {
-            let value = store.get(&store::key(name));
+            let value = values.get(&store::key(name));
             value.is_some_and(|value| !is_sealed(name, value, key.as_deref()))
         });
         names
@@ -48,7 +48,7 @@ impl World {
             let Keys { current, .. } = self.keys.get();
             self.keys.set(Keys { current: current + 1, previous: Some(current) });
             // A failover goes back by seconds, not to before the last rotation.
-            self.store.borrow_mut().forget_undo();
+            self.store.forget_undo();
         }
     }
 

@@ -1,16 +1,17 @@
-//! Kong's side: what it keeps, from when on it shows it and until when, and how each version pages
-//! and filters. Sources: the simulator's (`crates/sim/src/kong`), which this repeats in memory.
+//! Kong's side: what it keeps, from when on it shows it and until when. What a page holds is the
+//! simulator's word (`crates/sim/src/kong/page.rs`).
 
-use std::cmp::Reverse;
-
-use kong_cloudtrail::ports::{HttpError, HttpResponse};
+use kong_cloudtrail::ports::HttpError;
 use kong_cloudtrail::terms::Stream;
-use percent_encoding::percent_decode_str;
-use serde_json::json;
+use kong_cloudtrail::testing::{Answer, answer};
+use kong_cloudtrail_sim::kong::page::{Manner, Place, Rows, page};
+use kong_cloudtrail_sim::kong::{self as sim, Dates, EmptyList};
+use serde_json::{Value, json};
 use time::OffsetDateTime;
-use time::format_description::well_known::{Rfc2822, Rfc3339};
+use time::format_description::well_known::Rfc2822;
 
 use crate::entry::{self, Kept};
+use crate::store;
 use crate::world::{Exchange, World};
 
 pub const MONTH_SECS: i64 = 2_592_000;
@@ -25,13 +26,15 @@ pub enum Version {
     V3_9,
 }
 
-/// How a time may be written in `before` and `after`; any other way is answered with 400.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Dates {
-    #[default]
-    Either,
-    Rfc3339,
-    UnixSeconds,
+impl Version {
+    fn full(self) -> sim::version::Version {
+        let number = match self {
+            Self::V2_8 => "2.8.1.1",
+            Self::V3_4 => "3.4.3.9",
+            Self::V3_9 => "3.9.0.0",
+        };
+        number.parse().unwrap()
+    }
 }
 
 /// What an upgrade puts into the column that it adds, of the rows that are there.
@@ -112,12 +115,9 @@ impl Default for Kong {
 #[derive(Clone, Debug, Default)]
 pub struct Trail {
     pub entries: Vec<Kept>,
-    pub order: Vec<(Rank, usize)>,
+    pub order: Vec<(Place, usize)>,
     newest_first: bool,
 }
-
-/// A place in the order of reading.
-type Rank = (Reverse<i64>, u64);
 
 /// When an entry was written, and how it shows.
 #[derive(Clone, Copy, Debug)]
@@ -180,112 +180,78 @@ impl Kong {
         self.version != Version::V2_8 && !self.filters_dropped
     }
 
-    /// A bound in a query, as this Kong reads it; an error where it takes no time of that form.
-    fn bound(&self, text: Option<&str>) -> Result<Option<i64>, ()> {
-        let Some(text) = text.filter(|_| self.filters()) else { return Ok(None) };
-        let text = percent_decode_str(text).decode_utf8().unwrap();
-        let date = OffsetDateTime::parse(&text, &Rfc3339).map(OffsetDateTime::unix_timestamp);
-        let seconds = text.parse::<i64>();
-        match self.dates {
-            Dates::Either => Ok(Some(date.unwrap_or_else(|_| seconds.unwrap()))),
-            Dates::Rfc3339 => date.map(Some).map_err(drop),
-            Dates::UnixSeconds => seconds.map(Some).map_err(drop),
-        }
-    }
-
-    /// A page; an error where a time is not written as this Kong takes it.
-    fn page(&mut self, world: &World, stream: Stream, query: &str) -> Result<String, ()> {
-        let now = world.time();
-        let parameter = |name: &str| {
-            query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-        };
-        let after = self.bound(parameter("after"))?;
-        let before = self.bound(parameter("before"))?;
-        let filtered = after.is_some() || before.is_some();
-        let size: usize = parameter("size").unwrap().parse().unwrap();
-        let offset = parameter("offset");
-
+    /// A page, or how this Kong refuses it.
+    fn page(&mut self, world: &World, stream: Stream, query: &str) -> Result<Vec<u8>, Value> {
         self.trails[stream as usize].sort(self.version != Version::V2_8);
-        let trail = self.trail(stream);
-        let by_position = self.offsets == Offsets::Positions;
-        let from = offset.filter(|_| !by_position).map_or(0, |last| {
-            let last: usize = last.parse().unwrap();
-            let last = trail.rank(last);
-            trail.order.partition_point(|(rank, _)| *rank <= last)
-        });
-        let mut shown = trail.order[from..].iter().map(|(_, index)| *index).filter(|index| {
-            let entry = &trail.entries[*index];
-            // By what is stored: a row without a time is in no window.
-            let in_window = !filtered
-                || entry.stamp.is_some_and(|stamp| {
-                    after.is_none_or(|after| stamp >= after)
-                        && before.is_none_or(|before| stamp < before)
-                });
-            in_window && self.shows(entry, now)
-        });
-        let read = match offset {
-            Some(position) if by_position => position.parse().unwrap(),
-            _ => 0,
-        };
-        let mut page: Vec<usize> = shown.by_ref().skip(read).take(size + 1).collect();
-        let more = page.len() > size;
-        page.truncate(size);
-        let last = if by_position { read + page.len() } else { page.last().copied().unwrap_or(0) };
-        let data: Vec<_> = page.iter().map(|index| trail.entries[*index].shown(world)).collect();
-        let data = match world.draw(4) {
+        let (trail, now) = (self.trail(stream), world.time());
+        let shown = trail.order.iter().filter(|(_, index)| self.shows(&trail.entries[*index], now));
+        let rows = Shown { world, entries: &trail.entries, order: shown.copied().collect() };
+        let version = self.version.full();
+        let manner = Manner {
+            dates: self.dates,
             // As Lua may write a list without elements.
-            0 if data.is_empty() => "{}".to_owned(),
-            _ => format!("[{}]", data.join(",")),
+            empty_list: if world.draw(4) == 0 { EmptyList::Object } else { EmptyList::Array },
+            filters_dropped: self.filters_dropped,
+            shifting_offsets: self.offsets == Offsets::Positions,
+            ..Manner::sound(&version)
         };
-        let next = if more {
-            let kept = |pair: &&str| {
-                let is_filter = pair.starts_with("after") || pair.starts_with("before");
-                !pair.starts_with("offset") && (self.version == Version::V3_9 || !is_filter)
-            };
-            let others: Vec<_> = query.split('&').filter(kept).collect();
-            let link = format!("/audit/{}?{}&offset={last}", stream.name(), others.join("&"));
-            format!(r#""next":"{link}","offset":"{last}""#)
-        } else {
-            r#""next":null"#.to_owned()
+        let stream = match stream {
+            Stream::Requests => sim::Stream::Requests,
+            Stream::Objects => sim::Stream::Objects,
         };
-        Ok(format!(r#"{{"data":{data},{next}}}"#))
+        page(manner, stream, &rows, query)
     }
 
     fn root(&self) -> String {
-        let version = match self.version {
-            Version::V2_8 => "2.8.1.1",
-            Version::V3_4 => "3.4.3.9",
-            Version::V3_9 => "3.9.0.0",
-        };
         let mut configuration = json!({"audit_log": true});
         if self.shows_retention {
             configuration["audit_log_record_ttl"] = json!(self.retention);
         }
-        let version = format!("{version}-enterprise-edition");
-        json!({"version": version, "configuration": configuration}).to_string()
+        json!({"version": self.version.full().to_string(), "configuration": configuration})
+            .to_string()
     }
 }
 
 impl Trail {
-    fn rank(&self, index: usize) -> Rank {
-        let entry = &self.entries[index];
-        // Nulls come first, as they do in a descending order of PostgreSQL's.
-        let stamp = if self.newest_first { entry.stamp.unwrap_or(i64::MAX) } else { 0 };
-        (Reverse(stamp), entry.key)
-    }
-
     fn sort(&mut self, newest_first: bool) {
         if self.order.len() == self.entries.len() && self.newest_first == newest_first {
             return;
         }
         self.newest_first = newest_first;
-        self.order = (0..self.entries.len()).map(|index| (self.rank(index), index)).collect();
-        self.order.sort_unstable();
+        let place = |entry: &Kept| {
+            let time = if newest_first { entry.stamp.unwrap_or(i64::MAX) } else { 0 };
+            // Rows of one time by rising key.
+            (time, !entry.key)
+        };
+        self.order = self.entries.iter().map(place).zip(0..).collect();
+        self.order.sort_unstable_by(|one, other| other.cmp(one));
+    }
+}
+
+/// What Kong shows of a trail, in the order of reading.
+struct Shown<'k> {
+    world: &'k World,
+    entries: &'k [Kept],
+    order: Vec<(Place, usize)>,
+}
+
+impl Rows for Shown<'_> {
+    fn count(&self) -> usize {
+        self.order.len()
+    }
+    fn place(&self, n: usize) -> Place {
+        self.order[n].0
+    }
+    fn stored_at(&self, n: usize) -> Option<i64> {
+        self.entries[self.order[n].1].stamp
+    }
+    fn write(&self, n: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.entries[self.order[n].1].shown(self.world).as_bytes());
     }
 }
 
 /// Kong's answer.
-pub fn get(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError> {
+pub fn get(world: &World, exchange: &Exchange) -> Answer {
     let faults = exchange.host.faults.get();
     if world.strikes(faults.kong) {
         return match world.draw(5) {
@@ -299,17 +265,17 @@ pub fn get(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     let mut kong = world.kong.borrow_mut();
     let now = world.time();
     let uri = exchange.request.uri();
-    let dated = |kong: &Kong, status: u16, body: &str| {
+    let dated = |kong: &Kong, status: u16, body: Vec<u8>| {
         let mut response = answer(status, body);
         response.headers_mut().insert("date", http_date(now + kong.skew).parse().unwrap());
         Ok(response)
     };
     let stream = match uri.path() {
         "/" => {
-            let fresh = Stream::ALL.map(|stream| world.store.borrow().ledger().is_fresh(stream));
+            let fresh = Stream::ALL.map(|stream| store::ledger(&world.store).is_fresh(stream));
             let mut truth = world.truth.borrow_mut();
             truth.told(exchange.run, now + kong.skew, kong.filters(), fresh);
-            return dated(&kong, 200, &kong.root());
+            return dated(&kong, 200, kong.root().into());
         }
         "/audit/requests" => Stream::Requests,
         _ => Stream::Objects,
@@ -322,17 +288,10 @@ pub fn get(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
         kong.away -= 1;
         return Ok(answer(503, "{}"));
     }
-    if query.contains("offset=of-another-version") {
-        return Ok(answer(400, r#"{"message":"invalid offset"}"#));
-    }
     match kong.page(world, stream, query) {
-        Ok(page) => dated(&kong, 200, &page),
-        Err(()) => dated(&kong, 400, r#"{"message":"invalid date"}"#),
+        Ok(page) => dated(&kong, 200, page),
+        Err(refusal) => dated(&kong, 400, refusal.to_string().into()),
     }
-}
-
-pub fn answer(status: u16, body: &str) -> HttpResponse {
-    http::Response::builder().status(status).body(body.as_bytes().to_vec()).unwrap()
 }
 
 pub fn http_date(seconds: i64) -> String {

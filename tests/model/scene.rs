@@ -67,8 +67,8 @@ impl Scene {
 
     /// The stored head.
     pub fn head(&self) -> Option<Head> {
-        let store = self.world.store.borrow();
-        store.get(&store::key("head")).map(|head| Head::decode(&head[HEADER_BYTES..]).unwrap())
+        let values = self.world.store.values.borrow();
+        values.get(&store::key("head")).map(|head| Head::decode(&head[HEADER_BYTES..]).unwrap())
     }
 
     /// The watermark of the requests in it.
@@ -81,7 +81,7 @@ impl Scene {
         change(&mut changed);
         let key = store::key("head");
         let value = Seal::Unkeyed.close(&key, *b"kch2", &changed.encode());
-        self.world.store.borrow_mut().apply(vec![(key, Some(value))]);
+        self.world.store.apply([(key, Some(value))]);
     }
 
     /// Changes what this Kong is like.

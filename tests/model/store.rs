@@ -1,77 +1,12 @@
-//! The key-value store that the hosts share: what it holds, what it loses, and what the ledger in
-//! it says when read by the documented layout.
+//! What the ledger in the store that the hosts share says, when read by the documented layout.
 
-use std::collections::{HashMap, VecDeque};
+use std::cell::Ref;
 
 use hmac::{Hmac, KeyInit, Mac};
 use kong_cloudtrail::ledger::{Fingerprint, Head};
 use kong_cloudtrail::terms::Stream;
+use kong_cloudtrail::testing::{Memory, Values};
 use sha2::{Digest, Sha256};
-
-/// A value to be written at a key, or none to delete it.
-pub type Change = (String, Option<Vec<u8>>);
-
-/// How many writes a failover can undo.
-const UNDOABLE: usize = 40;
-
-#[derive(Default)]
-pub struct Values {
-    values: HashMap<String, Vec<u8>>,
-    /// For each of the last writes, what it replaced.
-    undo: VecDeque<Vec<Change>>,
-}
-
-impl Values {
-    pub fn get(&self, key: &str) -> Option<&[u8]> {
-        self.values.get(key).map(Vec::as_slice)
-    }
-
-    pub fn apply(&mut self, changes: Vec<Change>) {
-        let replaced = changes.into_iter().map(|change| self.put(change)).collect();
-        self.undo.push_back(replaced);
-        if self.undo.len() > UNDOABLE {
-            self.undo.pop_front();
-        }
-    }
-
-    /// The store goes back to its state some writes ago.
-    pub fn fail_over(&mut self, writes: usize) {
-        for _ in 0..writes {
-            let Some(replaced) = self.undo.pop_back() else { return };
-            for change in replaced.into_iter().rev() {
-                self.put(change);
-            }
-        }
-    }
-
-    pub fn lose_all(&mut self) {
-        *self = Self::default();
-    }
-
-    fn put(&mut self, (key, value): Change) -> Change {
-        let replaced = match value {
-            Some(value) => self.values.insert(key.clone(), value),
-            None => self.values.remove(&key),
-        };
-        (key, replaced)
-    }
-
-    /// No failover goes back to before now.
-    pub fn forget_undo(&mut self) {
-        self.undo.clear();
-    }
-
-    /// The body of the ledger's value of that name.
-    fn body(&self, name: &str) -> Option<&[u8]> {
-        self.get(&key(name))?.get(HEADER_BYTES..)
-    }
-
-    /// The ledger as it is stored now.
-    pub fn ledger(&self) -> Stored<'_> {
-        let head = self.body("head");
-        Stored { values: self, head: head.map(|head| Head::decode(head).unwrap()) }
-    }
-}
 
 /// Mark and check come before the body of each value.
 pub const HEADER_BYTES: usize = 4 + 12;
@@ -98,8 +33,20 @@ pub fn is_sealed(name: &str, value: &[u8], ledger_key: Option<&str>) -> bool {
     *check == expected[..12]
 }
 
+/// The body of the ledger's value of that name.
+fn body<'v>(values: &'v Values, name: &str) -> Option<&'v [u8]> {
+    values.get(&key(name))?.get(HEADER_BYTES..)
+}
+
+/// The ledger as it is stored now.
+pub fn ledger(memory: &Memory) -> Stored<'_> {
+    let values = memory.values.borrow();
+    let head = body(&values, "head").map(|head| Head::decode(head).unwrap());
+    Stored { values, head }
+}
+
 pub struct Stored<'a> {
-    values: &'a Values,
+    values: Ref<'a, Values>,
     head: Option<Head>,
 }
 
@@ -129,7 +76,7 @@ impl Stored<'_> {
         let Some(known) = self.head.as_ref().and_then(|head| head.dead_letters) else {
             return false;
         };
-        let index = self.values.body("dead-letters").unwrap_or(b"{}");
+        let index = body(&self.values, "dead-letters").unwrap_or(b"{}");
         let index: serde_json::Value = serde_json::from_slice(index).unwrap();
         index["generation"].as_u64().unwrap_or(0) < known.generation
     }
@@ -155,7 +102,7 @@ impl Stored<'_> {
             }
             (0..segments.len()).any(|number| {
                 let name = format!("segment:{}:{bucket}:{number}", stream.name());
-                let segment = self.values.body(&name).unwrap_or_default();
+                let segment = body(&self.values, &name).unwrap_or_default();
                 let (fingerprints, _) = segment.as_chunks::<{ Fingerprint::LEN }>();
                 fingerprints.binary_search(&print.0).is_ok()
             })

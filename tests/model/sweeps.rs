@@ -77,7 +77,7 @@ fn a_comparison_that_is_struck_keeps_what_it_has_done() {
     for faults in [SHORT, Faults { kong: 100, ..SHORT }, SHORT] {
         scene.run_with(faults).unwrap();
         let head = scene.head().unwrap().stream(Stream::Requests).coverage.under_way().cloned();
-        offsets.push(head.and_then(|sweep| sweep.offset).unwrap().parse::<usize>().unwrap());
+        offsets.push(head.and_then(|sweep| sweep.offset).unwrap());
         scene.pass(300);
     }
     assert_eq!(offsets[0], offsets[1]);

@@ -14,12 +14,13 @@ use std::ops::RangeInclusive;
 use kong_cloudtrail::ledger::Fingerprint;
 use kong_cloudtrail::report::Report;
 use kong_cloudtrail::terms::Stream;
+use kong_cloudtrail::testing::Change;
 
 use crate::arrived::Coverage;
 use crate::cloudtrail::Acceptance;
 use crate::entry::{Filed, Kept};
 use crate::host::{Host, Setup};
-use crate::store::{Change, Stored};
+use crate::store::{self, Stored};
 use crate::times::{self, Circumstances};
 use crate::world::{Exchange, World};
 
@@ -173,7 +174,7 @@ impl World {
             told: None,
             shown: Stream::ALL.map(|stream| self.shown_since(stream, self.time())),
             same_second: false,
-            sweeping: Stream::ALL.map(|stream| self.store.borrow().ledger().sweep_began(stream)),
+            sweeping: Stream::ALL.map(|stream| store::ledger(&self.store).sweep_began(stream)),
             must_be_whole: [false; 2],
             store_failed: false,
             largest_write: 0,
@@ -317,7 +318,9 @@ impl World {
 
     /// A call of the run's on the store failed.
     pub fn store_failed(&self, run: usize) {
-        self.truth.borrow_mut().runs[run].store_failed = true;
+        if let Some(run) = self.truth.borrow_mut().runs.get_mut(run) {
+            run.store_failed = true;
+        }
     }
 
     /// The store has taken a write of a run whose largest value is so large.
@@ -332,11 +335,11 @@ impl World {
     pub fn apply(&self, run: usize, changes: Vec<Change>) {
         let stalled_at = self.truth.borrow().runs.get(run).and_then(|run| run.stalled_at);
         if stalled_at == Some(self.elapsed()) {
-            self.excusing_what_vanishes(|| self.store.borrow_mut().apply(changes));
+            self.excusing_what_vanishes(|| self.store.apply(changes));
         } else {
-            let generation = || self.store.borrow().ledger().generation();
+            let generation = || store::ledger(&self.store).generation();
             let before = generation();
-            self.store.borrow_mut().apply(changes);
+            self.store.apply(changes);
             let after = generation();
             let mut truth = self.truth.borrow_mut();
             let failed = truth.runs.get(run).is_some_and(|run| run.store_failed);
@@ -352,8 +355,8 @@ impl World {
         if truth.unrecorded.is_empty() {
             return;
         }
-        let (store, skew) = (self.store.borrow(), self.kong.borrow().skew);
-        let mut ledger = store.ledger();
+        let skew = self.kong.borrow().skew;
+        let mut ledger = store::ledger(&self.store);
         let mut left = std::mem::take(&mut truth.unrecorded);
         left.retain(|event| {
             let is_recorded = truth.is_recorded(&mut ledger, &event.id, skew);
@@ -365,12 +368,15 @@ impl World {
 
     /// The store goes back to its state some writes ago.
     pub fn fail_over(&self, writes: usize) {
-        self.lose_records(|| self.store.borrow_mut().fail_over(writes));
+        self.lose_records(|| self.store.fail_over(writes));
     }
 
     /// The store is empty.
     pub fn lose_store(&self) {
-        self.lose_records(|| self.store.borrow_mut().lose_all());
+        self.lose_records(|| {
+            self.store.values.borrow_mut().clear();
+            self.store.forget_undo();
+        });
     }
 
     fn lose_records(&self, lose: impl FnOnce()) {
@@ -398,8 +404,8 @@ impl World {
 
     /// The accepted events that the stored ledger knows.
     fn recorded(&self) -> HashSet<String> {
-        let (truth, store) = (self.truth.borrow(), self.store.borrow());
-        let (mut ledger, skew) = (store.ledger(), self.kong.borrow().skew);
+        let truth = self.truth.borrow();
+        let (mut ledger, skew) = (store::ledger(&self.store), self.kong.borrow().skew);
         let cloudtrail = self.cloudtrail.borrow();
         let ids = cloudtrail.events.keys();
         ids.filter(|id| truth.is_recorded(&mut ledger, id, skew)).cloned().collect()

@@ -3,10 +3,12 @@
 
 use kong_cloudtrail::report::{Note, Outcome};
 use kong_cloudtrail::terms::Stream;
+use kong_cloudtrail_sim::kong::Dates;
 
 use crate::host::Faults;
-use crate::kong::{Added, Dates, MONTH_SECS, Version};
+use crate::kong::{Added, MONTH_SECS, Version};
 use crate::scene::{Scene, mode};
+use crate::store;
 
 const DAY: i64 = 86_400;
 
@@ -177,7 +179,7 @@ fn the_ledger_forgets_objects_of_an_old_kong_once_kong_has_deleted_them() {
     let scene = old_kong();
     scene.run();
     let segments = |scene: &Scene| {
-        let names = scene.world.store.borrow().ledger().names();
+        let names = store::ledger(&scene.world.store).names();
         names.iter().filter(|name| name.starts_with("segment:objects:x")).count()
     };
     assert!((20..=26).contains(&segments(&scene)), "{}", segments(&scene));
@@ -201,13 +203,13 @@ fn rows_that_do_not_tell_their_time_are_shipped_again_when_kongs_clock_is_set_by
 
 #[test]
 fn a_kong_that_takes_times_in_one_form_alone_is_asked_in_that_form() {
-    for dates in [Dates::Either, Dates::Rfc3339, Dates::UnixSeconds] {
+    for dates in [Dates::Both, Dates::Rfc3339Only, Dates::UnixOnly] {
         let scene = Scene::without_reconciles();
         scene.kong(|kong| kong.dates = dates);
         for run in 1..=3 {
             scene.write(20);
             let report = scene.run();
-            let tried_twice = u64::from(dates == Dates::UnixSeconds && run > 1);
+            let tried_twice = u64::from(dates == Dates::UnixOnly && run > 1);
             assert!(report.calls.retries >= tried_twice, "{dates:?}");
             assert_eq!((scene.arrived(), scene.repeated()), (20 * run, 0), "{dates:?}");
             scene.pass(300);

@@ -7,16 +7,17 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use kong_cloudtrail::ports::{HttpError, HttpRequest, HttpResponse};
+use kong_cloudtrail::ports::{Clock, HttpRequest};
+use kong_cloudtrail::testing::{Answer, Flag, Memory, Seeded, VirtualClock};
 
 use crate::cloudtrail::CloudTrail;
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::kong::Kong;
-use crate::store::Values;
 use crate::truth::Truth;
 
 /// The true time at which a history begins unless it says otherwise.
@@ -25,12 +26,12 @@ pub const EPOCH: i64 = 1_795_348_800;
 pub struct World {
     pub kong: RefCell<Kong>,
     pub cloudtrail: RefCell<CloudTrail>,
-    pub store: RefCell<Values>,
+    pub store: Memory,
+    /// The true time.
+    pub clock: VirtualClock,
+    pub random: Seeded,
     pub truth: RefCell<Truth>,
     pub keys: Cell<Keys>,
-    epoch: i64,
-    now: Cell<Duration>,
-    state: Cell<u64>,
     wire: RefCell<BTreeMap<(Duration, u64), Exchange>>,
     exchanges: Cell<u64>,
     slots: RefCell<Vec<Rc<Slot>>>,
@@ -50,14 +51,14 @@ pub struct Exchange {
 /// Where an answer waits for its host.
 #[derive(Default)]
 pub struct Reply {
-    value: RefCell<Option<(Duration, Result<HttpResponse, HttpError>)>>,
+    value: RefCell<Option<(Duration, Answer)>>,
     waker: RefCell<Option<Waker>>,
 }
 
 /// What a host is doing; taken out while it is being done.
 struct Slot {
     host: Host,
-    fresh: Cell<bool>,
+    woken: Arc<Flag>,
     work: RefCell<Option<Work>>,
 }
 
@@ -72,12 +73,11 @@ impl World {
         Rc::new(Self {
             kong: RefCell::default(),
             cloudtrail: RefCell::default(),
-            store: RefCell::default(),
+            store: Memory::default(),
+            clock: VirtualClock::at(epoch * 1000),
+            random: Seeded::new(seed),
             truth: RefCell::default(),
             keys: Cell::default(),
-            epoch,
-            now: Cell::new(Duration::ZERO),
-            state: Cell::new(seed),
             wire: RefCell::default(),
             exchanges: Cell::new(0),
             slots: RefCell::default(),
@@ -85,24 +85,19 @@ impl World {
     }
 
     pub fn time(&self) -> i64 {
-        self.epoch + i64::try_from(self.now.get().as_secs()).unwrap()
+        self.clock.now_ms().div_euclid(1000)
     }
 
     pub fn elapsed(&self) -> Duration {
-        self.now.get()
+        self.clock.elapsed()
     }
 
     pub fn advance(&self, seconds: u64) {
-        self.drive(Some(self.now.get() + Duration::from_secs(seconds)));
+        self.drive(Some(self.elapsed() + Duration::from_secs(seconds)));
     }
 
-    /// SplitMix64.
     pub fn draw(&self, below: u64) -> u64 {
-        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        self.state.set(state);
-        let z = (state ^ (state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % below
+        self.random.below(below)
     }
 
     pub fn strikes(&self, percent: u32) -> bool {
@@ -115,7 +110,9 @@ impl World {
             .into_iter()
             .map(|(host, work)| {
                 host.rise();
-                Rc::new(Slot { host, fresh: Cell::new(true), work: RefCell::new(Some(work)) })
+                let woken = Arc::<Flag>::default();
+                woken.wake_by_ref();
+                Rc::new(Slot { host, woken, work: RefCell::new(Some(work)) })
             })
             .collect();
         self.drive(None);
@@ -131,7 +128,7 @@ impl World {
     pub fn post(&self, host: Host, run: usize, request: HttpRequest, stalled: bool) -> Rc<Reply> {
         let number = self.exchanges.get();
         self.exchanges.set(number + 1);
-        let arrives = self.now.get() + Duration::from_millis(self.draw(40));
+        let arrives = self.elapsed() + Duration::from_millis(self.draw(40));
         let reply = Rc::<Reply>::default();
         let exchange = Exchange { host, run, request, stalled, reply: reply.clone() };
         self.wire.borrow_mut().insert((arrives, number), exchange);
@@ -151,16 +148,15 @@ impl World {
         loop {
             self.poll_slots();
             let arrival = self.wire.borrow().first_key_value().map(|((at, _), _)| *at);
-            let idle = self.idle_slots();
-            let next = idle.iter().filter_map(|slot| slot.host.next_wake()).chain(arrival).min();
+            let next = self.clock.next_wake().into_iter().chain(arrival).min();
             match (next, until) {
                 (Some(at), until) if until.is_none_or(|until| at <= until) => {
-                    self.now.set(self.now.get().max(at));
+                    self.clock.advance_to(at);
                     self.deliver_due();
                 }
-                (_, Some(until)) => return self.now.set(self.now.get().max(until)),
+                (_, Some(until)) => return self.clock.advance_to(until),
                 (_, None) => {
-                    assert!(idle.is_empty(), "a pending run waits for something");
+                    assert!(self.idle_slots().is_empty(), "a pending run waits for something");
                     return;
                 }
             }
@@ -174,11 +170,12 @@ impl World {
 
     fn poll_slots(&self) {
         for slot in self.idle_slots() {
-            if !(slot.fresh.take() | slot.host.wake(self.now.get())) {
+            if !slot.woken.take() {
                 continue;
             }
             let Some(mut work) = slot.work.take() else { continue };
-            let done = work.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready();
+            let waker = Waker::from(slot.woken.clone());
+            let done = work.as_mut().poll(&mut Context::from_waker(&waker)).is_ready();
             if slot.host.is_dead() {
                 drop(work);
                 self.bury(&slot.host);
@@ -207,39 +204,29 @@ impl World {
     fn deliver_due(&self) {
         let due: Vec<Exchange> = {
             let mut wire = self.wire.borrow_mut();
-            wire.extract_if(.., |(at, _), _| *at <= self.now.get()).map(|(_, e)| e).collect()
+            wire.extract_if(.., |(at, _), _| *at <= self.elapsed()).map(|(_, e)| e).collect()
         };
         for exchange in due {
             let answer = exchange.host.handle(&exchange);
-            let at = self.now.get() + Duration::from_millis(self.draw(200));
+            let at = self.elapsed() + Duration::from_millis(self.draw(200));
             exchange.reply.value.replace(Some((at, answer)));
             if let Some(waker) = exchange.reply.waker.take() {
-                exchange.host.wake_at(at, waker);
+                waker.wake();
             }
         }
     }
 }
 
 impl Reply {
-    /// The answer, once it has come.
-    pub fn poll(
-        &self,
-        host: &Host,
-        context: &Context<'_>,
-    ) -> Poll<Result<HttpResponse, HttpError>> {
-        let mut value = self.value.borrow_mut();
-        match value.take() {
-            Some((at, answer)) if at <= host.world().elapsed() && !host.is_dead() => {
-                Poll::Ready(answer)
+    /// The answer, once it is on its way, and when it will be there.
+    pub async fn sent(&self) -> (Duration, Answer) {
+        std::future::poll_fn(|context| {
+            if let Some(answer) = self.value.take() {
+                return Poll::Ready(answer);
             }
-            waiting => {
-                if let Some((at, _)) = &waiting {
-                    host.wake_at(*at, context.waker().clone());
-                }
-                *value = waiting;
-                self.waker.replace(Some(context.waker().clone()));
-                Poll::Pending
-            }
-        }
+            self.waker.replace(Some(context.waker().clone()));
+            Poll::Pending
+        })
+        .await
     }
 }
