@@ -13,6 +13,7 @@ use kong_cloudtrail::ledger::DeadLetters;
 use kong_cloudtrail::ports::{Ends, HttpError};
 use kong_cloudtrail::report::Outcome;
 use kong_cloudtrail::store::Store;
+use kong_cloudtrail::testing::Memory;
 use kong_cloudtrail_fuzz::audit::{self, Channel};
 use kong_cloudtrail_fuzz::chunks;
 use kong_cloudtrail_fuzz::kong::{self, Kong};
@@ -49,7 +50,7 @@ fn check(input: &[u8]) {
             },
         );
         world.run(&[]);
-        world.values.take()
+        world.store.values.take()
     };
     let dead = dead_letters(&values);
 
@@ -63,7 +64,7 @@ fn check(input: &[u8]) {
             Ok(channel.accept(events))
         },
     );
-    world.values.replace(values);
+    world.store.values.replace(values);
     world.advance(300);
     let report = world.run(&[]);
     assert_eq!(report.outcome, Outcome::Ok, "{:?}", report.error);
@@ -83,9 +84,9 @@ fn check(input: &[u8]) {
 
 /// The ids of the dead letters among stored values.
 fn dead_letters(values: &Values) -> HashSet<String> {
-    let world = World::new(|_| Err(HttpError::Denied), |_| Err(HttpError::Denied));
-    world.values.replace(values.clone());
-    let store = Store::new(&world, "default");
+    let memory = Memory::default();
+    memory.values.replace(values.clone());
+    let store = Store::new(&memory, "default");
     let mut letters = DeadLetters::load(&store).expect("an index that a run has written");
     let chunks = letters.chunks();
     let letters = chunks.into_iter().flat_map(|chunk| letters.read(chunk).expect("a sound chunk"));

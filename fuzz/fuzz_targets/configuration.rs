@@ -118,7 +118,7 @@ fn run(variables: &Variables<'_>) -> String {
     for line in world.lines.borrow().iter() {
         told += line;
     }
-    for (key, value) in world.values.borrow().iter() {
+    for (key, value) in world.store.values.borrow().iter() {
         told += key;
         told += &String::from_utf8_lossy(value);
     }

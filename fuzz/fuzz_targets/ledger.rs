@@ -52,17 +52,17 @@ fn check(input: &[u8]) {
             Ok(channels.entry(*asked.borrow()).or_default().accept(audit::events(request)))
         },
     );
-    world.values.replace(stored);
+    world.store.values.replace(stored);
     // One stream a run, so that it is known which one an event is of.
     for stream in Stream::ALL {
-        let stored = world.values.borrow().clone();
+        let stored = world.store.values.borrow().clone();
         let report = world.run(&[("audit_streams", stream.name())]);
         let accepted = channels.borrow().get(&stream).map(|channel| channel.identities(stream));
         judge(
             &report,
             stream,
             &stored,
-            &world.values.borrow(),
+            &world.store.values.borrow(),
             &kong,
             &accepted.unwrap_or_default(),
         );

@@ -12,7 +12,9 @@ use serde_json::value::RawValue;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+use crate::page::{self, Manner, Place, Rows};
 use crate::same;
+use crate::version::Version;
 use crate::world::{Answer, EPOCH, answer};
 
 /// What `GET /` answers.
@@ -115,34 +117,46 @@ pub fn canonical(stream: Stream, entry: &str) -> String {
 
 /// A Kong whose filters work, with three entries a stream that it has kept for a while.
 pub struct Kong {
-    entries: Vec<(Stream, i64, String)>,
+    version: Version,
+    /// Newest first.
+    entries: [Entries; 2],
     /// What it gave away so far.
     pub served: RefCell<Vec<(Stream, String)>>,
 }
 
+/// The entries of a stream, with their times.
+type Entries = Vec<(i64, String)>;
+
 impl Default for Kong {
     fn default() -> Self {
-        let ages = [30, 4000, 200_000];
-        let entries = ages.into_iter().zip(["a", "b", "c"]).flat_map(|(age, id)| {
+        let kept = [(30, "a"), (4000, "b"), (200_000, "c")];
+        let request = |(age, id)| {
             let time = EPOCH - age;
             // The first is too large for one event.
             let notes = "x".repeat(if id == "a" { 28_000 } else { 1 });
-            let request = format!(
+            let entry = format!(
                 r#"{{"request_id":"{id}","request_timestamp":{time},"method":"POST","path":"/{id}","notes":"{notes}"}}"#
             );
-            let object = format!(
+            (time, entry)
+        };
+        let object = |(age, id)| {
+            let time = EPOCH - age;
+            let entry = format!(
                 r#"{{"id":"{id}o","request_timestamp":{time},"dao_name":"services","operation":"create","entity":"{{}}"}}"#
             );
-            [(Stream::Requests, time, request), (Stream::Objects, time, object)]
-        });
-        Self { entries: entries.collect(), served: RefCell::default() }
+            (time, entry)
+        };
+        let entries = [kept.map(request).to_vec(), kept.map(object).to_vec()];
+        Self { version: Version::current(), entries, served: RefCell::default() }
     }
 }
 
 impl Kong {
     /// All that it has.
     pub fn entries(&self) -> impl Iterator<Item = (Stream, &str)> {
-        self.entries.iter().map(|(stream, _, entry)| (*stream, entry.as_str()))
+        Stream::ALL.into_iter().flat_map(|stream| {
+            self.entries[stream as usize].iter().map(move |(_, entry)| (stream, entry.as_str()))
+        })
     }
 
     /// Answers a request.
@@ -152,16 +166,38 @@ impl Kong {
     /// None: it is sound.
     pub fn answer(&self, request: &HttpRequest) -> Answer {
         let Some(stream) = stream_of(request.uri()) else { return Ok(answer(200, ROOT)) };
-        let uri = request.uri();
-        let shown =
-            self.entries.iter().filter(|entry| entry.0 == stream && is_asked_for(uri, entry.1));
-        let size: usize = parameter(uri, "size=").unwrap().parse().unwrap();
-        let skip = parameter(uri, "offset=").map_or(0, |offset| offset.parse().unwrap_or(0));
-        let mut shown: Vec<&str> = shown.map(|(_, _, entry)| entry.as_str()).skip(skip).collect();
-        let offset = if shown.len() > size { (skip + size).to_string() } else { String::new() };
-        shown.truncate(size);
-        self.served.borrow_mut().extend(shown.iter().map(|entry| (stream, (*entry).to_owned())));
-        let page = format!(r#"{{"data":[{}],"offset":"{offset}","next":null}}"#, shown.join(","));
-        Ok(answer(200, page))
+        let rows = Shown { entries: &self.entries[stream as usize], served: RefCell::default() };
+        let query = request.uri().query().unwrap_or_default();
+        let body = page::page(Manner::sound(&self.version), stream, &rows, query);
+        self.served
+            .borrow_mut()
+            .extend(rows.served.take().into_iter().map(|entry| (stream, entry)));
+        Ok(match body {
+            Ok(page) => answer(200, page),
+            Err(refusal) => answer(400, refusal.to_string()),
+        })
+    }
+}
+
+/// A stream, and what of it is on the page.
+struct Shown<'k> {
+    entries: &'k Entries,
+    served: RefCell<Vec<String>>,
+}
+
+impl Rows for Shown<'_> {
+    fn count(&self) -> usize {
+        self.entries.len()
+    }
+    fn place(&self, n: usize) -> Place {
+        (self.entries[n].0, 0)
+    }
+    fn stored_at(&self, n: usize) -> Option<i64> {
+        Some(self.entries[n].0)
+    }
+    fn write(&self, n: usize, out: &mut Vec<u8>) {
+        let entry = &self.entries[n].1;
+        out.extend_from_slice(entry.as_bytes());
+        self.served.borrow_mut().push(entry.clone());
     }
 }

@@ -10,11 +10,21 @@ pub mod audit;
 pub mod kong;
 pub mod world;
 
+use kong_cloudtrail::terms::Stream;
+
 #[path = "../../tests/mapping/limits.rs"]
 mod limits;
 #[path = "../../tests/mapping/same.rs"]
 #[allow(dead_code)]
 mod same;
+
+// What a page of Kong holds, as the simulator has it, without its server.
+#[path = "../../crates/sim/src/kong/page.rs"]
+#[allow(dead_code)]
+mod page;
+#[path = "../../crates/sim/src/kong/version.rs"]
+#[allow(dead_code)]
+mod version;
 
 /// The parts of an input.
 pub fn chunks(input: &[u8]) -> impl Iterator<Item = &[u8]> {
