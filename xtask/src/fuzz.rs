@@ -4,6 +4,7 @@
 //! Rust, and they run faster. Overflow checks and debug assertions are on.
 //! What a fuzzer finds goes to `target/fuzz/`; `fuzz/corpus/` is read alone, until `--keep`.
 
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
@@ -19,6 +20,10 @@ const CARGO_FUZZ: (&str, &str) = ("cargo-fuzz", "0.13.2");
 /// In the order in which they run.
 const TARGETS: [&str; 4] = ["kong_page", "cloudtrail_answer", "configuration", "ledger"];
 
+/// How many inputs a target has in git, beside its regressions: what a search begins with. Each next one is that
+/// which reaches most that those before it do not.
+const SEEDS: usize = 20;
+
 /// Bounds of one input: its bytes, its seconds, its memory in MB.
 const LIMITS: [&str; 3] = ["-max_len=4096", "-timeout=20", "-rss_limit_mb=2048"];
 
@@ -27,7 +32,7 @@ pub struct Arguments {
     /// How long each target runs, in seconds.
     #[arg(long, default_value_t = 60)]
     secs: u64,
-    /// Keep those of the inputs found, and of those kept, that are needed to reach what they reach.
+    /// Keep twenty of the inputs found and of those kept: those that together reach most.
     #[arg(long)]
     keep: bool,
     /// The only target to run.
@@ -174,30 +179,55 @@ impl Target {
         Ok(Fuzzed { step: step.to_owned(), outcome, took })
     }
 
-    /// Replaces what is in git by the smallest inputs that reach all that is reached so far.
+    /// Replaces what is in git by the inputs that reach most.
     fn keep(&self) -> Result<()> {
-        let merged = folder(&format!("merged/{}", self.name))?;
-        std::fs::remove_dir_all(&merged)?;
-        std::fs::create_dir(&merged)?;
+        let folder = folder(&format!("merged/{}", self.name))?;
+        let (merged, told) = (folder.join("inputs"), folder.join("reached"));
+        std::fs::remove_dir_all(&folder)?;
+        std::fs::create_dir_all(&merged)?;
         let mut command = self.command();
-        // By places reached alone, not by how often: a tenth of the files.
-        command.args(["-set_cover_merge=1", "-use_counters=0"]).args([
-            &merged,
-            &self.kept,
-            &self.found,
-        ]);
-        let title = format!("Minimising the corpus of {}", self.name);
+        // By places reached alone, not by how often. What each input reaches is told on the way.
+        command.args(["-set_cover_merge=1", "-use_counters=0"]);
+        command.arg(format!("-merge_control_file={}", told.display()));
+        command.args([&merged, &self.kept, &self.found]);
+        let title = format!("What the inputs of {} reach", self.name);
         shell::run(&title, &mut command)?.or_show("libFuzzer's merge")?;
-        let inputs = files(&merged)?;
-        ensure!(!inputs.is_empty(), "the minimised corpus of {} is empty", self.name);
+        let seeds = seeds(&std::fs::read_to_string(told)?)?;
+        ensure!(!seeds.is_empty(), "no input of {} reaches anything", self.name);
+        let kept = seeds.iter().map(std::fs::read).collect::<Result<Vec<_>, _>>()?;
         std::fs::remove_dir_all(&self.kept)?;
         std::fs::create_dir(&self.kept)?;
-        for input in inputs {
-            let name = input.file_name().context("a file has a name")?;
-            std::fs::copy(&input, self.kept.join(name))?;
+        for (number, input) in kept.iter().enumerate() {
+            std::fs::write(self.kept.join(format!("{:02}", number + 1)), input)?;
         }
         Ok(())
     }
+}
+
+/// The inputs that together reach most, out of libFuzzer's account of a merge: how many files there are, how many
+/// of them were kept already, their names, and for each a line `FT`, its number and all places that it reaches.
+fn seeds(account: &str) -> Result<Vec<PathBuf>> {
+    let mut lines = account.lines();
+    let count: usize = lines.next().context("an empty account")?.parse()?;
+    let names: Vec<&str> = lines.by_ref().skip(1).take(count).collect();
+    let mut reached = BTreeMap::new();
+    for line in lines.filter_map(|line| line.strip_prefix("FT ")) {
+        let mut numbers = line.split(' ').map(str::parse::<usize>);
+        let name = names.get(numbers.next().context("a line without a file")??);
+        reached.insert(
+            *name.context("a file without a name")?,
+            numbers.collect::<Result<HashSet<_>, _>>()?,
+        );
+    }
+    let mut seeds = Vec::new();
+    while seeds.len() < SEEDS {
+        let best = reached.iter().max_by_key(|(_, places)| places.len());
+        let Some((name, places)) = best.filter(|(_, places)| !places.is_empty()) else { break };
+        seeds.push(PathBuf::from(name));
+        let covered = places.clone();
+        reached.values_mut().for_each(|places| places.retain(|place| !covered.contains(place)));
+    }
+    Ok(seeds)
 }
 
 /// The files in a folder, in order of name; none where there is no such folder.
@@ -263,6 +293,14 @@ stat::number_of_executed_units: 7278
 ALARM: working on the last Unit for 21 seconds
 SUMMARY: libFuzzer: timeout
 ";
+
+    #[test]
+    fn seeds_are_the_inputs_that_reach_what_those_before_them_do_not() {
+        let account = "4\n1\nkept/a\nfound/b\nfound/c\nfound/d\nSTARTED 0 9\nFT 0 1 2\nCOV 0 7\nFT 1 1 2 3\n\
+                       FT 2 4\nFT 3 2 3\n";
+        assert_eq!(seeds(account).ok(), Some(vec!["found/b".into(), "found/c".into()]));
+        assert!(seeds("").is_err());
+    }
 
     #[test]
     fn the_final_statistics_tell_how_many_inputs_ran() {
