@@ -78,8 +78,7 @@ pub fn pending(stream: Stream, entries: u64, why: &str) -> String {
 
 pub fn rejected(destination: &str, stream: Stream, entries: u64, why: &str) -> String {
     format!(
-        "{destination} refused {entries} of the {} entries for good, which are dead letters now (see kong-cloudtrail-host \
-         dead-letters): {why}",
+        "{destination} refused {entries} of the {} entries for good, which are dead letters now (see kong-cloudtrail dead-letters): {why}",
         stream.name()
     )
 }

@@ -1,4 +1,4 @@
-//! The host's binary.
+//! The program with the host in it.
 
 use std::path::PathBuf;
 
@@ -7,8 +7,8 @@ pub fn host() -> PathBuf {
     let mut path = std::env::current_exe().unwrap();
     path.pop();
     path.pop();
-    let host = path.join("kong-cloudtrail-host");
+    let host = path.join("kong-cloudtrail");
     let found = host.display();
-    assert!(host.exists(), "no host at {found}: run `cargo build -p kong-cloudtrail-host`");
+    assert!(host.exists(), "no program at {found}: run `cargo build -p kong-cloudtrail-cli`");
     host
 }

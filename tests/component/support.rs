@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use kong_cloudtrail::event::rebuild;
 use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail_host::key_value::{self, StoreManager};
-use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources};
+use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources, application};
 use kong_cloudtrail_sim::credentials::Issuer;
 use kong_cloudtrail_sim::{cloudtrail, kong};
 use serde_json::{Value, json};
@@ -115,11 +115,14 @@ impl World {
 
     pub fn app(&self) -> App {
         App::load(Options {
-            manifest: self.manifest(),
+            application: application::Options {
+                manifest: self.manifest(),
+                runtime_config: self.runtime_config.clone(),
+                variables: Sources { given: self.variables.clone(), ..Sources::default() },
+                state_dir: Some(self.folder.path().to_owned()),
+                ..application::Options::default()
+            },
             direct_mounts: self.tokens.is_some(),
-            runtime_config: self.runtime_config.clone(),
-            variables: Sources { given: self.variables.clone(), ..Sources::default() },
-            state_dir: Some(self.folder.path().to_owned()),
             ..Options::default()
         })
         .unwrap()
@@ -156,7 +159,7 @@ impl World {
         report
     }
 
-    /// What `kong-cloudtrail-host dead-letters` says, on this world's store.
+    /// What `kong-cloudtrail dead-letters` says, on this world's store.
     pub fn dead_letters(&self, verb: &str, arguments: &[&str]) -> Answer {
         let mut command = Command::new(binary::host());
         command.args(["dead-letters", verb]).args(arguments);
@@ -165,7 +168,9 @@ impl World {
         if let Some(file) = &self.runtime_config {
             command.arg("--runtime-config-file").arg(file);
         }
-        command.envs(self.environment());
+        // It never talks to Kong or AWS, and needs none of their variables.
+        let of_the_ledger = |name: &str| name.starts_with("SPIN_VARIABLE_LEDGER");
+        command.envs(self.environment().filter(|(name, _)| of_the_ledger(name)));
         Answer::of(&command.output().unwrap())
     }
 

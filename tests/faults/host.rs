@@ -1,4 +1,4 @@
-//! `kong-cloudtrail-host` as a process that can be stopped, continued and killed.
+//! `kong-cloudtrail` as a process that can be stopped, continued and killed.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};

@@ -15,7 +15,7 @@
 //! Kong holds against what is in CloudTrail).
 //!
 //! `cargo xtask test` builds what this needs; by hand that is `cargo xtask build` and
-//! `cargo build -p kong-cloudtrail-host`. Where `redis-server` is missing, what needs it says
+//! `cargo build -p kong-cloudtrail-cli`. Where `redis-server` is missing, what needs it says
 //! SKIPPED. `KONG_CLOUDTRAIL_SOAK=1` runs the long form. Everything drawn is drawn from a seed that
 //! is printed and can be given back in `KONG_CLOUDTRAIL_SEED`.
 #![allow(clippy::unwrap_used)]

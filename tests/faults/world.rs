@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Once};
 
 use kong_cloudtrail_host::key_value::StoreManager;
-use kong_cloudtrail_host::{App, Ending, Options, Sources};
+use kong_cloudtrail_host::{App, Ending, Options, Sources, application};
 use kong_cloudtrail_sim::fault::{Fault, Rule, When};
 use kong_cloudtrail_sim::{cloudtrail, credentials, kong};
 use serde_json::Value;
@@ -164,10 +164,13 @@ impl World {
         let _loading = LOADING.lock().unwrap();
         let store: Arc<dyn StoreManager> = store.clone();
         App::load(Options {
-            manifest: self.folder.path().to_owned(),
-            variables: Sources { given: self.variables.clone(), ..Sources::default() },
-            stores: [("default".to_owned(), store)].into(),
-            state_dir: Some(PathBuf::new()),
+            application: application::Options {
+                manifest: self.folder.path().to_owned(),
+                variables: Sources { given: self.variables.clone(), ..Sources::default() },
+                stores: [("default".to_owned(), store)].into(),
+                state_dir: Some(PathBuf::new()),
+                ..application::Options::default()
+            },
             ..Options::default()
         })
         .unwrap()

@@ -78,7 +78,7 @@ pub struct Binaries {
     pub simulator: PathBuf,
 }
 
-/// Builds the host and the simulators.
+/// Builds the program with the host in it, and the simulators.
 pub fn binaries() -> Result<Binaries> {
     binaries_with("Building the host and the simulators", "dev")
 }
@@ -89,10 +89,11 @@ pub fn fast_binaries() -> Result<Binaries> {
 }
 
 fn binaries_with(title: &str, profile: &str) -> Result<Binaries> {
-    const HOST: &str = "kong-cloudtrail-host";
+    const CLI: &str = "kong-cloudtrail-cli";
+    const HOST: &str = "kong-cloudtrail";
     const SIMULATOR: &str = "kong-cloudtrail-sim";
     let mut command = cargo_build()?;
-    command.args(["--package", HOST, "--package", SIMULATOR, "--bins", "--profile", profile]);
+    command.args(["--package", CLI, "--package", SIMULATOR, "--bins", "--profile", profile]);
     let built = programs(title, command)?;
     Ok(Binaries { host: built.find(HOST)?, simulator: built.find(SIMULATOR)? })
 }

@@ -20,7 +20,7 @@ const NEEDED: [(&str, &str); 4] = [
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Passed on to kong-cloudtrail-host, such as --runtime-config-file runtime-config.toml.
+    /// Passed on to kong-cloudtrail, such as --runtime-config-file runtime-config.toml.
     #[arg(last = true)]
     host: Vec<String>,
 }

@@ -25,7 +25,7 @@ usage: kong-cloudtrail-entrypoint MODE
 
   service           a run at every tick of Spin's timer trigger, until SIGTERM or SIGINT
   run               one run, then exit; a failed run is a failure
-  dead-letters ...  what CloudTrail refused for good, as `kong-cloudtrail-host dead-letters`
+  dead-letters ...  what CloudTrail refused for good, as `kong-cloudtrail dead-letters`
   healthy           whether the reports of the service keep coming";
 
 fn main() -> ExitCode {
@@ -65,11 +65,11 @@ fn start(trigger: Trigger) -> Result<ExitCode> {
 fn dead_letters(verb: &str, rest: &[String]) -> Result<ExitCode> {
     let settings = Settings::read(environment())?;
     settings.write_files()?;
-    let mut tool = Command::new("kong-cloudtrail-host");
+    let mut tool = Command::new("kong-cloudtrail");
     tool.args(["dead-letters", verb, "--from"]).arg(settings.manifest("spin.toml"));
     tool.arg("--runtime-config-file").arg(settings.runtime_config_path()).args(rest);
     settings.adorn(&mut tool);
-    Err(tool.exec()).context("cannot start kong-cloudtrail-host")
+    Err(tool.exec()).context("cannot start kong-cloudtrail")
 }
 
 fn healthy() -> Result<ExitCode> {

@@ -10,9 +10,8 @@ use std::ops::Range;
 
 use anyhow::{Context, Result, bail, ensure};
 use ip_network::IpNetwork;
+use kong_cloudtrail_application::{Template, Variables};
 use url::{Host, Url};
-
-use crate::variables::{Template, Variables};
 
 /// Checks what can be checked before the values of variables are known.
 pub fn check(entries: &[String], variables: &Variables) -> Result<()> {
@@ -20,7 +19,9 @@ pub fn check(entries: &[String], variables: &Variables) -> Result<()> {
         let template = Template::parse(entry).with_context(|| refused(entry))?;
         if template.is_literal() {
             AllowedHost::parse(entry).with_context(|| refused(entry))?;
-        } else if let Ok(resolved) = template.resolve(|name| variables.default_of(name)) {
+        } else if let Ok(resolved) =
+            template.resolve(|name| variables.default_of(name).map(str::to_owned).ok_or(()))
+        {
             AllowedHost::parse(&resolved).with_context(|| {
                 format!("{} with the defaults of its variables", refused(entry))
             })?;

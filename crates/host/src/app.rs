@@ -6,6 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, anyhow, bail};
+use kong_cloudtrail_application::key_value::Managers;
+use kong_cloudtrail_application::key_value::swapped::Swapped;
+use kong_cloudtrail_application::manifest::{Manifest, Trigger};
+use kong_cloudtrail_application::{self as application, Application, Variables};
 use wasmtime::component::{Component, InstancePre, ResourceTable};
 use wasmtime::{Cache, CacheConfig, Config, Engine, Store};
 use wasmtime_wasi::p2::bindings::Command;
@@ -13,16 +17,24 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtx};
 use wasmtime_wasi_http::WasiHttpCtx;
 
 use crate::allowed_hosts;
-use crate::application::{Application, Options};
 use crate::client_tls::ClientTls;
 use crate::files::{self, Mounts};
+use crate::handles::KeyValue;
 use crate::http::Outbound;
 use crate::instance::{ComponentVariables, Instance, Memory, linker};
-use crate::key_value::handles::{KeyValue, Managers};
-use crate::key_value::swapped::Swapped;
 use crate::lines::Lines;
-use crate::manifest::{Manifest, Trigger};
-use crate::variables::Variables;
+
+/// What to load, and how.
+#[derive(Default)]
+pub struct Options {
+    /// The application's files, variables and stores.
+    pub application: application::Options,
+    /// Where compiled components are kept between processes; wasmtime's own cache folder, as with
+    /// Spin, unless set.
+    pub cache_dir: Option<PathBuf>,
+    /// The component sees the folders in `files` themselves, not copies made at load.
+    pub direct_mounts: bool,
+}
 
 /// What of the component is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,18 +123,18 @@ impl App {
     /// Reads the application and its component, checks what Spin checks at load, and compiles the
     /// component: seconds the first time, milliseconds when the cache holds it.
     pub fn load(options: Options) -> Result<Self> {
-        let (cache_dir, direct_mounts) = (options.cache_dir.clone(), options.direct_mounts);
         let Application { manifest, root, variables, stores, runtime_config } =
-            Application::read(options)?;
-        let tls = runtime_config.network(&manifest.component_id)?;
+            Application::read(options.application)?;
+        variables.require_all()?;
+        let tls = ClientTls::configured(&runtime_config, &manifest.component_id)?;
         allowed_hosts::check(&manifest.component.allowed_outbound_hosts, &variables)?;
-        let files = if direct_mounts {
+        let files = if options.direct_mounts {
             files::direct(&manifest.component, &root)?
         } else {
             Mounts::Copied(files::copy(&manifest.component, &root)?)
         };
         let (component, exports_timer) =
-            compile(&root.join(manifest.component.source()), cache_dir)?;
+            compile(&root.join(manifest.component.source()), options.cache_dir)?;
         Ok(Self {
             allowed_hosts: manifest.component.allowed_outbound_hosts.clone().into(),
             component,

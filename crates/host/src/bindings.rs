@@ -6,14 +6,14 @@ wasmtime::component::bindgen!({
     world: "host",
     imports: { default: async | trappable },
     with: {
-        "fermyon:spin/key-value.store": crate::key_value::handles::OpenStore,
-        "wasi:keyvalue/store.bucket": crate::key_value::handles::OpenStore,
-        "wasi:keyvalue/atomics.cas": crate::key_value::handles::OpenSwap,
+        "fermyon:spin/key-value.store": crate::handles::OpenStore,
+        "wasi:keyvalue/store.bucket": crate::handles::OpenStore,
+        "wasi:keyvalue/atomics.cas": crate::handles::OpenSwap,
     },
     trappable_error_type: {
-        "fermyon:spin/key-value.error" => crate::key_value::StoreError,
-        "fermyon:spin/variables.error" => crate::variables::VariableError,
-        "wasi:keyvalue/store.error" => crate::key_value::StoreError,
-        "wasi:keyvalue/atomics.cas-error" => crate::key_value::handles::SwapFailure,
+        "fermyon:spin/key-value.error" => kong_cloudtrail_application::key_value::StoreError,
+        "fermyon:spin/variables.error" => kong_cloudtrail_application::VariableError,
+        "wasi:keyvalue/store.error" => kong_cloudtrail_application::key_value::StoreError,
+        "wasi:keyvalue/atomics.cas-error" => crate::handles::SwapFailure,
     },
 });

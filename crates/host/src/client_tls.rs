@@ -11,12 +11,11 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use http::uri::Authority;
+use kong_cloudtrail_application::{RuntimeConfig, name};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
-
-use crate::name;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -38,9 +37,18 @@ pub struct ClientTls {
 }
 
 impl ClientTls {
+    /// What the runtime config says for the component.
+    pub fn configured(config: &RuntimeConfig, component_id: &str) -> Result<Self> {
+        match config.client_tls()? {
+            Some(sections) => Self::read(sections.clone(), config.folder(), component_id)
+                .context("the runtime config is refused"),
+            None => Ok(Self::default()),
+        }
+    }
+
     /// What `sections` say for the component; files are below `folder`. Sections of other
     /// components must be sound too, as with Spin.
-    pub fn read(sections: toml::Value, folder: &Path, component_id: &str) -> Result<Self> {
+    fn read(sections: toml::Value, folder: &Path, component_id: &str) -> Result<Self> {
         let toml::Value::Array(sections) = sections else {
             bail!("[client_tls] must be written [[client_tls]]: there may be several");
         };
@@ -251,6 +259,8 @@ mod tests {
             let refusal = format!("{:#}", read(&text).err().unwrap());
             assert!(refusal.contains(names), "{text}: {refusal}");
         }
+        let nobody = read("[[client_tls]]\nhosts = ['a']").err().unwrap();
+        assert!(format!("{nobody:#}").contains("`component_ids`"), "{nobody:#}");
         let single = "[client_tls]\ncomponent_ids = ['c']\nhosts = ['a']\n";
         assert!(format!("{:#}", read(single).err().unwrap()).contains("[[client_tls]]"));
     }

@@ -6,9 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use kong_cloudtrail_application::manifest::{Component, FileMount};
 use tempfile::TempDir;
-
-use crate::manifest::{Component, FileMount};
 
 /// The component's view of files: folders, and where it sees them.
 pub enum Mounts {

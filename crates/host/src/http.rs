@@ -6,13 +6,13 @@ use std::sync::{Arc, OnceLock};
 
 use http::Uri;
 use http::uri::Scheme;
+use kong_cloudtrail_application::Variables;
 use url::Url;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::allowed_hosts::AllowedHosts;
 use crate::client_tls::ClientTls;
 use crate::https;
-use crate::variables::Variables;
 
 /// One call's way out.
 pub struct Outbound {
@@ -125,7 +125,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::variables::Sources;
+    use kong_cloudtrail_application::Sources;
 
     /// A component that may reach `{{ origin }}` and whatever else `entries` say.
     fn outbound(origin: &str, entries: &[&str]) -> Outbound {

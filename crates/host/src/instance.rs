@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kong_cloudtrail_application::{VariableError, Variables};
 use wasmtime::component::{HasData, Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
@@ -9,9 +10,8 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::bindings::fermyon::spin::{key_value, variables};
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
+use crate::handles::KeyValue;
 use crate::http::Outbound;
-use crate::key_value::handles::KeyValue;
-use crate::variables::{VariableError, Variables};
 
 pub struct Instance {
     pub wasi: WasiCtx,

@@ -3,11 +3,10 @@
 //!
 //! # What it reads
 //!
-//! The very files that Spin reads: the manifest ([`manifest`]), a runtime config, `.env`, and
-//! `SPIN_VARIABLE_*`. The command line (`kong-cloudtrail-host up | once`) takes `spin up`'s flags;
-//! `kong-cloudtrail-host dead-letters` is a tool beside the component, on the same store.
-//! The library takes everything as [`Options`] and looks at no process-wide state, so that several
-//! applications can run side by side in one test.
+//! The very files that Spin reads, by way of [`kong_cloudtrail_application`]: the manifest, a runtime
+//! config, `.env`, and `SPIN_VARIABLE_*`. It takes everything as [`Options`] and looks at no
+//! process-wide state, so that several applications can run side by side in one test.
+//! `kong-cloudtrail up` and `once` are its command line.
 //!
 //! # What it imitates
 //!
@@ -24,7 +23,7 @@
 //!   one bad value refuses every request and the component is not told why;
 //! - `[[client_tls]]` of the runtime config, HTTP/2 where the server offers it, and what the
 //!   component learns of a TLS failure, which is little;
-//! - the SQLite and Redis stores with their mistakes ([`key_value`]), the embedded default in
+//! - the SQLite and Redis stores with their mistakes ([`kong_cloudtrail_application::key_value`]), the embedded default in
 //!   `.spin/sqlite_key_value.db`, interchangeable with Spin's;
 //! - `files` copied at load; the component's environment is the manifest's alone.
 //!
@@ -33,11 +32,8 @@
 //! - It runs one component of one timer or command trigger, from a local file; other triggers in
 //!   the manifest are named on stderr and left alone. Inline components, composed dependencies,
 //!   remote sources and manifest version 1 are refused.
-//! - The component's stdout comes out on stdout, not on stderr, and in no log file. `--quiet` keeps
-//!   the report line.
-//! - SIGTERM ends it as SIGINT does (Spin ignores it). A lease of the component that the interrupted
-//!   call holds is freed: its key is deleted if its value is one that the call swapped in. The exit
-//!   status is 130 or 143.
+//! - The component's stdout and stderr are told line by line; no log file is written.
+//! - A call can be interrupted, and says what it had swapped in, so that a lease can be given back.
 //! - Each HTTP request has a connection of its own (Spin pools). On systems other than Linux the
 //!   platform's authorities are read as a list, not asked for a verdict.
 //! - `[outbound_networking]` and variable providers other than those above are refused in the
@@ -59,9 +55,11 @@
 //!
 //! ```no_run
 //! # async fn example() -> anyhow::Result<()> {
-//! use kong_cloudtrail_host::{App, Line, Options};
+//! use kong_cloudtrail_host::{App, Line, Options, application};
 //!
-//! let app = App::load(Options { manifest: "spin.toml".into(), ..Options::default() })?;
+//! let application =
+//!     application::Options { manifest: "spin.toml".into(), ..application::Options::default() };
+//! let app = App::load(Options { application, ..Options::default() })?;
 //! let outcome = app.tick().await?;
 //! println!("{} in {:?}, {} bytes", outcome.outcome(), outcome.elapsed, outcome.peak_memory);
 //!
@@ -78,20 +76,14 @@
 
 mod allowed_hosts;
 mod app;
-mod application;
 mod bindings;
 mod client_tls;
 mod files;
+mod handles;
 mod http;
 mod https;
 mod instance;
-pub mod key_value;
 mod lines;
-pub mod manifest;
-mod name;
-mod runtime_config;
-mod variables;
 
-pub use app::{App, Call, Ending, Entry, Line, Outcome, report};
-pub use application::{Application, Options};
-pub use variables::{Given, Sources};
+pub use app::{App, Call, Ending, Entry, Line, Options, Outcome, report};
+pub use kong_cloudtrail_application::{self as application, Sources, key_value};

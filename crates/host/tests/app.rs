@@ -64,7 +64,7 @@ async fn memory_beyond_max_instance_memory_is_not_given() {
     let config = folder.path().join("runtime-config.toml");
     std::fs::write(&config, "max_instance_memory = 1000000").unwrap();
     let mut options = options(&folder, "memory");
-    options.runtime_config = Some(config);
+    options.application.runtime_config = Some(config);
     let outcome = App::load(options).unwrap().tick().await.unwrap();
     assert!(matches!(outcome.ending, Ending::Trapped(_)), "{:?}", outcome.ending);
     assert_eq!(outcome.peak_memory, 64 * 1024);
@@ -85,7 +85,11 @@ async fn variables_are_templates_over_the_applications() {
     let folder = folder(&timer());
     assert_eq!(probe(&folder, "variable").tick().await.unwrap().stdout, ["<hello>"]);
     let mut options = options(&folder, "variable");
-    options.variables.environment.insert("SPIN_VARIABLE_GREETING".into(), "bonjour".into());
+    options
+        .application
+        .variables
+        .environment
+        .insert("SPIN_VARIABLE_GREETING".into(), "bonjour".into());
     let outcome = App::load(options).unwrap().tick().await.unwrap();
     assert_eq!(outcome.stdout, ["<bonjour>"]);
 }
@@ -123,7 +127,7 @@ async fn a_store_that_the_manifest_does_not_grant_is_denied() {
 async fn a_call_may_hold_256_open_stores() {
     let folder = folder(&timer());
     let mut options = options(&folder, "open");
-    options.state_dir = Some("".into());
+    options.application.state_dir = Some("".into());
     let outcome = App::load(options).unwrap().tick().await.unwrap();
     assert_eq!(outcome.stdout, [".".repeat(256)]);
     assert!(!folder.path().join(".spin").exists(), "an empty state folder means no file");
@@ -169,7 +173,7 @@ fn what_spin_refuses_at_load_is_refused_with_the_setting_named() {
 fn a_required_variable_without_a_value_is_refused() {
     let folder = folder(&timer());
     let mut options = options(&folder, "");
-    options.variables.given.clear();
+    options.application.variables.given.clear();
     let message = format!("{:#}", App::load(options).err().expect("it was loaded"));
     assert!(message.contains("SPIN_VARIABLE_ACT"), "{message}");
 }
@@ -186,6 +190,6 @@ fn sections_that_only_spin_has_a_use_for_are_accepted() {
         + "[[trigger.http]]\nroute = \"/status\"\ncomponent = \"probe\"\n";
     let app = probe(&folder(&manifest), "print");
     let interval_ms = 500;
-    let trigger = kong_cloudtrail_host::manifest::Trigger::Timer { interval_ms };
+    let trigger = kong_cloudtrail_host::application::manifest::Trigger::Timer { interval_ms };
     assert_eq!(app.manifest().trigger, trigger);
 }

@@ -20,7 +20,7 @@ impl Container {
     /// `spin` writes down its arguments and its environment, then runs `script`.
     pub fn with_spin(script: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        for program in ["spin", "kong-cloudtrail-host"] {
+        for program in ["spin", "kong-cloudtrail"] {
             let path = folder.path().join(program);
             let record = "here=${0%/*}; printf '%s\\n' \"$@\" >$here/arguments; \
                           env -0 >$here/environment; echo $$ >$here/pid";

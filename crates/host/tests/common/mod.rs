@@ -1,9 +1,10 @@
-//! What the host's integration tests share.
+//! What the host's integration tests share, and the command line's.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
 use std::path::PathBuf;
 
-use kong_cloudtrail_host::{App, Options, Sources};
+use kong_cloudtrail_host::application::{self, Sources};
+use kong_cloudtrail_host::{App, Options};
 use tempfile::TempDir;
 
 /// The probe's manifest, without its trigger.
@@ -34,7 +35,7 @@ pub const COMMAND: &str = "[[trigger.command]]\ncomponent = \"probe\"\n";
 /// A folder with the probe, built, and a manifest of the given text.
 pub fn folder(manifest: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let wasm = wat::parse_file(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/guests/probe.wat"));
+    let wasm = wat::parse_str(include_str!("../guests/probe.wat"));
     std::fs::write(folder.path().join("probe.wasm"), wasm.unwrap()).unwrap();
     std::fs::write(folder.path().join("spin.toml"), manifest).unwrap();
     folder
@@ -43,10 +44,13 @@ pub fn folder(manifest: &str) -> TempDir {
 /// Options for the application in `folder`, with its variable `act`.
 pub fn options(folder: &TempDir, act: &str) -> Options {
     Options {
-        manifest: folder.path().to_owned(),
-        variables: Sources {
-            given: [("act".to_owned(), act.to_owned())].into(),
-            ..Sources::default()
+        application: application::Options {
+            manifest: folder.path().to_owned(),
+            variables: Sources {
+                given: [("act".to_owned(), act.to_owned())].into(),
+                ..Sources::default()
+            },
+            ..application::Options::default()
         },
         cache_dir: Some(cache_dir()),
         ..Options::default()

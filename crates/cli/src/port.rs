@@ -1,18 +1,18 @@
-//! The core's ports over a store of this host: the core's calls block, the store's are async.
+//! The core's ports over a store of Spin's: the core's calls block, the store's are async.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use kong_cloudtrail::ports::{Clock, KeyValue, KeyValueError, Random};
-use kong_cloudtrail_host::key_value::swapped::Swapped;
-use kong_cloudtrail_host::key_value::{Store, StoreError, StoreManager, SwapError};
+use kong_cloudtrail_application::key_value::swapped::Swapped;
+use kong_cloudtrail_application::key_value::{Store, StoreError, StoreManager, SwapError};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
 /// The stores have no time-outs of their own, as Spin's have none; somebody waits for this tool.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// One open store, and this host's clock. Needs a runtime of several threads.
+/// One open store, and this machine's clock. Needs a runtime of several threads.
 pub struct Port {
     store: Arc<dyn Store>,
     label: &'static str,

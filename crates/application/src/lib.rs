@@ -1,19 +1,30 @@
-//! An application without its component: the manifest, the values of its variables, its stores.
+//! A Spin application as its files tell it: the manifest, the runtime config, the values of its
+//! variables, and the key-value stores that they name.
 //!
-//! Nothing is compiled for it, so that a tool beside the component can look at the same stores.
+//! It reads the files that Spin reads, by the rules of Spin 4.0.2. The host that runs the component
+//! stands on it, and so does the operator's program, which looks at the same stores without the
+//! component. So nothing here runs or compiles WebAssembly, and nothing needs an engine for it.
+
+pub mod key_value;
+pub mod manifest;
+pub mod name;
+mod runtime_config;
+mod sources;
+mod variables;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
-use crate::key_value::StoreManager;
-use crate::key_value::handles::Managers;
-use crate::manifest::Manifest;
-use crate::runtime_config::RuntimeConfig;
-use crate::variables::{Sources, Variables};
+pub use runtime_config::RuntimeConfig;
+pub use sources::{Given, Sources};
+pub use variables::{Template, VariableError, Variables};
 
-/// What to load, and from where.
+use key_value::{Managers, StoreManager};
+use manifest::Manifest;
+
+/// What to read, and from where.
 #[derive(Default)]
 pub struct Options {
     /// The manifest, or the folder that holds `spin.toml`.
@@ -25,27 +36,29 @@ pub struct Options {
     /// Where the embedded store's file lies: `.spin` beside the manifest unless set here or in the
     /// runtime config. Set and empty: nowhere, and that store is in memory.
     pub state_dir: Option<PathBuf>,
-    /// Where compiled components are kept between processes; wasmtime's own cache folder, as with
-    /// Spin, unless set.
-    pub cache_dir: Option<PathBuf>,
-    /// The component sees the folders in `files` themselves, not copies made at load.
-    pub direct_mounts: bool,
     /// Stores by label that replace those of the runtime config: a test's own.
     pub stores: Managers,
 }
 
 /// What the manifest, the runtime config and the sources of variables make up.
 pub struct Application {
-    pub(crate) manifest: Manifest,
+    /// The manifest.
+    pub manifest: Manifest,
     /// The manifest's folder.
-    pub(crate) root: PathBuf,
-    pub(crate) variables: Variables,
-    pub(crate) stores: Managers,
-    pub(crate) runtime_config: RuntimeConfig,
+    pub root: PathBuf,
+    /// The application's variables. A required one may still lack its value.
+    pub variables: Variables,
+    /// The stores by label.
+    pub stores: Managers,
+    /// The runtime config.
+    pub runtime_config: RuntimeConfig,
 }
 
 impl Application {
-    /// Reads the manifest, the runtime config and the variables, as Spin does at load.
+    /// Reads the manifest and the runtime config, as Spin does at load.
+    ///
+    /// That every required variable has a value is for whoever runs the component to ask
+    /// ([`Variables::require_all`]): a tool that looks at the store does not need Kong's address.
     pub fn read(options: Options) -> Result<Self> {
         // Both TLS stacks of a larger program may be built in; this one is meant.
         let _ = rustls::crypto::ring::default_provider().install_default();
@@ -89,11 +102,6 @@ impl Application {
             &options.variables,
         )?;
         Ok(Self { manifest, root, variables, stores, runtime_config })
-    }
-
-    /// The value of the component's variable `name`.
-    pub fn variable(&self, name: &str) -> Result<String> {
-        Ok(self.variables.get(name)?)
     }
 
     /// The stores of which the component opens the one labelled `label`.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use kong_cloudtrail::lease;
-use kong_cloudtrail_host::key_value::swapped::Swapped;
+use kong_cloudtrail_application::key_value::swapped::Swapped;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 

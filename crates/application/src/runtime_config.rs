@@ -1,8 +1,9 @@
 //! The runtime config: what Spin reads from `--runtime-config-file`.
 //!
-//! Sections that would change what the component can do and that this host lacks are refused, those
-//! for its network when it is to run, as are mistakes in `[[client_tls]]`; sections for interfaces that it does not offer at all are
-//! accepted without effect; other keys are refused, as Spin refuses them.
+//! A section that would change what the component can do, and that the host lacks, is refused. What
+//! is said of the component's network counts when it is to run, and not for a tool that looks at its
+//! stores. Sections for interfaces that the host does not offer at all are accepted without effect.
+//! Other keys are refused, as Spin refuses them.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,8 +12,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
-use crate::client_tls::ClientTls;
-use crate::key_value::handles::Managers;
+use crate::key_value::Managers;
 use crate::key_value::memory::MemoryStores;
 use crate::key_value::redis::RedisStores;
 use crate::key_value::sqlite::SqliteStores;
@@ -125,16 +125,18 @@ impl RuntimeConfig {
         Ok(config)
     }
 
-    /// The component's TLS. Refuses what would change its network and this host lacks.
-    pub fn network(&self, component_id: &str) -> Result<ClientTls> {
+    /// The sections `[[client_tls]]`, as they stand. Refuses what else would change the component's
+    /// network and the host lacks.
+    pub fn client_tls(&self) -> Result<Option<&toml::Value>> {
         if self.outbound_networking.is_some() {
             return Err(lacks("outbound_networking", "no network is blocked here"));
         }
-        match &self.client_tls {
-            Some(sections) => ClientTls::read(sections.clone(), &self.folder, component_id)
-                .context("the runtime config is refused"),
-            None => Ok(ClientTls::default()),
-        }
+        Ok(self.client_tls.as_ref())
+    }
+
+    /// Where the paths in it begin.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// The stores by label, with the embedded default when `default` is not configured: SQLite in
@@ -175,12 +177,11 @@ mod tests {
 
     fn refusal(text: &str) -> String {
         let config = RuntimeConfig::parse(text, PathBuf::new());
-        format!("{:#}", config.and_then(|config| config.network("c")).err().unwrap())
+        format!("{:#}", config.and_then(|config| config.client_tls().map(|_| ())).err().unwrap())
     }
 
     #[test]
     fn what_would_change_the_components_reach_is_refused_by_name() {
-        assert!(refusal("[[client_tls]]\nhosts = ['a']").contains("`component_ids`"));
         assert!(refusal("[outbound_networking]\nblock_networks = ['private']").contains("blocked"));
         assert!(refusal("[[variables_provider]]\ntype = 'vault'").contains("SPIN_VARIABLE"));
     }

@@ -4,7 +4,6 @@
 //! other tool has the same letters in hand (invariant 2), and nothing is deleted before it was
 //! printed whole (invariant 1).
 
-mod port;
 mod print;
 
 use std::collections::BTreeSet;
@@ -12,23 +11,18 @@ use std::io::{Write, stdout};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, bail, ensure};
+use anyhow::{Context, Error, Result, anyhow, ensure};
 use clap::{Args, Subcommand};
-use kong_cloudtrail::config;
 use kong_cloudtrail::lease::LeaseError;
 use kong_cloudtrail::ledger::DeadLetter;
-use kong_cloudtrail_host::Application;
-use kong_cloudtrail_host::key_value::swapped::Swapped;
+use kong_cloudtrail_application::key_value::swapped::Swapped;
 
-use crate::AppArgs;
-use port::Port;
+use crate::arguments::AppArgs;
+use crate::ledger::{Ledger, Store, on_ledger};
+use crate::port::Port;
 
-type Store<'a> = kong_cloudtrail::store::Store<'a, Port>;
 type Lease<'a> = kong_cloudtrail::lease::Lease<'a, Port>;
 type DeadLetters<'a> = kong_cloudtrail::ledger::DeadLetters<'a, Port>;
-
-/// The store that the component opens.
-const LABEL: &str = "default";
 
 /// How long a tool that died keeps runs waiting.
 const LEASE: Duration = Duration::from_mins(1);
@@ -103,35 +97,20 @@ pub fn run(verb: &Verb, swapped: Arc<Swapped>) -> Result<()> {
     | Verb::Show { app, .. }
     | Verb::Replay(Change { app, .. })
     | Verb::Drop(Change { app, .. })) = verb;
-    let app = Application::read(app.options()?)?;
-    let (ledger, seals) = config::ledger(|name| match app.variable(name) {
-        // A manifest of before there was a key has none.
-        Err(_) if name != "ledger" => Ok(None),
-        value => value.map(Some).map_err(|why| format!("{why:#}")),
-    })
-    .map_err(Error::msg)?;
-    let stores = app.stores(LABEL)?;
-    let place = format!("the ledger {ledger:?} in {}", stores.place());
-    eprintln!("Looking at {place}");
-
-    let port = Port::open(&*stores, LABEL, swapped)
-        .map_err(Error::msg)
-        .context("the store cannot be opened: check that it is up and reachable")?;
-    let store = Store::sealed(&port, &ledger, seals);
-    kong_cloudtrail::ledger::settle_key(&store).map_err(Error::msg)?;
-    let mut letters = load(&store)?;
-    if letters.chunks().is_empty() && !letters.is_of_a_used_ledger().map_err(Error::msg)? {
-        bail!(
-            "no run has used {place}: check the variable ledger, --runtime-config-file and \
-             --state-dir"
+    on_ledger(app, swapped, |ledger| {
+        let mut letters = load(&ledger.store)?;
+        ensure!(
+            !letters.chunks().is_empty() || letters.is_of_a_used_ledger().map_err(Error::msg)?,
+            "no run has used {}: check the variable ledger, --runtime-config-file and --state-dir",
+            ledger.place
         );
-    }
-    match verb {
-        Verb::List { json, .. } => list(&mut letters, *json),
-        Verb::Show { ids, .. } => show(&mut letters, ids),
-        Verb::Replay(Change { which, .. }) => change(&store, &port, which, replay),
-        Verb::Drop(Change { which, .. }) => change(&store, &port, which, discard),
-    }
+        match verb {
+            Verb::List { json, .. } => list(&mut letters, *json),
+            Verb::Show { ids, .. } => show(&mut letters, ids),
+            Verb::Replay(Change { which, .. }) => change(ledger, which, replay),
+            Verb::Drop(Change { which, .. }) => change(ledger, which, discard),
+        }
+    })
 }
 
 fn load<'a>(store: &'a Store<'a>) -> Result<DeadLetters<'a>> {
@@ -182,16 +161,15 @@ fn show(letters: &mut DeadLetters<'_>, ids: &[String]) -> Result<()> {
 
 /// Does `work` under the lease, on letters read under it.
 fn change<'a>(
-    store: &'a Store<'a>,
-    port: &'a Port,
+    ledger: &'a Ledger<'a>,
     which: &Which,
     work: impl FnOnce(&mut DeadLetters<'a>, &Which, &Lease<'a>) -> Result<()>,
 ) -> Result<()> {
-    let lease = Lease::take(store, port, LEASE).map_err(|error| match error {
+    let lease = Lease::take(&ledger.store, ledger.port, LEASE).map_err(|error| match error {
         LeaseError::Held { .. } => anyhow!("{error}: try again then"),
         error => Error::msg(error),
     })?;
-    let done = load(store).and_then(|mut letters| {
+    let done = load(&ledger.store).and_then(|mut letters| {
         which.check(&mut letters)?;
         work(&mut letters, which, &lease)
     });

@@ -5,13 +5,14 @@
 //! back, and each failed one makes another: a component that swaps in a loop runs out within one
 //! call, and on Redis keeps a connection for each.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use kong_cloudtrail_application::key_value::swapped::Swapped;
+use kong_cloudtrail_application::key_value::{
+    CompareAndSwap, Managers, Store, StoreError, SwapError, Value,
+};
 use wasmtime::component::{HasData, Resource, ResourceTable, ResourceTableError};
 
-use super::swapped::Swapped;
-use super::{CompareAndSwap, Store, StoreError, StoreManager, SwapError, Value};
 use crate::bindings::fermyon::spin::key_value as spin;
 use crate::bindings::wasi::keyvalue::{atomics, batch, store as wasi};
 
@@ -48,9 +49,6 @@ impl From<StoreError> for SwapFailure {
         Self::Store(error)
     }
 }
-
-/// The stores of an application, by label.
-pub type Managers = BTreeMap<String, Arc<dyn StoreManager>>;
 
 /// One call's handles.
 pub struct KeyValue {

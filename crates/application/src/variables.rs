@@ -6,90 +6,10 @@
 //! invariant 7).
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Where the values of variables come from.
-#[derive(Clone, Default)]
-pub struct Sources {
-    /// What was given for this run, as with `--variable`.
-    pub given: BTreeMap<String, String>,
-    /// The environment, of which `SPIN_VARIABLE_*` counts.
-    pub environment: BTreeMap<String, String>,
-    /// A file of environment variables, read when it exists; Spin reads `.env` in the current
-    /// folder.
-    pub env_file: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for Sources {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sources")
-            .field("given", &self.given.keys())
-            .field("env_file", &self.env_file)
-            .finish_non_exhaustive()
-    }
-}
-
-/// One `--variable` of the command line: `name=value`, `name=@file`, `@file.json` or `@file.toml`.
-#[derive(Clone)]
-pub enum Given {
-    /// `name=value`.
-    Value(String, String),
-    /// `name=@file`: the file's content.
-    Content(String, PathBuf),
-    /// `@file.json`: an object of strings.
-    Json(PathBuf),
-    /// `@file.toml`: a table of strings.
-    Toml(PathBuf),
-}
-
-impl FromStr for Given {
-    type Err = anyhow::Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        if let Some(path) = text.strip_prefix('@') {
-            let path = PathBuf::from(path);
-            return match path.extension().and_then(|extension| extension.to_str()) {
-                Some("json") => Ok(Self::Json(path)),
-                Some("toml") => Ok(Self::Toml(path)),
-                _ => bail!("a file of variables must end in .json or .toml"),
-            };
-        }
-        match text.split_once('=') {
-            Some((name, value)) => Ok(match value.strip_prefix('@') {
-                Some(path) => Self::Content(name.to_owned(), path.into()),
-                None => Self::Value(name.to_owned(), value.to_owned()),
-            }),
-            None => bail!("must be name=value, name=@file, @file.json or @file.toml"),
-        }
-    }
-}
-
-impl Given {
-    /// The names and values that it stands for.
-    pub fn values(&self) -> Result<BTreeMap<String, String>> {
-        let read = |path: &Path| {
-            std::fs::read_to_string(path)
-                .with_context(|| format!("--variable: cannot read {}", path.display()))
-        };
-        Ok(match self {
-            Self::Value(name, value) => BTreeMap::from([(name.clone(), value.clone())]),
-            Self::Content(name, path) => BTreeMap::from([(name.clone(), read(path)?)]),
-            Self::Json(path) => serde_json::from_str(&read(path)?)
-                .map_err(|_| not_strings(path, "a JSON object"))?,
-            Self::Toml(path) => {
-                toml::from_str(&read(path)?).map_err(|_| not_strings(path, "a TOML table"))?
-            }
-        })
-    }
-}
-
-/// The parser's own message quotes the line, and with it the value.
-fn not_strings(path: &Path, what: &str) -> anyhow::Error {
-    anyhow::anyhow!("--variable: {} must be {what} of strings", path.display())
-}
+use crate::sources::{self, Sources};
 
 /// Text with `{{ name }}` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -161,11 +81,12 @@ pub struct Variables {
     component_id: String,
     component: BTreeMap<String, Template>,
     defaults: BTreeMap<String, Option<String>>,
+    /// What is required and has no value is not among them.
     values: BTreeMap<String, String>,
 }
 
 impl Variables {
-    /// Checks the templates, and that everything required has a value.
+    /// Checks the templates, and reads the values.
     ///
     /// `declared` are the application's variables with their defaults, `component` the component's
     /// with their templates.
@@ -190,9 +111,8 @@ impl Variables {
             .collect::<Result<_>>()
             .with_context(|| format!("component {component_id:?}"))?;
 
-        let env_file = read_env_file(sources.env_file.as_deref())?;
+        let env_file = sources::read_env_file(sources.env_file.as_deref())?;
         let mut values = BTreeMap::new();
-        let mut missing = Vec::new();
         for (name, default) in declared {
             let variable = environment_name(name);
             let value = sources
@@ -201,22 +121,29 @@ impl Variables {
                 .or_else(|| sources.environment.get(&variable))
                 .or_else(|| env_file.get(&variable))
                 .or(default.as_ref());
-            match value {
-                Some(value) => {
-                    values.insert(name.clone(), value.clone());
-                }
-                None => missing.push(name.as_str()),
+            if let Some(value) = value {
+                values.insert(name.clone(), value.clone());
             }
         }
-        ensure!(
-            missing.is_empty(),
-            "no value for required variable(s) {}: set {}, or pass --variable {}=...",
-            missing.join(", "),
-            missing.iter().map(|name| environment_name(name)).collect::<Vec<_>>().join(", "),
-            missing[0],
-        );
         let defaults = declared.clone();
         Ok(Self { component_id: component_id.to_owned(), component, defaults, values })
+    }
+
+    /// Refuses required variables without a value, as Spin does before it starts the component.
+    pub fn require_all(&self) -> Result<()> {
+        let missing: Vec<&str> = self
+            .defaults
+            .keys()
+            .filter(|name| !self.values.contains_key(*name))
+            .map(String::as_str)
+            .collect();
+        ensure!(missing.is_empty(), no_value(&missing));
+        Ok(())
+    }
+
+    /// The component's variable `name`; none when the manifest gives it no such variable.
+    pub fn optional(&self, name: &str) -> Result<Option<String>, VariableError> {
+        self.component.contains_key(name).then(|| self.get(name)).transpose()
     }
 
     /// The component's variable `name`.
@@ -233,16 +160,30 @@ impl Variables {
 
     /// The application's variable `name`.
     pub fn application(&self, name: &str) -> Result<String, VariableError> {
-        self.values
-            .get(name)
-            .cloned()
-            .ok_or_else(|| VariableError::InvalidName(format!("{name:?} is not declared")))
+        self.values.get(name).cloned().ok_or_else(|| {
+            if self.defaults.contains_key(name) {
+                VariableError::Undefined(no_value(&[name]))
+            } else {
+                VariableError::InvalidName(format!("{name:?} is not declared"))
+            }
+        })
     }
 
     /// The default of the application's variable `name`; none when it has none.
-    pub fn default_of(&self, name: &str) -> Result<String, ()> {
-        self.defaults.get(name).cloned().flatten().ok_or(())
+    pub fn default_of(&self, name: &str) -> Option<&str> {
+        self.defaults.get(name)?.as_deref()
     }
+}
+
+/// `missing` are names of required variables.
+fn no_value(missing: &[&str]) -> String {
+    let in_environment: Vec<_> = missing.iter().map(|name| environment_name(name)).collect();
+    format!(
+        "no value for required variable(s) {}: set {}, or pass --variable {}=...",
+        missing.join(", "),
+        in_environment.join(", "),
+        missing[0],
+    )
 }
 
 fn environment_name(variable: &str) -> String {
@@ -265,17 +206,6 @@ fn check_name(name: &str) -> Result<(), VariableError> {
         return Ok(());
     };
     Err(VariableError::InvalidName(format!("{name:?}: {fault}")))
-}
-
-/// An absent file is no mistake; a malformed one is, whereas Spin would report it at each use.
-fn read_env_file(path: Option<&Path>) -> Result<BTreeMap<String, String>> {
-    let Some(path) = path.filter(|path| path.exists()) else {
-        return Ok(BTreeMap::new());
-    };
-    dotenvy::from_path_iter(path)
-        .and_then(Iterator::collect)
-        // The parser's message quotes the line, and with it the value.
-        .map_err(|_| anyhow::anyhow!("{} is no file of NAME=value lines", path.display()))
 }
 
 #[cfg(test)]
@@ -302,9 +232,15 @@ mod tests {
 
     #[test]
     fn a_required_variable_without_a_value_is_refused_with_the_names_to_set() {
-        let message = variables(&Sources::default()).err().unwrap().to_string();
-        assert!(message.contains("SPIN_VARIABLE_NEEDED"), "{message}");
-        assert!(message.contains("--variable needed="), "{message}");
+        let variables = variables(&Sources::default()).unwrap();
+        let at_start = variables.require_all().err().unwrap().to_string();
+        let when_asked_for = variables.optional("mixed").err().unwrap().to_string();
+        for message in [at_start, when_asked_for] {
+            assert!(message.contains("SPIN_VARIABLE_NEEDED"), "{message}");
+            assert!(message.contains("--variable needed="), "{message}");
+        }
+        assert_eq!(variables.optional("plain").unwrap().as_deref(), Some("static"));
+        assert_eq!(variables.optional("absent"), Ok(None));
     }
 
     #[test]
@@ -329,7 +265,9 @@ mod tests {
     #[test]
     fn an_empty_value_is_a_value() {
         let sources = Sources { environment: needed(""), ..Sources::default() };
-        assert_eq!(variables(&sources).unwrap().get("mixed").unwrap(), "<|fallback>");
+        let variables = variables(&sources).unwrap();
+        assert!(variables.require_all().is_ok());
+        assert_eq!(variables.get("mixed").unwrap(), "<|fallback>");
     }
 
     #[test]
@@ -361,22 +299,5 @@ mod tests {
         let message = format!("{:?}", variables(&sources).err().unwrap());
         assert!(message.contains(".env"), "{message}");
         assert!(!message.contains("hunter2"), "{message}");
-    }
-
-    #[test]
-    fn variables_are_given_as_text_file_or_table() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = |name: &str| folder.path().join(name).display().to_string();
-        std::fs::write(path("secret"), "from a file").unwrap();
-        std::fs::write(path("all.json"), r#"{"a":"1"}"#).unwrap();
-        std::fs::write(path("all.toml"), "a = \"2\"").unwrap();
-        let value = |text: String| text.parse::<Given>().unwrap().values().unwrap();
-        assert_eq!(value("a=b=c".into())["a"], "b=c");
-        assert_eq!(value(format!("a=@{}", path("secret")))["a"], "from a file");
-        assert_eq!(value(format!("@{}", path("all.json")))["a"], "1");
-        assert_eq!(value(format!("@{}", path("all.toml")))["a"], "2");
-        for bad in ["nothing", "@file.txt"] {
-            assert!(bad.parse::<Given>().is_err(), "{bad}");
-        }
     }
 }

@@ -1,6 +1,7 @@
-//! The command line, shown with the probe of `tests/guests`.
+//! `up` and `once`, shown with the probe of the host's tests.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../host/tests/common/mod.rs"]
 mod common;
 
 use std::io::{BufRead, BufReader};
@@ -18,19 +19,19 @@ fn command() -> TempDir {
     folder(&format!("{MANIFEST}{COMMAND}"))
 }
 
-/// The host in `folder`, with an environment of its own.
-fn host(folder: &TempDir, verb: &str) -> Command {
-    let mut host = Command::new(env!("CARGO_BIN_EXE_kong-cloudtrail-host"));
-    host.arg(verb).current_dir(folder.path()).env_clear().env("XDG_CACHE_HOME", cache_dir());
-    host
+/// The program in `folder`, with an environment of its own.
+fn cli(folder: &TempDir, verb: &str) -> Command {
+    let mut cli = Command::new(env!("CARGO_BIN_EXE_kong-cloudtrail"));
+    cli.arg(verb).current_dir(folder.path()).env_clear().env("XDG_CACHE_HOME", cache_dir());
+    cli
 }
 
 fn once(folder: &TempDir, act: &str) -> Output {
-    host(folder, "once").args(["--variable", &format!("act={act}")]).output().unwrap()
+    cli(folder, "once").args(["--variable", &format!("act={act}")]).output().unwrap()
 }
 
 fn up(folder: &TempDir, act: &str) -> Child {
-    host(folder, "up")
+    cli(folder, "up")
         .args(["--variable", &format!("act={act}")])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -65,7 +66,7 @@ fn once_prints_the_components_lines_and_succeeds_when_the_report_is_ok() {
 fn quiet_prints_the_report_alone() {
     let folder = timer();
     let output =
-        host(&folder, "once").args(["--quiet", "--variable", "act=print"]).output().unwrap();
+        cli(&folder, "once").args(["--quiet", "--variable", "act=print"]).output().unwrap();
     assert_eq!(stdout(&output), "{\"event\":\"run\",\"outcome\":\"ok\"}\n");
 }
 
@@ -73,7 +74,7 @@ fn quiet_prints_the_report_alone() {
 fn an_empty_state_folder_leaves_no_file_behind() {
     let folder = timer();
     let arguments = ["--state-dir", "", "--variable", "act=print"];
-    let output = host(&folder, "once").args(arguments).output().unwrap();
+    let output = cli(&folder, "once").args(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert!(!folder.path().join(".spin").exists());
 }
@@ -96,7 +97,7 @@ fn once_fails_on_a_trap_with_what_was_printed_before() {
 #[test]
 fn a_missing_required_variable_is_refused_with_the_remedy() {
     let folder = timer();
-    let output = host(&folder, "once").output().unwrap();
+    let output = cli(&folder, "once").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains("SPIN_VARIABLE_ACT"), "{}", stderr(&output));
 }
@@ -105,19 +106,16 @@ fn a_missing_required_variable_is_refused_with_the_remedy() {
 fn variables_come_from_flag_environment_and_env_file_in_this_order() {
     let folder = timer();
     std::fs::write(folder.path().join(".env"), "SPIN_VARIABLE_GREETING=file\n").unwrap();
-    let greeting = |host: &mut Command| {
-        let output = host.args(["--variable", "act=variable"]).output().unwrap();
+    let greeting = |cli: &mut Command| {
+        let output = cli.args(["--variable", "act=variable"]).output().unwrap();
         stdout(&output)
     };
-    assert_eq!(greeting(&mut host(&folder, "once")), "<file>\n");
+    assert_eq!(greeting(&mut cli(&folder, "once")), "<file>\n");
     let environment = ("SPIN_VARIABLE_GREETING", "environment");
-    assert_eq!(
-        greeting(host(&folder, "once").env(environment.0, environment.1)),
-        "<environment>\n"
-    );
+    assert_eq!(greeting(cli(&folder, "once").env(environment.0, environment.1)), "<environment>\n");
     assert_eq!(
         greeting(
-            host(&folder, "once")
+            cli(&folder, "once")
                 .env(environment.0, environment.1)
                 .args(["--variable", "greeting=flag"])
         ),
@@ -146,7 +144,7 @@ fn up_sleeps_first_then_ticks_again_and_again_until_a_signal() {
 #[test]
 fn a_component_that_computes_for_ever_ends_at_the_second_signal() {
     let folder = timer();
-    let mut once = host(&folder, "once");
+    let mut once = cli(&folder, "once");
     let mut child = once.args(["--variable", "act=loop"]).stdout(Stdio::piped()).spawn().unwrap();
     BufReader::new(child.stdout.take().unwrap()).lines().next().unwrap().unwrap();
     signal(&child, "TERM");
@@ -175,35 +173,14 @@ fn up_runs_a_command_component_once_and_passes_its_failure_on() {
 }
 
 #[test]
-fn dead_letters_are_looked_for_where_the_component_would_without_reading_it() {
-    let manifest = format!("{MANIFEST}ledger = \"{{{{ ledger }}}}\"\n{TIMER}").replace(
-        "[variables]\nact = { required = true }",
-        "[variables]\nact = { default = \"\" }\nledger = { default = \"\" }",
-    );
-    let folder = folder(&manifest);
-    std::fs::remove_file(folder.path().join("probe.wasm")).unwrap();
-    let config = "[[client_tls]]\nhosts = ['kong.internal']\n";
-    std::fs::write(folder.path().join("runtime-config.toml"), config).unwrap();
-    let told = |arguments: &[&str]| {
-        let output = host(&folder, "dead-letters").arg("list").args(arguments).output().unwrap();
-        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
-        stderr(&output)
-    };
-    let by_default = told(&["--runtime-config-file", "runtime-config.toml"]);
-    assert!(by_default.contains("no run has used the ledger \"default\""), "{by_default}");
-    assert!(by_default.contains(".spin/sqlite_key_value.db"), "{by_default}");
-    std::fs::write(folder.path().join(".env"), "SPIN_VARIABLE_LEDGER=blue\n").unwrap();
-    assert!(told(&[]).contains("\"blue\""));
-    assert!(told(&["--variable", "ledger=green", "--state-dir", ""]).contains("memory"));
-}
-
-#[test]
 fn help_says_that_production_is_spin_and_what_the_exit_statuses_mean() {
     let folder = timer();
-    let output = host(&folder, "--help").output().unwrap();
-    for words in ["Production is Spin", "status 130 and 143"] {
+    for (words, help) in [
+        ("status 130 and 143", &["--help"][..]),
+        ("Production is Spin", &["up", "--help"]),
+        ("75 when it is \"skipped\"", &["once", "--help"]),
+    ] {
+        let output = cli(&folder, help[0]).args(&help[1..]).output().unwrap();
         assert!(stdout(&output).contains(words), "{}", stdout(&output));
     }
-    let output = host(&folder, "once").arg("--help").output().unwrap();
-    assert!(stdout(&output).contains("75 when it is \"skipped\""), "{}", stdout(&output));
 }

@@ -1,8 +1,10 @@
 //! Handles as a component holds them.
 #![allow(clippy::unwrap_used)]
 
+use kong_cloudtrail_application::key_value::StoreManager;
+use kong_cloudtrail_application::key_value::memory::MemoryStores;
+
 use super::*;
-use crate::key_value::memory::MemoryStores;
 
 fn key_value() -> KeyValue {
     let stores: Arc<dyn StoreManager> = Arc::new(MemoryStores::default());

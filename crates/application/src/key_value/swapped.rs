@@ -42,11 +42,7 @@ impl Swapped {
     }
 
     /// Swaps `value` in, to the end also when nobody awaits it any more.
-    pub(super) async fn swap(
-        &self,
-        swap: Arc<dyn CompareAndSwap>,
-        value: Value,
-    ) -> Result<(), SwapError> {
+    pub async fn swap(&self, swap: Arc<dyn CompareAndSwap>, value: Value) -> Result<(), SwapError> {
         let turn = self.turn().await;
         let swapping = tokio::spawn(async move {
             let swapped = swap.swap(value).await;

@@ -1,15 +1,15 @@
-//! Key-value stores: one trait, three backends, and what the component sees of them.
+//! Key-value stores: one trait, three backends.
 //!
 //! The SQLite and Redis stores answer as Spin 4.0.2's do, wrong answers included, since that is
-//! what the component must live with in production; [`memory`] is this host's own and answers as
-//! the interface promises. `tests/conformance` runs the same statements on all three and says
+//! what the component must live with in production; [`memory`] is not Spin's and answers as the
+//! interface promises. `tests/conformance` runs the same statements on all three and says
 //! where they differ.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub(crate) mod handles;
 pub mod memory;
 pub mod redis;
 pub mod sqlite;
@@ -33,7 +33,7 @@ pub enum StoreError {
     /// The backend's own message.
     #[error("{0}")]
     Other(String),
-    /// Spin itself panics here; this host traps the component instead.
+    /// Spin itself panics here; a host traps the component instead.
     #[error("{0}")]
     Panic(String),
 }
@@ -55,6 +55,9 @@ pub enum SwapError {
     /// The backend's own message.
     Other(String),
 }
+
+/// The stores of an application, by label.
+pub type Managers = BTreeMap<String, Arc<dyn StoreManager>>;
 
 /// Where stores come from: one backend, opened by label.
 #[async_trait]

@@ -4,15 +4,14 @@
 //! the table.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../common/redis.rs"]
 mod redis_server;
 mod statements;
 
 use futures::future::join_all;
-use kong_cloudtrail_host::key_value::memory::MemoryStores;
-use kong_cloudtrail_host::key_value::redis::RedisStores;
-use kong_cloudtrail_host::key_value::sqlite::SqliteStores;
-use kong_cloudtrail_host::key_value::{StoreError, StoreManager};
+use kong_cloudtrail_application::key_value::memory::MemoryStores;
+use kong_cloudtrail_application::key_value::redis::RedisStores;
+use kong_cloudtrail_application::key_value::sqlite::SqliteStores;
+use kong_cloudtrail_application::key_value::{StoreError, StoreManager};
 use redis_server::Redis;
 use statements::{Pair, Statement, statements};
 

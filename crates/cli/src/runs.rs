@@ -1,0 +1,153 @@
+//! `up` and `once`: the component on the embedded host.
+
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::Args;
+use kong_cloudtrail_application::manifest::Trigger;
+use kong_cloudtrail_host::{App, Call, Ending, Line, Options, Outcome, report};
+
+use crate::arguments::AppArgs;
+use crate::signals::{self, Signal, Signals};
+
+/// The status of `once` when the run was skipped: EX_TEMPFAIL of sysexits.h.
+const SKIPPED: u8 = 75;
+
+#[derive(Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    app: AppArgs,
+
+    /// Print the report line ({"event":"run",...}) alone.
+    #[arg(short, long)]
+    quiet: bool,
+
+    /// Mount the folders of `files` directly, as they are at any time, in place of copies made at
+    /// the start.
+    #[arg(long)]
+    direct_mounts: bool,
+
+    /// After each call, print on stderr what it took, as a line of JSON: time, and CPU time of this
+    /// process, both with the instance's creation; the component's peak memory.
+    #[arg(long)]
+    usage: bool,
+}
+
+impl RunArgs {
+    fn load(&self) -> Result<App> {
+        App::load(Options {
+            application: self.app.options()?,
+            direct_mounts: self.direct_mounts,
+            ..Options::default()
+        })
+    }
+}
+
+pub async fn once(args: &RunArgs) -> Result<ExitCode> {
+    let app = args.load()?;
+    let outcome = match call(&app, args, &Signals::listen()?).await? {
+        Call::Ended(outcome) => outcome,
+        Call::Interrupted(signal, swapped) => return Ok(signals::free(signal, &swapped).await),
+    };
+    if let Ending::Trapped(message) = &outcome.ending {
+        eprintln!("error: the component trapped: {message}");
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(match outcome.outcome() {
+        "ok" => ExitCode::SUCCESS,
+        "skipped" => SKIPPED.into(),
+        "" => {
+            eprintln!("error: the component printed no report ({{\"event\":\"run\",...}})");
+            ExitCode::FAILURE
+        }
+        other => {
+            eprintln!("error: the run's outcome is {other:?}: see the report");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+pub async fn up(args: &RunArgs) -> Result<ExitCode> {
+    let app = args.load()?;
+    let signals = Signals::listen()?;
+    let Trigger::Timer { interval_ms } = app.manifest().trigger else {
+        return run_command(&app, args, &signals).await;
+    };
+    let interval = Duration::from_millis(interval_ms);
+    eprintln!(
+        "component {:?}: the first tick in {interval:?}, then {interval:?} after each tick; SIGINT \
+         or SIGTERM ends it",
+        app.manifest().component_id
+    );
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(interval) => {}
+            signal = signals.first() => return Ok(signal.status().into()),
+        }
+        match call(&app, args, &signals).await? {
+            Call::Interrupted(signal, swapped) => return Ok(signals::free(signal, &swapped).await),
+            Call::Ended(Outcome { ending: Ending::Trapped(message), .. }) => {
+                eprintln!(
+                    "error: the component trapped, which ends the timer trigger: {message}\n\
+                     error: the exit status is 0, as Spin's is: have a supervisor restart it always"
+                );
+                return Ok(ExitCode::SUCCESS);
+            }
+            Call::Ended(_) => {}
+        }
+    }
+}
+
+async fn run_command(app: &App, args: &RunArgs, signals: &Signals) -> Result<ExitCode> {
+    let outcome = match call(app, args, signals).await? {
+        Call::Ended(outcome) => outcome,
+        Call::Interrupted(signal, swapped) => return Ok(signals::free(signal, &swapped).await),
+    };
+    Ok(match outcome.ending {
+        Ending::Returned => ExitCode::SUCCESS,
+        Ending::Failed | Ending::ReturnedError => ExitCode::FAILURE,
+        Ending::Trapped(message) => {
+            eprintln!("error: the component trapped: {message}");
+            ExitCode::FAILURE
+        }
+    })
+}
+
+/// One call unless a signal comes, its lines printed as they come.
+async fn call(app: &App, args: &RunArgs, signals: &Signals) -> Result<Call<Signal>> {
+    let quiet = args.quiet;
+    let cpu_before = cpu_time();
+    let print = move |line: Line<'_>| {
+        // A reader that went away must not end the run.
+        let _ = match line {
+            Line::Stdout(line) if !quiet || report(line).is_some() => {
+                let mut stdout = std::io::stdout().lock();
+                writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+            }
+            Line::Stdout(_) => Ok(()),
+            Line::Stderr(line) => writeln!(std::io::stderr(), "{line}"),
+        };
+    };
+    let call = app.call_unless(signals.first(), app.entry(), print).await?;
+    if let (Call::Ended(outcome), true) = (&call, args.usage) {
+        let cpu = cpu_time().saturating_sub(cpu_before);
+        let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
+        let usage = serde_json::json!({
+            "event": "usage",
+            "outcome": outcome.outcome(),
+            "wall_us": micros(outcome.elapsed),
+            "cpu_us": micros(cpu),
+            "peak_memory_bytes": outcome.peak_memory,
+        });
+        eprintln!("{usage}");
+    }
+    Ok(call)
+}
+
+/// CPU time of this process so far, user and system, all threads.
+fn cpu_time() -> Duration {
+    let spent = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::try_from(spent).unwrap_or_default()
+}
