@@ -27,9 +27,14 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
         round.command("formatting", tool::cargo()?.args(["fmt", "--all", "--check"]))?;
     }
     if toolchain_has(round, "clippy", "lints") {
-        let mut clippy = tool::cargo()?;
-        clippy.args(["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]);
-        round.command("lints", &mut clippy)?;
+        // The operator's program is two: with the runs, and without them for the image.
+        for (step, features) in
+            [("lints", &[][..]), ("lints, no features", &["--no-default-features"])]
+        {
+            let mut clippy = tool::cargo()?;
+            clippy.args(["clippy", "--workspace", "--all-targets"]).args(features);
+            round.command(step, clippy.args(["--", "-D", "warnings"]))?;
+        }
     }
     deployment::all(round, installs)?;
     queries::check(round, installs);
