@@ -1,5 +1,5 @@
-//! What the documents state is what the code does: the README's table of variables is the
-//! manifest's, its example of a report has the fields of a report, and every link leads somewhere.
+//! What the documents state is what the code does: the README's example of a report has the fields of a
+//! report, and every link leads somewhere. Its table of variables is held by `tests/variables.rs`.
 #![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 
 use kong_cloudtrail::report::Report;
 use serde_json::Value;
-use toml::Table;
 
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -41,48 +40,6 @@ fn names(value: &Value) -> BTreeSet<String> {
         .flat_map(|(name, value)| [BTreeSet::from([name.clone()]), names(value)])
         .flatten()
         .collect()
-}
-
-#[test]
-fn the_table_of_variables_has_those_of_the_manifest_with_their_defaults() {
-    let manifest: Table = text("spin.toml").parse().unwrap();
-    let expected: BTreeMap<String, String> = manifest["variables"]
-        .as_table()
-        .unwrap()
-        .iter()
-        .map(|(name, variable)| {
-            let default = match variable.get("default").map(|default| default.as_str().unwrap()) {
-                None => "required".to_owned(),
-                Some("") => "empty".to_owned(),
-                Some(default) => format!("`{default}`"),
-            };
-            (name.clone(), default)
-        })
-        .collect();
-    let told = rows(section(&text("README.md"), "Configuration"));
-    let told: BTreeMap<_, _> =
-        told.into_iter().map(|(name, mut cells)| (name, cells.swap_remove(0))).collect();
-    assert_eq!(told, expected);
-}
-
-#[test]
-fn the_table_of_variables_marks_the_secrets_and_only_those() {
-    let manifest: Table = text("spin.toml").parse().unwrap();
-    let secrets: BTreeSet<String> = manifest["variables"]
-        .as_table()
-        .unwrap()
-        .iter()
-        .filter(|(_, variable)| {
-            variable.get("secret").is_some_and(|secret| secret.as_bool() == Some(true))
-        })
-        .map(|(name, _)| name.clone())
-        .collect();
-    let told: BTreeSet<String> = rows(section(&text("README.md"), "Configuration"))
-        .into_iter()
-        .filter(|(_, cells)| cells[1].to_lowercase().contains("secret.*"))
-        .map(|(name, _)| name)
-        .collect();
-    assert_eq!(told, secrets);
 }
 
 #[test]

@@ -9,12 +9,14 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+use kong_cloudtrail::variables::VARIABLES;
 use kong_cloudtrail_fuzz::audit::{self, Channel};
 use kong_cloudtrail_fuzz::chunks;
 use kong_cloudtrail_fuzz::kong::Kong;
-use kong_cloudtrail_fuzz::world::{VARIABLES, World};
+use kong_cloudtrail_fuzz::world::{self, World};
 use libfuzzer_sys::fuzz_target;
 
+/// All of them. An input names one by its place, so new ones come last.
 const NAMES: [&str; 39] = [
     "kong_admin_api",
     "kong_admin_path",
@@ -57,16 +59,6 @@ const NAMES: [&str; 39] = [
     "ledger_key_previous",
 ];
 
-const SECRETS: [&str; 7] = [
-    "kong_admin_token",
-    "aws_session_token",
-    "aws_access_key_id",
-    "aws_secret_access_key",
-    "aws_container_authorization_token",
-    "ledger_key",
-    "ledger_key_previous",
-];
-
 /// What is no secret in the place of one.
 const WORD: &str = "unkeyed";
 
@@ -79,15 +71,17 @@ type Variables<'i> = BTreeMap<&'i str, Result<&'i str, String>>;
 
 fn check(input: &[u8]) {
     let mut variables: Variables<'_> =
-        VARIABLES.iter().map(|(name, value)| (*name, Ok(*value))).collect();
+        world::VARIABLES.iter().map(|(name, value)| (*name, Ok(*value))).collect();
     for chunk in chunks(input) {
         let Some((letter, value)) = chunk.split_first() else { continue };
         let name = NAMES[usize::from(letter.wrapping_sub(b'a')) % NAMES.len()];
         variables.insert(name, str::from_utf8(value).map_err(|error| error.to_string()));
     }
     let told = run(&variables);
-    let secrets =
-        SECRETS.iter().filter_map(|name| Some((name, variables.get(name)?.as_ref().ok()?)));
+    let secrets = VARIABLES
+        .iter()
+        .filter(|variable| variable.is_secret)
+        .filter_map(|secret| Some((secret.name, *variables.get(secret.name)?.as_ref().ok()?)));
     let is_secret = |secret: &str| secret.len() >= SHORTEST && secret != WORD;
     for (name, secret) in secrets.filter(|(_, secret)| is_secret(secret.trim())) {
         let escaped = format!("{:?}", secret.trim());

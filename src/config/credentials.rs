@@ -128,8 +128,7 @@ fn web_identity(
 ) -> Option<WebIdentity> {
     const EXAMPLE: &str = "for example https://sts.eu-west-1.amazonaws.com";
     let (role_arn, file) = (reader.set("aws_role_arn"), reader.set("aws_web_identity_token_file"));
-    let session_name =
-        reader.set("aws_role_session_name").unwrap_or_else(|| "kong-cloudtrail".to_owned());
+    let session_name = reader.set("aws_role_session_name").unwrap_or_default();
     if !(2..=64).contains(&session_name.len())
         || !session_name.bytes().all(|b| b.is_ascii_alphanumeric() || b"_+=,.@-".contains(&b))
     {

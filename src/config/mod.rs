@@ -55,15 +55,15 @@ pub struct Config {
 }
 
 /// The variables that take a whole number: name, default, allowed range.
-const PAGE_SIZE: Number = Number("page_size", 1000, 1..=1000);
-const MAX_IN_FLIGHT: Number = Number("max_in_flight", 16, 1..=100);
-const MAX_CALLS_PER_SEC: Number = Number("max_calls_per_sec", 90, 1..=1_000_000);
-const OVERLAP_SECS: Number = Number("overlap_secs", 120, 0..=YEAR);
-const LOOKBACK_SECS: Number = Number("lookback_secs", 3600, 0..=YEAR);
-const RECONCILE_SECS: Number = Number("reconcile_secs", 86_400, 0..=YEAR);
-const FULL_SECS: Number = Number("full_secs", 3600, 0..=YEAR);
-const RUN_BUDGET_SECS: Number = Number("run_budget_secs", 3000, 1..=YEAR);
-const LEASE_SECS: Number = Number("lease_secs", 300, 1..=DAY);
+const PAGE_SIZE: Number = Number("page_size", 1..=1000);
+const MAX_IN_FLIGHT: Number = Number("max_in_flight", 1..=100);
+const MAX_CALLS_PER_SEC: Number = Number("max_calls_per_sec", 1..=1_000_000);
+const OVERLAP_SECS: Number = Number("overlap_secs", 0..=YEAR);
+const LOOKBACK_SECS: Number = Number("lookback_secs", 0..=YEAR);
+const RECONCILE_SECS: Number = Number("reconcile_secs", 0..=YEAR);
+const FULL_SECS: Number = Number("full_secs", 0..=YEAR);
+const RUN_BUDGET_SECS: Number = Number("run_budget_secs", 1..=YEAR);
+const LEASE_SECS: Number = Number("lease_secs", 1..=DAY);
 
 /// Fewest characters of `ledger_key`.
 const LEDGER_KEY_CHARS: usize = 32;
@@ -189,14 +189,13 @@ fn kong_admin_token(reader: &mut Reader<'_>) -> Option<Secret> {
 }
 
 fn kong_admin_token_header(reader: &mut Reader<'_>) -> HeaderName {
-    const DEFAULT: HeaderName = HeaderName::from_static("kong-admin-token");
-    let Some(name) = reader.set("kong_admin_token_header") else { return DEFAULT };
+    let name = reader.set("kong_admin_token_header").unwrap_or_default();
     name.parse().unwrap_or_else(|_| {
         reader.mistake(format!(
             "kong_admin_token_header {name:?} cannot be the name of an HTTP header: give what rbac_auth_header says in \
              kong.conf, or leave it out for Kong-Admin-Token"
         ));
-        DEFAULT
+        HeaderName::from_static("kong-admin-token")
     })
 }
 
@@ -252,7 +251,7 @@ fn allow_outbound(reader: &mut Reader<'_>) -> Option<AllowEntry> {
 }
 
 fn ledger_name(reader: &mut Reader<'_>) -> String {
-    let name = reader.set("ledger").unwrap_or_else(|| "default".to_owned());
+    let name = reader.set("ledger").unwrap_or_default();
     let allowed = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
     if name.len() > 64 || !name.chars().all(allowed) {
         reader.mistake(format!(
@@ -263,7 +262,7 @@ fn ledger_name(reader: &mut Reader<'_>) -> String {
 }
 
 fn streams(reader: &mut Reader<'_>) -> Vec<Stream> {
-    let Some(value) = reader.set("audit_streams") else { return Stream::ALL.to_vec() };
+    let value = reader.set("audit_streams").unwrap_or_default();
     if value.split(',').all(|name| name.trim().is_empty()) {
         reader.mistake(
             "audit_streams names no stream: it takes requests, objects or requests,objects"
@@ -282,7 +281,7 @@ fn streams(reader: &mut Reader<'_>) -> Vec<Stream> {
 }
 
 fn event_source(reader: &mut Reader<'_>) -> String {
-    let source = reader.set("event_source").unwrap_or_else(|| "kong-gateway".to_owned());
+    let source = reader.set("event_source").unwrap_or_default();
     if source.chars().count() > 1024 {
         reader.mistake("event_source is longer than CloudTrail's 1024 characters".to_owned());
     }
@@ -290,7 +289,7 @@ fn event_source(reader: &mut Reader<'_>) -> String {
 }
 
 fn log_level(reader: &mut Reader<'_>) -> Level {
-    let Some(value) = reader.set("log_level") else { return Level::Info };
+    let value = reader.set("log_level").unwrap_or_default();
     Level::parse(&value).unwrap_or_else(|| {
         reader.mistake(format!("log_level {value:?} must be error, warn, info or debug"));
         Level::Info

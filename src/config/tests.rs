@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used)]
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{AllowEntry, Config, Origin, Source};
+use crate::variables::VARIABLES;
 
 const ARN: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
@@ -32,6 +34,19 @@ fn defaults_apply_where_nothing_is_set() {
         "https://cloudtrail-data.eu-west-1.amazonaws.com"
     );
     assert_eq!(config.destination.profile().place.account, "123456789012");
+}
+
+#[test]
+fn what_is_read_is_what_is_declared() {
+    let asked_for = RefCell::new(BTreeSet::new());
+    let read = Config::read(|name| {
+        asked_for.borrow_mut().insert(name.to_owned());
+        // Without it, nobody would ask for the key before.
+        Ok((name == "ledger_key").then(|| "k".repeat(32)))
+    });
+    assert!(read.is_err(), "there is no Kong");
+    let declared: BTreeSet<_> = VARIABLES.iter().map(|v| v.name.to_owned()).collect();
+    assert_eq!(asked_for.into_inner(), declared);
 }
 
 #[test]

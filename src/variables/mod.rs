@@ -1,10 +1,12 @@
-//! Reads variables, and gathers every mistake in them.
+//! The variables that there are; reads them, and gathers every mistake in them.
 
+mod declared;
 mod outbound;
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
+pub use declared::{VARIABLES, Variable};
 pub use outbound::{AllowEntry, Origin};
 
 /// What is wrong with the variables: one sentence a mistake, each naming the variable.
@@ -20,10 +22,10 @@ impl fmt::Display for Mistakes {
 /// Gives a variable's value, `None` for one that is not defined, or why its provider failed.
 pub type Lookup<'v> = dyn Fn(&str) -> Result<Option<String>, String> + 'v;
 
-/// A variable that takes a whole number: name, default, allowed range.
-pub struct Number(pub &'static str, pub u32, pub RangeInclusive<u32>);
+/// A variable that takes a whole number: name, allowed range.
+pub struct Number(pub &'static str, pub RangeInclusive<u32>);
 
-/// Reads variables one by one. An empty value counts as not set.
+/// Reads variables one by one. An empty value counts as not set: then the default is taken.
 pub struct Reader<'v> {
     lookup: &'v Lookup<'v>,
     mistakes: Vec<String>,
@@ -45,18 +47,15 @@ impl<'v> Reader<'v> {
         self.mistakes.push(text.into());
     }
 
-    /// The trimmed value of a variable that is set and not empty.
+    /// The trimmed value of a variable, or its default; none where both are empty.
     pub fn set(&mut self, name: &str) -> Option<String> {
-        match (self.lookup)(name) {
-            Ok(value) => {
-                let value = value?.trim().to_owned();
-                (!value.is_empty()).then_some(value)
-            }
-            Err(why) => {
-                self.mistake(format!("{name} cannot be had of Spin's variable provider: {why}"));
-                None
-            }
-        }
+        let value = (self.lookup)(name).unwrap_or_else(|why| {
+            self.mistake(format!("{name} cannot be had of Spin's variable provider: {why}"));
+            None
+        });
+        let set = value.as_deref().map_or("", str::trim);
+        let value = if set.is_empty() { declared::default(name) } else { set };
+        (!value.is_empty()).then(|| value.to_owned())
     }
 
     /// Whether the variable is defined and its value blank.
@@ -64,28 +63,30 @@ impl<'v> Reader<'v> {
         matches!((self.lookup)(name), Ok(Some(value)) if value.trim().is_empty())
     }
 
-    /// A variable that is `true` or `false`, and false when it is not set.
+    /// A variable that is `true` or `false`.
     pub fn switch(&mut self, name: &str) -> bool {
-        let Some(value) = self.set(name) else { return false };
+        let value = self.set(name).unwrap_or_default();
         let is = |word: &str| value.eq_ignore_ascii_case(word);
         if !is("true") && !is("false") {
-            self.mistake(format!("{name} {value:?} must be true or false (default false)"));
+            let default = declared::default(name);
+            self.mistake(format!("{name} {value:?} must be true or false (default {default})"));
         }
         is("true")
     }
 
     /// A whole number.
-    pub fn number(&mut self, Number(name, default, range): &Number) -> u32 {
-        let Some(value) = self.set(name) else { return *default };
+    pub fn number(&mut self, Number(name, range): &Number) -> u32 {
+        let value = self.set(name).unwrap_or_default();
         match value.parse::<u32>() {
             Ok(number) if range.contains(&number) => number,
             _ => {
                 self.mistake(format!(
-                    "{name} {value:?} must be a whole number from {} to {} (default {default})",
+                    "{name} {value:?} must be a whole number from {} to {} (default {})",
                     range.start(),
-                    range.end()
+                    range.end(),
+                    declared::default(name)
                 ));
-                *default
+                0
             }
         }
     }

@@ -1,0 +1,138 @@
+//! The variables are declared once, in `src/variables/declared.rs`: whatever else lists or names them says
+//! the same.
+#![allow(clippy::unwrap_used)]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use kong_cloudtrail::variables::{VARIABLES, Variable};
+use toml::{Table, Value};
+
+const PREFIX: &str = "SPIN_VARIABLE_";
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn text(name: &str) -> String {
+    std::fs::read_to_string(path(name)).unwrap()
+}
+
+fn names() -> BTreeSet<&'static str> {
+    VARIABLES.iter().map(|variable| variable.name).collect()
+}
+
+#[test]
+fn each_is_declared_once() {
+    assert_eq!(names().len(), VARIABLES.len());
+}
+
+#[test]
+fn the_manifests_have_them_with_default_secrecy_and_meaning() {
+    for manifest in ["spin.toml", "spin-command.toml"] {
+        let mut table: Table = text(manifest).parse().unwrap();
+        let mut told = table.remove("variables").unwrap();
+        let told = told.as_table_mut().unwrap();
+        for Variable { name, default, is_secret, meaning } in VARIABLES {
+            let mut expected = Table::new();
+            expected.insert("description".to_owned(), meaning.into());
+            match default {
+                Some(default) => expected.insert("default".to_owned(), default.into()),
+                None => expected.insert("required".to_owned(), true.into()),
+            };
+            if is_secret {
+                expected.insert("secret".to_owned(), true.into());
+            }
+            assert_eq!(told.remove(name), Some(Value::Table(expected)), "{manifest}: {name}");
+        }
+        assert!(told.is_empty(), "{manifest}: not declared: {told}");
+    }
+}
+
+/// Name, default, and whether *Secret.* stands in the meaning, of each row of the README's table.
+fn readme() -> BTreeMap<String, (String, bool)> {
+    let readme = text("README.md");
+    let (_, section) = readme.split_once("\n## Configuration\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
+    let row = |line: &str| {
+        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
+        let name = cells[0].strip_prefix('`')?.strip_suffix('`')?.to_owned();
+        Some((name, (cells[1].to_owned(), cells[2].contains("*Secret.*"))))
+    };
+    section.lines().filter(|line| line.starts_with("| ")).filter_map(row).collect()
+}
+
+#[test]
+fn the_readme_has_them_with_their_defaults_and_marks_the_secrets() {
+    let default = |variable: &Variable| match variable.default {
+        None => "required".to_owned(),
+        Some("") => "empty".to_owned(),
+        Some(default) => format!("`{default}`"),
+    };
+    let row =
+        |variable: &Variable| (variable.name.to_owned(), (default(variable), variable.is_secret));
+    assert_eq!(readme(), VARIABLES.iter().map(row).collect());
+}
+
+/// Every file below a folder, or the one file.
+fn files(at: &Path) -> Vec<PathBuf> {
+    if at.is_file() {
+        return vec![at.to_owned()];
+    }
+    let entries = std::fs::read_dir(at).unwrap().map(|entry| entry.unwrap().path());
+    // What Terraform has fetched lies in a hidden folder.
+    let shown =
+        entries.filter(|path| !path.file_name().unwrap().to_string_lossy().starts_with('.'));
+    shown.flat_map(|path| files(&path)).collect()
+}
+
+#[test]
+fn whatever_is_set_by_name_is_one_of_them() {
+    let mut met = BTreeSet::new();
+    for place in [
+        ".env.example",
+        "Containerfile",
+        "README.md",
+        "crates/entrypoint/src",
+        "deploy",
+        "docs",
+        "terraform",
+        "xtask/src",
+    ] {
+        for file in files(&path(place)) {
+            let Ok(text) = std::fs::read_to_string(&file) else { continue };
+            for rest in text.split(PREFIX).skip(1) {
+                let end = rest
+                    .find(|c: char| !(c.is_ascii_uppercase() || c == '_' || c.is_ascii_digit()));
+                let name = rest[..end.unwrap_or(rest.len())].to_lowercase();
+                // The prefix alone stands for all of them.
+                if !name.is_empty() {
+                    assert!(names().contains(&*name), "{}: {name}", file.display());
+                    met.insert((place, name));
+                }
+            }
+        }
+    }
+    for place in [".env.example", "deploy", "terraform", "xtask/src"] {
+        assert!(met.iter().any(|(at, _)| *at == place), "{place} names none");
+    }
+}
+
+#[test]
+fn the_example_of_an_environment_has_what_must_be_set() {
+    let example = text(".env.example");
+    let required = VARIABLES.iter().filter(|variable| variable.default.is_none());
+    for name in required.map(|variable| variable.name).chain(["channel_arn"]) {
+        let line = format!("\n{PREFIX}{}=", name.to_uppercase());
+        assert!(example.contains(&line), "{name}");
+    }
+}
+
+#[test]
+fn the_fuzz_target_sets_all_of_them() {
+    let target = text("fuzz/fuzz_targets/configuration.rs");
+    let (_, list) = target.split_once("const NAMES: ").unwrap();
+    let (list, _) = list.split_once("];").unwrap();
+    let told: BTreeSet<&str> = list.split('"').skip(1).step_by(2).collect();
+    assert_eq!(told, names());
+}
