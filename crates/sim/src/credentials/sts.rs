@@ -53,9 +53,14 @@ pub(super) async fn assume_role_with_web_identity(
         // What it was given, as a careless server would: nobody may print it.
         return error(&code, &format!("Told to fail & refuse <{}>", field("WebIdentityToken")));
     }
+    answer(&state, &settings.role_arn, session_name)
+}
+
+/// New credentials of the role.
+fn answer(state: &State, role_arn: &str, session_name: &str) -> Response {
     let temporary = state.issue();
     let credentials = temporary.credentials;
-    let role = settings.role_arn.rsplit('/').next().unwrap_or_default().to_owned();
+    let role = role_arn.rsplit('/').next().unwrap_or_default();
     let xml = format!(
         r#"<AssumeRoleWithWebIdentityResponse xmlns="{NAMESPACE}">
   <AssumeRoleWithWebIdentityResult>
