@@ -93,10 +93,9 @@ pub(crate) struct Burst {
 
 impl Burst {
     /// `requests` calls and `objects` rows between `first_at` and `first_at + span`. Users and
-    /// workspaces come from `seed` alone, so that they are the same in every burst of a trail.
+    /// workspaces come from `seed` alone, and not from the burst's `number`, so that they are the same in every burst of a trail.
     pub(crate) fn new(
-        seed: u64,
-        number: u64,
+        (seed, number): (u64, u64),
         (requests, objects): (u32, u32),
         (first_at, span): (i64, i64),
         payload_bytes: usize,

@@ -108,7 +108,8 @@ impl State {
         let mut held = lock(&self.held);
         let writer = Writer { version: held.version.clone(), users: self.users() };
         let counts = (requests, objects);
-        let burst = Burst::new(seed, held.bursts, counts, (first_at, span), payload_bytes, writer);
+        let burst =
+            Burst::new((seed, held.bursts), counts, (first_at, span), payload_bytes, writer);
         held.bursts += 1;
         let burst = Arc::new(burst);
         held.requests.add_burst(&burst, requests);
