@@ -217,7 +217,7 @@ impl History {
             self.step(&world, &hosts, step);
             if rekeys {
                 // A failover goes back by seconds, and not to before the ledger was written anew.
-                world.store.borrow_mut().forget_undo();
+                world.store.forget_undo();
             }
             sound(&world)?;
         }
