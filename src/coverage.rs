@@ -138,7 +138,7 @@ impl Plan {
     }
 
     /// Whether the window is all of time.
-    pub fn is_whole(&self) -> bool {
+    pub(crate) fn is_whole(&self) -> bool {
         self.window == Some(Window::default())
     }
 
@@ -215,12 +215,12 @@ impl Coverage {
     }
 
     /// Whether Kong holds entries that do not tell their time.
-    pub fn has_timeless(&self) -> bool {
+    pub(crate) fn has_timeless(&self) -> bool {
         self.timeless
     }
 
     /// The longest `ttl` seen.
-    pub fn longest_ttl(&self) -> i64 {
+    pub(crate) fn longest_ttl(&self) -> i64 {
         self.longest_ttl
     }
 
@@ -230,7 +230,7 @@ impl Coverage {
     }
 
     /// Whether the sweep under way has left entries behind that only another one meets.
-    pub fn left_behind(&self) -> bool {
+    pub(crate) fn left_behind(&self) -> bool {
         self.sweep.as_ref().is_some_and(|sweep| sweep.left_behind)
     }
 
@@ -240,7 +240,7 @@ impl Coverage {
     /// in it; what is still being written in that second is left to the overlap of the next run.
     /// Everything is read by windows where Kong filters, since they are read oldest first and each of them is
     /// progress. A sweep follows where rows may be in no window.
-    pub fn plan(&self, spans: &Spans, filters: Filters, now: i64) -> Plan {
+    pub(crate) fn plan(&self, spans: &Spans, filters: Filters, now: i64) -> Plan {
         let due = |last: Option<i64>, every: i64| {
             last.is_none_or(|last| now < last || now.saturating_sub(last) >= every)
         };
@@ -359,7 +359,7 @@ impl Coverage {
     }
 
     /// The entries are another Kong's: none of them has been compared.
-    pub fn forget_comparisons(&mut self) {
+    pub(crate) fn forget_comparisons(&mut self) {
         (self.reconciled, self.sweep) = (None, None);
     }
 }

@@ -166,12 +166,12 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
     }
 
     /// Whether the one before it ran out: its owner died, or stalled.
-    pub fn follows_a_death(&self) -> bool {
+    pub(crate) fn follows_a_death(&self) -> bool {
         self.follows_a_death
     }
 
     /// Whether there was no lease: no run was made yet, or one was interrupted and its lease freed.
-    pub fn was_absent(&self) -> bool {
+    pub(crate) fn was_absent(&self) -> bool {
         self.was_absent
     }
 
@@ -208,7 +208,7 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
     }
 
     /// The longest that a run may take on leases of `length`: [`SWAPS`] renewals, with some to spare.
-    pub fn longest_run(length: Duration) -> Duration {
+    pub(crate) fn longest_run(length: Duration) -> Duration {
         length / 3 * (SWAPS - 10)
     }
 

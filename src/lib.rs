@@ -10,10 +10,10 @@
 //! - [`coverage`]: what of a stream is covered, and what is due;
 //! - [`ledger`]: what was shipped already, on [`store`], its values sealed by [`seal`];
 //! - [`event`]: an entry becomes events, pure;
-//! - [`delivery`]: keeps batches under way, records what was accepted, and sends dead letters again;
+//! - `delivery`: keeps batches under way, records what was accepted, and sends dead letters again;
 //! - [`destination`], on [`aws`]: signed requests, and what their answers mean for each event;
-//! - [`report`] and [`log`]: what is printed;
-//! - [`terms`]: the types that all rooms share; [`retry`] and [`wire`]: what all calls share;
+//! - [`report`] and `log`: what is printed;
+//! - [`terms`]: the types that all rooms share; `retry` and [`wire`]: what all calls share;
 //! - [`ports`]: what all of it needs of the world. `spin`, for wasm alone, gives it Spin's, and `testing`, for
 //!   tests alone, gives it memory.
 //!
@@ -23,16 +23,16 @@
 pub mod aws;
 pub mod config;
 pub mod coverage;
-pub mod delivery;
+mod delivery;
 pub mod destination;
 pub mod event;
 pub mod kong;
 pub mod lease;
 pub mod ledger;
-pub mod log;
+mod log;
 pub mod ports;
 pub mod report;
-pub mod retry;
+mod retry;
 pub mod run;
 pub mod seal;
 #[cfg(target_family = "wasm")]

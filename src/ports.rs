@@ -56,12 +56,12 @@ pub enum HttpError {
 
 impl HttpError {
     /// Whether the same request may succeed when it is made again.
-    pub fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         !matches!(self, Self::Denied | Self::Invalid(_))
     }
 
     /// Whether the server may have acted on the request all the same.
-    pub fn may_have_arrived(&self) -> bool {
+    pub(crate) fn may_have_arrived(&self) -> bool {
         !matches!(self, Self::Denied | Self::Invalid(_) | Self::NotReached(_) | Self::Tls(_))
     }
 }

@@ -136,7 +136,7 @@ impl Seals {
     }
 
     /// Values of the previous seal are taken no more.
-    pub fn forget_previous(&self) {
+    pub(crate) fn forget_previous(&self) {
         self.takes_previous.set(false);
     }
 

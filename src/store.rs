@@ -75,7 +75,7 @@ impl<'a, P: KeyValue> Store<'a, P> {
     }
 
     /// The key at which `name` was before keys had a tag.
-    pub fn untagged_key(&self, name: &str) -> String {
+    pub(crate) fn untagged_key(&self, name: &str) -> String {
         format!("{}{name}", self.prefix)
     }
 
@@ -102,7 +102,7 @@ impl<'a, P: KeyValue> Store<'a, P> {
     }
 
     /// Whether a value was opened that the previous seal wrote.
-    pub fn met_previous(&self) -> bool {
+    pub(crate) fn met_previous(&self) -> bool {
         self.met_previous.get()
     }
 
@@ -118,7 +118,7 @@ impl<'a, P: KeyValue> Store<'a, P> {
     }
 
     /// The value of a key that is not the ledger's: such keys are only ever read.
-    pub fn get_foreign(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+    pub(crate) fn get_foreign(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         self.counted(key.to_owned(), || self.port.get(key))
     }
 
@@ -137,13 +137,13 @@ impl<'a, P: KeyValue> Store<'a, P> {
     }
 
     /// The error of a store whose swaps do not keep two hosts apart.
-    pub fn not_atomic(&self, name: &str) -> StoreError {
+    pub(crate) fn not_atomic(&self, name: &str) -> StoreError {
         let why = "it overwrote a value that was written after it had looked, as Redis does for a user who may not use MULTI";
         StoreError { key: self.key(name), why: KeyValueError(why.to_owned()) }
     }
 
     /// The error of a call for `name` that was answered, and yet had no effect.
-    pub fn no_effect(&self, name: &str) -> StoreError {
+    pub(crate) fn no_effect(&self, name: &str) -> StoreError {
         let why = KeyValueError("it answered, and did not do what it was asked for".to_owned());
         StoreError { key: self.key(name), why }
     }
@@ -155,7 +155,7 @@ impl<'a, P: KeyValue> Store<'a, P> {
     }
 
     /// Whether a swap leaves a value alone that was written after it had looked; tried out at `name`.
-    pub fn swaps_atomically(&self, name: &str) -> Result<bool, StoreError> {
+    pub(crate) fn swaps_atomically(&self, name: &str) -> Result<bool, StoreError> {
         let key = self.key(name);
         self.counted(key.clone(), || self.port.swaps_atomically(&key))
     }

@@ -18,7 +18,7 @@ pub fn query_value(text: &str) -> impl fmt::Display {
 }
 
 /// The bytes that `text` takes as a JSON string, its quotes included.
-pub fn json_string_bytes(text: &str) -> usize {
+pub(crate) fn json_string_bytes(text: &str) -> usize {
     let escape = |byte: u8| match byte {
         b'"' | b'\\' | 8 | b'\t' | b'\n' | 12 | b'\r' => 2,
         0..32 => 6,
@@ -50,7 +50,10 @@ pub fn retry_after(response: &HttpResponse) -> Option<Duration> {
 
 /// What to look at when `error` is about TLS and the server is the one that the variable `setting`
 /// names; none for other errors.
-pub fn tls_remedy<'s>(error: &HttpError, setting: &'s str) -> Option<impl fmt::Display + use<'s>> {
+pub(crate) fn tls_remedy<'s>(
+    error: &HttpError,
+    setting: &'s str,
+) -> Option<impl fmt::Display + use<'s>> {
     const IDENTITY: &str = "client_cert_file and client_private_key_file";
     let handshake = match error {
         HttpError::Tls(_) => true,

@@ -121,7 +121,7 @@ impl Config {
     }
 
     /// Whether what goes to Kong can be read on its way.
-    pub fn is_plaintext(&self) -> bool {
+    pub(crate) fn is_plaintext(&self) -> bool {
         Origin::parse(&self.kong.api).is_ok_and(|origin| origin.is_plaintext())
     }
 }

@@ -114,12 +114,12 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
 
     /// Events that the destination may have taken without saying so: their bytes may have arrived, and the
     /// answer was lost or did not mention them.
-    pub fn doubtful(&self) -> u64 {
+    pub(crate) fn doubtful(&self) -> u64 {
         self.doubtful.get()
     }
 
     /// Whether the time of the run is used up.
-    pub fn out_of_time(&self) -> bool {
+    pub(crate) fn out_of_time(&self) -> bool {
         self.port.elapsed() >= self.deadline
     }
 
@@ -129,7 +129,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
     }
 
     /// How many batches may be under way now: throttling halves it, success raises it by one.
-    pub fn concurrency(&self) -> usize {
+    pub(crate) fn concurrency(&self) -> usize {
         self.concurrency.get()
     }
 

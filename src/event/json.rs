@@ -97,7 +97,7 @@ pub fn string(out: &mut String, text: &str) {
 }
 
 /// Bytes that a character takes within a JSON string.
-pub fn char_len(character: char) -> usize {
+pub(crate) fn char_len(character: char) -> usize {
     match character {
         '"' | '\\' | '\n' | '\r' | '\t' => 2,
         '\0'..' ' => 6,
@@ -106,7 +106,7 @@ pub fn char_len(character: char) -> usize {
 }
 
 /// Bytes that `text` takes as a JSON string, quotes included.
-pub fn string_len(text: &str) -> usize {
+pub(crate) fn string_len(text: &str) -> usize {
     2 + text.chars().map(char_len).sum::<usize>()
 }
 
@@ -132,7 +132,7 @@ impl<'t> Shape<'t> {
 }
 
 /// Whether a value may stand in an event as it is, because all readers agree about it.
-pub fn is_plain(value: &str) -> bool {
+pub(crate) fn is_plain(value: &str) -> bool {
     match value.as_bytes() {
         [b't' | b'f' | b'n', ..] => true,
         [b'"', text @ ..] if !text.contains(&b'\\') => true,
@@ -142,7 +142,7 @@ pub fn is_plain(value: &str) -> bool {
 }
 
 /// Sorts the names of an object's members; whether one stands there twice.
-pub fn sort_names(names: &mut [Cow<'_, str>]) -> bool {
+pub(crate) fn sort_names(names: &mut [Cow<'_, str>]) -> bool {
     names.sort_unstable();
     names.windows(2).any(|pair| pair[0] == pair[1])
 }
@@ -221,7 +221,7 @@ impl<'t> Visitor<'t> for Survey<'_, 't> {
 
 /// Writes `value`, which has a [`Shape`], with the last of each set of repeated members alone, as
 /// Kong's own JSON reader takes it.
-pub fn unrepeated(out: &mut String, value: &RawValue) {
+pub(crate) fn unrepeated(out: &mut String, value: &RawValue) {
     let text = value.get();
     if let Ok(Fields(members)) = serde_json::from_str(text) {
         let last: HashMap<&str, usize> =

@@ -119,11 +119,11 @@ pub(super) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    pub fn request_parameters() -> Self {
+    pub(crate) fn request_parameters() -> Self {
         Self::new("requestParameters", REQUEST_PARAMETERS_LIMIT)
     }
 
-    pub fn response_elements() -> Self {
+    pub(crate) fn response_elements() -> Self {
         Self::new("responseElements", RESPONSE_ELEMENTS_LIMIT)
     }
 

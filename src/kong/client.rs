@@ -110,7 +110,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
     }
 
     /// Writes times in the other way from now on; false when that was tried before.
-    pub fn try_other_dates(&self) -> bool {
+    pub(crate) fn try_other_dates(&self) -> bool {
         if self.tried_other_dates.replace(true) {
             return false;
         }

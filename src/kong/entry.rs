@@ -51,7 +51,7 @@ impl<'a> Entry<'a> {
     /// When the entry was written, in Unix seconds, by its `request_timestamp`: a number, a fraction or a
     /// number in text, and in milliseconds from 10^11 on, as Kong 0.34 gave it. Up to 1 it tells no time: an
     /// upgrade gives 1 to the rows that were there before the column was.
-    pub fn own_time(&self) -> Option<i64> {
+    pub(crate) fn own_time(&self) -> Option<i64> {
         let time = number(self.get("request_timestamp")?).filter(|time| *time > 1)?;
         Some(if time >= MILLISECONDS { time.div_euclid(1000) } else { time })
     }
@@ -63,25 +63,25 @@ impl<'a> Entry<'a> {
     }
 
     /// The stamp, where it is a time in seconds, as all Kongs with filters write it.
-    pub fn exact_time(&self) -> Option<i64> {
+    pub(crate) fn exact_time(&self) -> Option<i64> {
         self.stamp().filter(|stamp| (2..MILLISECONDS).contains(stamp))
     }
 
     /// Whether there is a `request_timestamp`, whatever it says.
-    pub fn has_stamp(&self) -> bool {
+    pub(crate) fn has_stamp(&self) -> bool {
         self.get("request_timestamp").is_some_and(|value| value.get() != "null")
     }
 
     /// Whether Kong may give the entry where it is asked for `window`. One without a time is, as SQL has it, in
     /// none that has a bound; on one whose time is not in seconds, nobody can rule.
-    pub fn may_be_in(&self, window: &Window) -> bool {
+    pub(crate) fn may_be_in(&self, window: &Window) -> bool {
         let Some(stamp) = self.stamp() else { return !window.is_bounded() || self.has_stamp() };
         let rules = self.exact_time().is_some() || stamp <= 1;
         !rules || window.holds(stamp)
     }
 
     /// The time under which the ledger files the entry, where Kong showed it at `date`.
-    pub fn ledger_time(&self, date: i64) -> LedgerTime {
+    pub(crate) fn ledger_time(&self, date: i64) -> LedgerTime {
         LedgerTime::of(self.own_time().or_else(|| self.expire()), self.ttl(), date)
     }
 

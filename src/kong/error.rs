@@ -79,7 +79,7 @@ pub fn too_large(stream: Stream, name: &str) -> String {
 impl KongError {
     /// Whether an offset that Kong does not know may be the cause. A proxy before Kong that finds it away or
     /// busy says so by a status of its own.
-    pub fn may_be_the_offset(&self) -> bool {
+    pub(crate) fn may_be_the_offset(&self) -> bool {
         match self {
             Self::Status { status, .. } => !matches!(status, 429 | 502..=504),
             Self::Malformed { .. } => true,
@@ -88,7 +88,7 @@ impl KongError {
     }
 
     /// Whether the same request may succeed when it is made again.
-    pub fn may_pass(&self) -> bool {
+    pub(crate) fn may_pass(&self) -> bool {
         match self {
             // Of a page that is too large a smaller one is asked for.
             Self::Http(HttpError::TooLarge(_)) => false,

@@ -40,7 +40,7 @@ impl Version {
     }
 
     /// Whether `before` and `after` filter the audit log; older Kong ignores them.
-    pub fn has_time_filters(&self) -> bool {
+    pub(crate) fn has_time_filters(&self) -> bool {
         let line = |version: &[u32; 4]| (version[0], version[1]);
         match TIME_FILTERS.iter().find(|first| line(first) == line(&self.numbers)) {
             Some(first) => self.numbers >= *first,

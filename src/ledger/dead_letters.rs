@@ -122,20 +122,20 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
     }
 
     /// Whether the store has lost the index, or gone back to an earlier one, since the head knew `known`.
-    pub fn is_behind(&self, known: Option<IndexState>) -> bool {
+    pub(crate) fn is_behind(&self, known: Option<IndexState>) -> bool {
         known.is_some_and(|known| self.index.generation < known.generation)
     }
 
     /// Goes on after the index that the head knew as `known` is lost: its chunks may still be there, and must
     /// be when it is restored, so new ones are numbered from `number` on, in later runs too.
-    pub fn go_on_after(&mut self, known: IndexState, number: u64) {
+    pub(crate) fn go_on_after(&mut self, known: IndexState, number: u64) {
         self.index.generation = known.generation;
         self.index.next = self.index.next.max(number);
         self.changed = true;
     }
 
     /// Whether there is something to store.
-    pub fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         self.changed
     }
 
@@ -147,7 +147,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
     }
 
     /// Since when the event of that id has been failing; from `now` on when it has only begun to.
-    pub fn failing_since(&mut self, id: &str, now: i64) -> i64 {
+    pub(crate) fn failing_since(&mut self, id: &str, now: i64) -> i64 {
         if let Some(since) = self.index.failing.get(id) {
             return *since;
         }
@@ -164,7 +164,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
     }
 
     /// Forgets the failing events that began to fail before `time`: Kong holds them no more.
-    pub fn forget_failing_before(&mut self, time: i64) {
+    pub(crate) fn forget_failing_before(&mut self, time: i64) {
         let remembered = self.index.failing.len();
         self.index.failing.retain(|_, since| *since >= time);
         self.changed |= self.index.failing.len() < remembered;
@@ -211,7 +211,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
     }
 
     /// Whether somebody wants letters sent again.
-    pub fn has_replays(&self) -> bool {
+    pub(crate) fn has_replays(&self) -> bool {
         self.index.chunks.iter().any(|chunk| chunk.replays > 0)
     }
 

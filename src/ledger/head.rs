@@ -10,7 +10,7 @@ use crate::seal::{self, Mark, ValueFault};
 use crate::terms::{Bucket, Stream};
 
 /// The mark of its value.
-pub const MARK: Mark = *b"kch2";
+pub(crate) const MARK: Mark = *b"kch2";
 
 /// The head as stored: JSON.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -79,10 +79,10 @@ impl From<SegmentMeta> for (usize, i64, i64) {
 
 impl SegmentMeta {
     /// A segment without entries, which no time is in.
-    pub const EMPTY: Self = Self { count: 0, from: i64::MAX, to: i64::MIN };
+    pub(crate) const EMPTY: Self = Self { count: 0, from: i64::MAX, to: i64::MIN };
 
     /// Whether an entry of one of those ledger times could be in it.
-    pub fn may_hold(&self, times: &RangeInclusive<i64>) -> bool {
+    pub(crate) fn may_hold(&self, times: &RangeInclusive<i64>) -> bool {
         self.count > 0 && self.from <= *times.end() && *times.start() <= self.to
     }
 

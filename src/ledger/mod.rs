@@ -136,7 +136,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// Whether the store had no head.
-    pub fn is_new(&self) -> bool {
+    pub(crate) fn is_new(&self) -> bool {
         self.is_new
     }
 
@@ -158,7 +158,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// Has the store take a write of the kind and size by which this run may have to record, once a run
     /// (invariant 9), and finds out whether its swaps keep two hosts apart. It changes nothing but the head's
     /// generation.
-    pub fn preflight(&mut self) -> Result<(), LedgerError> {
+    pub(crate) fn preflight(&mut self) -> Result<(), LedgerError> {
         if !self.proven {
             if !self.store.swaps_atomically(TRIAL)? {
                 return Err(self.store.not_atomic(TRIAL).into());
@@ -187,7 +187,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// Whether entries were accepted that are not stored yet.
-    pub fn has_news(&self) -> bool {
+    pub(crate) fn has_news(&self) -> bool {
         !self.accepted.is_empty()
     }
 
@@ -202,7 +202,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// What is asked for from now on may come in any order of time.
-    pub fn expect_any_order(&mut self) {
+    pub(crate) fn expect_any_order(&mut self) {
         self.segments.expect_any_order();
     }
 
@@ -251,7 +251,10 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// As [`Ledger::write`], with other pairs of name and value.
-    pub fn write_with(&mut self, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
+    pub(crate) fn write_with(
+        &mut self,
+        mut pairs: Vec<(String, Vec<u8>)>,
+    ) -> Result<(), LedgerError> {
         let mut head = self.head.clone();
         head.generation = head.generation.saturating_add(1);
         let mut written = Vec::new();
@@ -317,7 +320,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// The names of all segments that the head knows.
-    pub fn segment_names(&mut self) -> Vec<String> {
+    pub(crate) fn segment_names(&mut self) -> Vec<String> {
         let mut names = Vec::new();
         for stream in Stream::ALL {
             for (bucket, segments) in &self.head.stream(stream).buckets {
@@ -329,7 +332,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// Writes the value of `name` anew with the key of now, if the one before wrote it.
-    pub fn reseal(&self, name: &str) -> Result<(), LedgerError> {
+    pub(crate) fn reseal(&self, name: &str) -> Result<(), LedgerError> {
         let Some(value) = self.store.get(name)? else { return Ok(()) };
         let mark = value.first_chunk().copied().unwrap_or_default();
         let opened = self.store.seals().open(&self.store.key(name), mark, &value);
@@ -343,7 +346,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
 
     /// All but the head is written with the key of now: writes the head too, and takes the key before no
     /// more.
-    pub fn finish_rekey(&mut self) -> Result<(), LedgerError> {
+    pub(crate) fn finish_rekey(&mut self) -> Result<(), LedgerError> {
         self.write()?;
         self.store.seals().forget_previous();
         self.rekeys = false;
@@ -351,7 +354,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// Whether no run before got anywhere with the stream.
-    pub fn has_nothing_of(&mut self, stream: Stream) -> bool {
+    pub(crate) fn has_nothing_of(&mut self, stream: Stream) -> bool {
         let head = self.head.stream(stream);
         head.coverage.watermark().is_none() && head.buckets.is_empty()
     }
@@ -382,7 +385,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// Keys of expired segments that could not be deleted, since the last call.
-    pub fn take_undeleted(&mut self) -> Vec<String> {
+    pub(crate) fn take_undeleted(&mut self) -> Vec<String> {
         std::mem::take(&mut self.undeleted)
     }
 }

@@ -6,7 +6,7 @@ use super::fingerprint::Fingerprint;
 use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 
 /// The mark of its value.
-pub const MARK: Mark = *b"kcs2";
+pub(crate) const MARK: Mark = *b"kcs2";
 
 /// Most fingerprints a segment holds.
 pub const CAPACITY: usize = (VALUE_BYTES - HEADER_BYTES) / Fingerprint::LEN;

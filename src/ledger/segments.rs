@@ -33,7 +33,7 @@ impl<'a, P: KeyValue> Segments<'a, P> {
     }
 
     /// What is asked for from now on may come in any order of time.
-    pub fn expect_any_order(&mut self) {
+    pub(crate) fn expect_any_order(&mut self) {
         self.cached_at_most = CACHED_IN_SWEEP;
     }
 
@@ -97,6 +97,6 @@ impl<'a, P: KeyValue> Segments<'a, P> {
 }
 
 /// The segment's name in the store.
-pub fn segment_name((stream, bucket, index): SegmentId) -> String {
+pub(crate) fn segment_name((stream, bucket, index): SegmentId) -> String {
     format!("segment:{}:{bucket}:{index}", stream.name())
 }

@@ -55,7 +55,7 @@ impl LedgerTime {
     }
 
     /// The seconds under which an earlier run may have filed it.
-    pub fn range(self) -> RangeInclusive<i64> {
+    pub(crate) fn range(self) -> RangeInclusive<i64> {
         match self {
             Self::Written(secs) => secs..=secs,
             Self::Expires(secs) => {

@@ -17,7 +17,7 @@ impl Window {
     }
 
     /// Whether times are asked for at all.
-    pub fn is_bounded(&self) -> bool {
+    pub(crate) fn is_bounded(&self) -> bool {
         *self != Self::default()
     }
 

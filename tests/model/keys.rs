@@ -44,7 +44,7 @@ impl World {
 
     /// Another key is set, the first one or the next, once all is written with the one of now.
     pub fn rotate_key(&self) {
-        if self.written_otherwise().is_empty() {
+        if self.written_otherwise().is_empty() && self.has_no_lease_of_another_key() {
             let Keys { current, .. } = self.keys.get();
             self.keys.set(Keys { current: current + 1, previous: Some(current) });
             // A failover goes back by seconds, not to before the last rotation.
@@ -52,10 +52,27 @@ impl World {
         }
     }
 
+    /// Whether a run with the key of now can read the lease, be it that of a run that died before it wrote
+    /// anything else.
+    fn has_no_lease_of_another_key(&self) -> bool {
+        let values = self.store.values.borrow();
+        let lease = values.get(&store::key("lease"));
+        let key = self.keys.get().current();
+        lease.is_none_or(|lease| is_sealed("lease", &as_sealed(lease), key.as_deref()))
+    }
+
     /// What the key before wrote is taken no more.
     pub fn settle_key(&self) {
         self.keys.set(Keys { previous: None, ..self.keys.get() });
     }
+}
+
+/// The lease, which is JSON, in the form of the other values.
+fn as_sealed(lease: &[u8]) -> Vec<u8> {
+    let lease: serde_json::Value = serde_json::from_slice(lease).unwrap();
+    let check = hex::decode(lease["check"].as_str().unwrap()).unwrap();
+    let body = format!("{} {}", lease["owner"].as_str().unwrap(), lease["until_ms"]);
+    [b"kcl2", check.as_slice(), body.as_bytes()].concat()
 }
 
 /// A ledger with segments of several buckets, a minute before a key takes over.

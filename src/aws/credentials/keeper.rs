@@ -65,7 +65,7 @@ impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
 
     /// Credentials to sign with now. AWS's clock is `ahead_ms` ahead of the host's, as far as is
     /// known. While the old ones last, a renewal that fails is no failure.
-    pub async fn lend(&self, ahead_ms: i64) -> Result<Lent, FetchError> {
+    pub(crate) async fn lend(&self, ahead_ms: i64) -> Result<Lent, FetchError> {
         let mut state = self.state.lock().await;
         let rests = self.port.elapsed() < state.rests_until;
         let now_ms = self.port.now_ms() + ahead_ms;
@@ -99,7 +99,7 @@ impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
 
     /// AWS refused `refused` as expired: sees to it that the next ones are others, unless somebody
     /// else has seen to it.
-    pub async fn renew(&self, refused: &Lent, ahead_ms: i64) -> Result<(), FetchError> {
+    pub(crate) async fn renew(&self, refused: &Lent, ahead_ms: i64) -> Result<(), FetchError> {
         let mut state = self.state.lock().await;
         if state.serial != refused.serial {
             return Ok(());

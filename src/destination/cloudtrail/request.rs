@@ -13,7 +13,7 @@ pub const MAX_EVENTS: usize = 100;
 /// Most bytes of body a call: 1 MB.
 pub const MAX_BODY: usize = 1_000_000;
 /// Bytes of a body beside its events and the commas behind them: the last one has none.
-pub const ENVELOPE: usize = HEAD.len() + TAIL.len() - 1;
+pub(crate) const ENVELOPE: usize = HEAD.len() + TAIL.len() - 1;
 
 const HEAD: &str = r#"{"auditEvents":["#;
 const TAIL: &str = "]}";
