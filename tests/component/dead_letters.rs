@@ -170,9 +170,12 @@ async fn nothing_is_changed_while_a_run_is_under_way() {
         let refused = world.kong.ids(kong::Stream::Requests)[2].clone();
         refuse(&world, &[&refused]);
         world.tick().await;
-        let app = world.app();
-        let run = tokio::spawn(async move { app.tick().await.unwrap() });
-        tokio::time::sleep(Duration::from_secs(1)).await;
+        let asked = || world.kong.status().calls.values().sum::<u64>();
+        let before = asked();
+        let run = world.begin_tick();
+        while asked() == before {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
         for verb in ["replay", "drop"] {
             let answer = world.dead_letters(verb, &["--all"]);
             assert_eq!((answer.status, answer.stdout.as_str()), (1, ""), "{store:?}: {answer:?}");

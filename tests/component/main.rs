@@ -1,14 +1,15 @@
 //! The built component on the host, against the simulators, on SQLite and on a real Redis.
-//! `cargo xtask test` builds the component and starts the Redis.
+//! `cargo xtask test` builds the component and starts the Redis; `cargo xtask spin` has Spin in the
+//! host's place.
 #![allow(clippy::unwrap_used)]
 
 mod answers;
 mod artefact;
 mod bad_input;
-mod binary;
 mod command;
 mod credentials;
 mod dead_letters;
+mod driver;
 mod job;
 mod keys;
 mod kongs;

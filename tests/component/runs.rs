@@ -18,9 +18,7 @@ async fn two_hosts_that_tick_at_once_ship_each_entry_once() {
             world.tick_ok().await;
             world.kong.add_activity(2000, 2000);
         }
-        let (one, other) = (world.app(), world.app());
-        let one = tokio::spawn(async move { one.tick().await.unwrap() });
-        let other = tokio::spawn(async move { other.tick().await.unwrap() });
+        let (one, other) = (world.begin_tick(), world.begin_tick());
         let reports = [Report::of(one.await.unwrap()), Report::of(other.await.unwrap())];
         let mut outcomes =
             reports.each_ref().map(|report| report["outcome"].as_str().unwrap().to_owned());

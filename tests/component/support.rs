@@ -1,21 +1,23 @@
-//! The built component on the host, between the two simulators.
+//! The built component on the host, or on Spin, between the two simulators.
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use kong_cloudtrail::event::rebuild;
 use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail_host::key_value::{self, StoreManager};
-use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources, application};
+use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources, application, report};
 use kong_cloudtrail_sim::credentials::Issuer;
 use kong_cloudtrail_sim::{cloudtrail, kong};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
-use super::binary;
+use super::driver::{self, Start, Verb};
 use super::settled::settled;
 
 pub const CHANNEL: &str =
@@ -113,7 +115,7 @@ impl World {
         self
     }
 
-    pub fn app(&self) -> App {
+    fn app(&self) -> App {
         App::load(Options {
             application: application::Options {
                 manifest: self.manifest(),
@@ -146,9 +148,29 @@ impl World {
 
     /// One tick. Whatever happens, the component returns, prints one report and no secret.
     pub async fn tick(&self) -> Report {
-        let outcome = self.app().tick().await.unwrap();
-        assert_eq!(outcome.ending, Ending::Returned, "{outcome:?}");
-        Report::of(outcome)
+        Report::of(self.begin_tick().await.unwrap())
+    }
+
+    /// One tick, under way.
+    pub fn begin_tick(&self) -> JoinHandle<Outcome> {
+        if driver::is_spin() {
+            let manifest = self.manifest();
+            let mut command = self.start(Verb::Once, &manifest).command();
+            command.envs(self.environment());
+            return tokio::task::spawn_blocking(move || outcome(&command.output().unwrap()));
+        }
+        let app = self.app();
+        tokio::spawn(async move { app.tick().await.unwrap() })
+    }
+
+    /// A process for it, but for the variables.
+    pub fn start<'a>(&'a self, verb: Verb, manifest: &'a Path) -> Start<'a> {
+        Start {
+            runtime_config: self.runtime_config.as_deref(),
+            state_dir: self.folder.path().as_os_str(),
+            direct_mounts: self.tokens.is_some(),
+            ..Start::new(verb, manifest)
+        }
     }
 
     /// One tick that must end `ok`.
@@ -161,7 +183,7 @@ impl World {
 
     /// What `kong-cloudtrail dead-letters` says, on this world's store.
     pub fn dead_letters(&self, verb: &str, arguments: &[&str]) -> Answer {
-        let mut command = Command::new(binary::host());
+        let mut command = Command::new(driver::host());
         command.args(["dead-letters", verb]).args(arguments);
         command.arg("--from").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("spin.toml"));
         command.arg("--state-dir").arg(self.folder.path());
@@ -248,6 +270,12 @@ impl Answer {
         answer
     }
 
+    /// What the runs came to, by their reports.
+    pub fn outcomes(&self) -> Vec<String> {
+        let lines = self.stdout.lines().chain(self.stderr.lines());
+        lines.filter_map(report).map(|report| report["outcome"].as_str().unwrap().into()).collect()
+    }
+
     /// The JSON objects on stdout.
     pub fn objects(&self) -> Vec<Value> {
         assert_eq!(self.status, 0, "{self:?}");
@@ -265,6 +293,7 @@ pub struct Report {
 
 impl Report {
     pub fn of(outcome: Outcome) -> Self {
+        assert_eq!(outcome.ending, Ending::Returned, "{outcome:?}");
         let reports = outcome.stdout.iter().filter(|line| event(line) == json!("run")).count();
         assert_eq!(reports, 1, "one report a run: {:?}", outcome.stdout);
         for line in outcome.stdout.iter().chain(&outcome.stderr) {
@@ -293,6 +322,22 @@ impl Report {
 
     pub fn error(&self) -> &str {
         self.report["error"].as_str().unwrap_or_default()
+    }
+}
+
+/// What a process that made one run came to. Spin has the component's lines on stderr, among its own.
+fn outcome(output: &Output) -> Outcome {
+    let text = [&output.stdout, &output.stderr].map(|bytes| String::from_utf8_lossy(bytes));
+    let lines = text.iter().flat_map(|text| text.lines()).map(ToOwned::to_owned);
+    let (stdout, stderr): (Vec<_>, Vec<_>) = lines.partition(|line| line.starts_with('{'));
+    let ending = if output.status.success() { Ending::Returned } else { Ending::Failed };
+    Outcome {
+        ending,
+        report: stdout.iter().rev().find_map(|line| report(line)),
+        stdout,
+        stderr,
+        peak_memory: 0,
+        elapsed: Duration::ZERO,
     }
 }
 

@@ -1,4 +1,4 @@
-//! `kong-cloudtrail` as a process that can be stopped, continued and killed.
+//! `kong-cloudtrail`, or Spin, as a process that can be stopped, continued and killed.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -7,6 +7,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+use super::driver;
 
 /// A line of stdout, and when it came.
 pub type Line = (Instant, String);
@@ -49,10 +51,19 @@ impl Host {
         }
     }
 
-    /// SIGKILL; the process is gone when this returns.
+    /// SIGKILL; the process is gone when this returns, and so is what it started.
     pub fn kill(&mut self) {
-        self.child.kill().unwrap();
+        self.end_by("KILL");
+    }
+
+    /// Ends it with the signal of that name, likewise.
+    pub fn end_by(&mut self, name: &str) {
+        self.send(name);
         self.child.wait().unwrap();
+        // Each of Spin's processes has an end of the pipes.
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
     }
 
     /// SIGSTOP.
@@ -72,7 +83,9 @@ impl Host {
 
     /// The reports so far, and when they came.
     pub fn reports(&self) -> Vec<(Instant, Value)> {
-        let lines = self.stdout.lock().unwrap();
+        // Spin has what the component prints on stderr.
+        let said = if driver::is_spin() { &self.stderr } else { &self.stdout };
+        let lines = said.lock().unwrap();
         let reports =
             lines.iter().filter_map(|(at, line)| Some((*at, kong_cloudtrail_host::report(line)?)));
         reports.collect()
@@ -97,8 +110,9 @@ impl Host {
 
 impl Drop for Host {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if self.child.try_wait().is_ok_and(|status| status.is_none()) {
+            self.kill();
+        }
     }
 }
 
@@ -112,9 +126,12 @@ fn listen(pipe: impl Read + Send + 'static, lines: &Arc<Mutex<Vec<Line>>>) -> Jo
     })
 }
 
-/// Sends the signal of that name to a child of ours that has not been waited for.
+/// Sends the signal of that name to a child of ours that has not been waited for; to all three of
+/// Spin's processes.
 pub fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill").args(["-s", name, &child.id().to_string()]).status().unwrap();
+    let group = if driver::is_spin() { "-" } else { "" };
+    let whom = format!("{group}{}", child.id());
+    let sent = Command::new("kill").args(["-s", name, "--", &whom]).status().unwrap();
     assert!(sent.success(), "kill -s {name}");
 }
 

@@ -9,6 +9,7 @@ use kong_cloudtrail_sim::cloudtrail::{EventFault, Faults};
 use kong_cloudtrail_sim::fault::When;
 use kong_cloudtrail_sim::kong;
 
+use super::driver::Verb;
 use super::host::{signal, wait_until};
 use super::redis::Redis;
 use super::verdict::Verdict;
@@ -35,7 +36,7 @@ fn worlds(options: &kong::Options, test: impl Fn(&mut World, &str)) {
 }
 
 /// Interrupts a run between the acceptance of a batch and its answer.
-fn interrupt(world: &World, verb: &str, name: &str) -> (Option<i32>, String) {
+fn interrupt(world: &World, verb: Verb, name: &str) -> (Option<i32>, String) {
     let before = world.cloudtrail.calls().len();
     world.answer_late(3000);
     let mut host = world.spawn(verb, |_| {});
@@ -58,9 +59,9 @@ fn an_interrupted_run_frees_its_lease_and_the_next_begins_at_once() {
     let options = kong::Options { requests: 500, objects: 100, ..Default::default() };
     worlds(&options, |world, store| {
         for (name, status) in SIGNALS {
-            for verb in ["once", "up"] {
+            for verb in [Verb::Once, Verb::Up] {
                 world.kong.add_activity(300, 50);
-                let case = format!("{store}, {verb}, SIG{name}");
+                let case = format!("{store}, {verb:?}, SIG{name}");
                 let (ended, said) = interrupt(world, verb, name);
                 assert_eq!(ended, Some(status), "{case}: {said}");
                 let word = format!("Interrupted by SIG{name}: its lease is freed");
@@ -82,7 +83,7 @@ fn an_interrupted_run_frees_its_lease_and_the_next_begins_at_once() {
 fn between_two_runs_a_signal_ends_it_without_a_word_and_leaves_the_store_alone() {
     worlds(&kong::Options { requests: 5, ..Default::default() }, |world, store| {
         for (name, status) in SIGNALS {
-            let mut host = world.spawn("up", |_| {});
+            let mut host = world.spawn(Verb::Up, |_| {});
             wait_until("a run has ended", || !host.reports().is_empty());
             host.send(name);
             let ended = host.ended_by(Instant::now() + SOON).expect("it does not end");

@@ -10,7 +10,8 @@
 //! - `secrets`: nothing printed or stored holds one.
 //! - `sizes`: entries far beyond CloudTrail's limits.
 //!
-//! The rest is the stage: `world` (simulators and variables), `host` (the process), `redis`,
+//! The rest is the stage: `world` (simulators and variables), `driver` (how the host, or Spin, is
+//! started), `host` (its process), `redis`,
 //! `faulty` (the store that fails on demand), `refusals` (real ones that refuse), `verdict` (what
 //! Kong holds against what is in CloudTrail).
 //!
@@ -20,8 +21,8 @@
 //! is printed and can be given back in `KONG_CLOUDTRAIL_SEED`.
 #![allow(clippy::unwrap_used)]
 
-#[path = "../component/binary.rs"]
-mod binary;
+#[path = "../component/driver.rs"]
+mod driver;
 mod faulty;
 mod host;
 mod hosts;

@@ -72,7 +72,10 @@ impl Redis {
     pub fn stop(&mut self, how: Stop) {
         let mut server = self.server.take().expect("it runs");
         match how {
-            Stop::Orderly => super::host::signal(&server, "TERM"),
+            Stop::Orderly => {
+                let sent = Command::new("kill").arg(server.id().to_string()).status();
+                assert!(sent.unwrap().success());
+            }
             Stop::Sudden => server.kill().unwrap(),
         }
         server.wait().unwrap();

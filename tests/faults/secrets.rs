@@ -9,6 +9,7 @@ use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use kong_cloudtrail_sim::fault::{Fault, Rule, When};
 use kong_cloudtrail_sim::{cloudtrail, credentials, kong};
 
+use super::driver::Verb;
 use super::redis::Redis;
 use super::world::{SECRET, SESSION_TOKEN, TOKEN, World};
 
@@ -204,7 +205,7 @@ const FAILINGS: [Failing; 15] = [
 fn run(world: &World) -> String {
     let deadline = Instant::now() + Duration::from_secs(30);
     loop {
-        let mut host = world.spawn("once", |command| {
+        let mut host = world.spawn(Verb::Once, |command| {
             command.env("RUST_LOG", "trace");
         });
         host.ended_by(deadline).expect("a run hangs");

@@ -13,7 +13,7 @@ use kong_cloudtrail_sim::{cloudtrail, credentials, kong};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use super::binary;
+use super::driver::{self, Start, Verb};
 use super::host::Host;
 
 pub const CHANNEL: &str =
@@ -116,12 +116,12 @@ impl World {
 
     /// A process that does one run, with an access key of its own.
     pub fn once(&self) -> Host {
-        self.spawn("once", |_| {})
+        self.spawn(Verb::Once, |_| {})
     }
 
     /// A process that ticks every second, with an access key of its own.
     pub fn up(&self) -> Host {
-        self.spawn("up", |_| {})
+        self.spawn(Verb::Up, |_| {})
     }
 
     /// An access key that CloudTrail knows and that nobody has used.
@@ -134,9 +134,12 @@ impl World {
     }
 
     /// A process, its command changed by `change`.
-    pub fn spawn(&self, verb: &str, change: impl FnOnce(&mut Command)) -> Host {
+    pub fn spawn(&self, verb: Verb, change: impl FnOnce(&mut Command)) -> Host {
+        compile();
         let access_key_id = self.new_key();
-        let mut command = self.command(&[verb]);
+        let (manifest, config) = (Path::new("spin.toml"), Path::new("runtime-config.toml"));
+        let start = Start { runtime_config: Some(config), ..Start::new(verb, manifest) };
+        let mut command = self.here(start.command());
         // Empty, it leaves the place to another source.
         if !self.variables["aws_access_key_id"].is_empty() {
             command.env(variable("aws_access_key_id"), &access_key_id);
@@ -147,10 +150,16 @@ impl World {
 
     /// The host's command line of those words, with this world's variables and store.
     pub fn command(&self, words: &[&str]) -> Command {
-        compile();
-        let mut command = Command::new(binary::host());
-        command.args(words).current_dir(self.folder.path()).env_remove("RUST_LOG");
+        let mut command = Command::new(driver::host());
+        command.args(words);
         command.args(["--runtime-config-file", "runtime-config.toml", "--state-dir", ""]);
+        self.here(command)
+    }
+
+    fn here(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path()).env_remove("RUST_LOG");
+        // A Spin that is killed leaves a folder there.
+        command.env("TMPDIR", self.folder.path());
         for (name, value) in &self.variables {
             command.env(variable(name), value);
         }
@@ -237,12 +246,12 @@ fn compile() {
     COMPILED.call_once(|| {
         let folder = TempDir::new().unwrap();
         std::fs::write(folder.path().join("spin.toml"), manifest()).unwrap();
-        let mut command = Command::new(binary::host());
-        command.args(["once", "--state-dir", ""]).current_dir(folder.path());
+        let mut command = Start::new(Verb::Once, Path::new("spin.toml")).command();
         // It ends at once: there is no channel_arn.
-        command.env(variable("kong_admin_api"), "http://127.0.0.1:1");
+        command.current_dir(folder.path()).env(variable("kong_admin_api"), "http://127.0.0.1:1");
         let said = command.output().unwrap();
-        let said = String::from_utf8_lossy(&said.stdout).into_owned();
+        let said = [said.stdout, said.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
         assert!(said.contains("channel_arn is not set"), "{said}");
     });
 }

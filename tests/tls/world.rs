@@ -1,8 +1,7 @@
-//! The host as a process between a Kong, a CloudTrail and a store.
+//! The host, or Spin, as a process between a Kong, a CloudTrail and a store.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use kong_cloudtrail_sim::tls::Tls;
 use kong_cloudtrail_sim::{cloudtrail, kong};
@@ -10,7 +9,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::authority::Identity;
-use super::binary;
+use super::driver::{Start, Verb};
 
 const CHANNEL: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
@@ -124,23 +123,27 @@ impl World {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let component = root.join("target/wasm32-wasip2/release/kong_cloudtrail.wasm");
         assert!(component.exists(), "no component: run `cargo xtask build`");
-        let mut command = Command::new(binary::host());
-        command.arg("once").arg("--from").arg(root.join("spin.toml"));
-        command.arg("--state-dir").arg(self.folder.path());
+        let manifest = root.join("spin.toml");
         let runtime_config = self.file("runtime-config.toml", &self.runtime_config);
-        command.arg("--runtime-config-file").arg(runtime_config);
+        let start = Start {
+            runtime_config: Some(&runtime_config),
+            state_dir: self.folder.path().as_os_str(),
+            ..Start::new(Verb::Once, &manifest)
+        };
+        let mut command = start.command();
         // No `.env` and no trust of the machine's own.
         command.current_dir(self.folder.path()).env_remove("SSL_CERT_DIR").envs(&self.environment);
         for (name, value) in &self.variables {
             command.env(format!("SPIN_VARIABLE_{}", name.to_uppercase()), value);
         }
         let output = command.output().unwrap();
-        let stdout = String::from_utf8(output.stdout).unwrap();
-        let said = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
+        let [stdout, stderr] =
+            [output.stdout, output.stderr].map(|said| String::from_utf8(said).unwrap());
+        let said = stdout + &stderr;
         for secret in [SECRET, super::redis::PASSWORD, "PRIVATE KEY"] {
             assert!(!said.contains(secret), "a secret was printed: {said}");
         }
-        let report = stdout.lines().find_map(kong_cloudtrail_host::report);
+        let report = said.lines().find_map(kong_cloudtrail_host::report);
         let report = report.unwrap_or_else(|| panic!("no report: {said}"));
         Run { report, said }
     }

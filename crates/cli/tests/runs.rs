@@ -3,12 +3,15 @@
 
 #[path = "../../host/tests/common/mod.rs"]
 mod common;
+#[path = "../../../tests/component/driver.rs"]
+mod driver;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{COMMAND, MANIFEST, TIMER, cache_dir, folder};
+use driver::{Start, Verb};
 use tempfile::TempDir;
 
 fn timer() -> TempDir {
@@ -157,11 +160,29 @@ fn a_component_that_computes_for_ever_ends_at_the_second_signal() {
     assert_eq!(ended.and_then(|status| status.code()), Some(143));
 }
 
+/// The status of a process that runs the probe without a state folder, and all that it said.
+fn on_host_or_spin(verb: Verb, folder: &TempDir, act: &str) -> (Option<i32>, String) {
+    let manifest = folder.path().join("spin.toml");
+    let mut command = Start::new(verb, &manifest).command();
+    command.env("SPIN_VARIABLE_ACT", act).env("XDG_CACHE_HOME", cache_dir());
+    let output = command.output().unwrap();
+    (output.status.code(), stdout(&output) + &stderr(&output))
+}
+
+#[test]
+fn a_call_may_hold_601_open_stores_and_without_a_state_folder_no_file_is_left() {
+    let folder = timer();
+    let (_, said) = on_host_or_spin(Verb::Once, &folder, "open");
+    assert!(said.contains(&".".repeat(601)), "{said}");
+    assert!(!folder.path().join(".spin").exists());
+}
+
 #[test]
 fn a_trap_ends_up_with_status_0_and_a_loud_word() {
-    let output = up(&timer(), "trap").wait_with_output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert!(stderr(&output).contains("supervisor"), "{}", stderr(&output));
+    let (status, said) = on_host_or_spin(Verb::Up, &timer(), "trap");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("before the trap"), "{said}");
+    assert_eq!(said.contains("supervisor"), !driver::is_spin(), "{said}");
 }
 
 #[test]
