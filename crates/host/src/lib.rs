@@ -43,9 +43,6 @@
 //! - No raw sockets: `wasi:sockets` is there and denies everything. No call to the application's
 //!   own address, no service chaining.
 //! - A malformed `.env` file is refused at load (Spin reports it at each use).
-//! - Handles of stores and of swaps are limited to 256 each in a call. Spin 4.0.2 has that number
-//!   as a default, yet its source sets no limit where it builds an instance; a component that stays
-//!   below works with both.
 //! - Where Spin's SQLite store panics (`increment` on a value that it did not write), the component
 //!   traps.
 //! - `type = "memory"` is a store for tests that Spin does not have.

@@ -124,16 +124,6 @@ async fn a_store_that_the_manifest_does_not_grant_is_denied() {
 }
 
 #[tokio::test]
-async fn a_call_may_hold_256_open_stores() {
-    let folder = folder(&timer());
-    let mut options = options(&folder, "open");
-    options.application.state_dir = Some("".into());
-    let outcome = App::load(options).unwrap().tick().await.unwrap();
-    assert_eq!(outcome.stdout, [".".repeat(256)]);
-    assert!(!folder.path().join(".spin").exists(), "an empty state folder means no file");
-}
-
-#[tokio::test]
 async fn ticks_of_one_application_may_overlap() {
     let folder = folder(&timer());
     let app = probe(&folder, "key");

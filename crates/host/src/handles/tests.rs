@@ -29,33 +29,6 @@ async fn a_store_opens_when_the_manifest_grants_it_and_it_exists() {
 }
 
 #[tokio::test]
-async fn a_closed_store_makes_room_for_another() {
-    let mut kv = key_value();
-    let mut open = Vec::new();
-    for _ in 0..HANDLES {
-        open.push(wasi::Host::open(&mut kv, "default".into()).await.unwrap());
-    }
-    let full = spin::HostStore::open(&mut kv, "default".into()).await;
-    assert_eq!(full.err(), Some(StoreError::TableFull));
-    wasi::HostBucket::drop(&mut kv, open.pop().unwrap()).await.unwrap();
-    assert!(spin::HostStore::open(&mut kv, "default".into()).await.is_ok());
-}
-
-#[tokio::test]
-async fn a_swap_does_not_give_its_handle_back() {
-    let mut kv = key_value();
-    let store = wasi::Host::open(&mut kv, "default".into()).await.unwrap();
-    for number in 0..HANDLES {
-        let swap = atomics::HostCas::new(&mut kv, again(&store), "key".into()).await.unwrap();
-        atomics::HostCas::current(&mut kv, again(&swap)).await.unwrap();
-        let written = atomics::Host::swap(&mut kv, swap, vec![0]).await;
-        assert!(written.is_ok(), "swap {number}");
-    }
-    let full = atomics::HostCas::new(&mut kv, store, "key".into()).await;
-    assert!(matches!(full, Err(StoreError::Other(message)) if message.contains("too many")));
-}
-
-#[tokio::test]
 async fn a_failed_swap_hands_out_a_new_handle_that_knows_the_value_of_now() {
     let mut kv = key_value();
     let store = wasi::Host::open(&mut kv, "default".into()).await.unwrap();
