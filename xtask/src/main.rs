@@ -19,9 +19,11 @@ mod round;
 mod shell;
 mod simulators;
 mod soak;
+mod spin;
 mod terraform;
 mod test;
 mod tool;
+mod trigger;
 mod up;
 
 use std::process::ExitCode;
@@ -51,6 +53,10 @@ enum Verb {
     Test,
     /// As `test`, and check the dependencies' licences, sources and advisories.
     Ci,
+    /// Run the acceptance on the Spin on PATH, with its timer and its command trigger.
+    Spin,
+    /// Build Spin's timer trigger, which Spin does not publish, and install it as a plugin.
+    Trigger(trigger::Arguments),
     /// Check what deploys it: Terraform, the container image.
     Deployment,
     /// Try random input on the core, target by target.
@@ -77,6 +83,8 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Build => build::run(installs),
         Verb::Test => test::run(installs),
         Verb::Ci => ci::run(installs),
+        Verb::Spin => spin::run(installs),
+        Verb::Trigger(arguments) => trigger::run(&arguments),
         Verb::Deployment => deployment::run(installs),
         Verb::Fuzz(arguments) => fuzz::run(installs, &arguments),
         Verb::Bench(arguments) => bench::run(installs, &arguments),

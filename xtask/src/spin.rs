@@ -1,0 +1,162 @@
+//! `cargo xtask spin`: the acceptance, on the Spin that is found.
+//!
+//! The scenarios are tests of the project that start their runs on Spin where a variable names it
+//! (`tests/component/driver.rs`), and on the project's host otherwise.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::redis::Redis;
+use crate::round::{Outcome, Round};
+use crate::test::{self, REDIS_URL};
+use crate::tool::{self, Installs};
+use crate::{build, shell};
+
+/// Where the tests find Spin.
+const TEST_SPIN: &str = "KONG_CLOUDTRAIL_TEST_SPIN";
+const TIMER: &str = "trigger-timer";
+const COMMAND: &str = "trigger-command";
+
+/// A part of the acceptance: tests of one test file.
+struct Scenario {
+    says: &'static str,
+    package: &'static str,
+    /// The test file.
+    tests: &'static str,
+    /// What the names of its tests contain; nothing is all of them.
+    names: &'static [&'static str],
+    trigger: &'static str,
+}
+
+const fn of_project(
+    says: &'static str,
+    tests: &'static str,
+    names: &'static [&'static str],
+) -> Scenario {
+    Scenario { says, package: "kong-cloudtrail", tests, names, trigger: TIMER }
+}
+
+const SCENARIOS: [Scenario; 12] = [
+    of_project("the whole job on SQLite and Redis, and the runs after it", "component", &["job::"]),
+    of_project(
+        "bad configuration, and answers that are not Kong's",
+        "component",
+        &["bad_input::", "a_missing_admin_api"],
+    ),
+    of_project("runs that meet, on one store; a budget; parts", "component", &["runs::"]),
+    of_project("[[client_tls]]: private and wrong authorities, certificates", "tls", &["kong::"]),
+    of_project("the same for CloudTrail's endpoint", "tls", &["cloudtrail::"]),
+    of_project("rediss://, wrong password, wrong authority", "tls", &["redis::"]),
+    Scenario {
+        trigger: COMMAND,
+        ..of_project("the command trigger's exit statuses", "component", &["command_trigger"])
+    },
+    Scenario {
+        package: "kong-cloudtrail-host",
+        ..of_project("a trap; more than 256 handles", "cli", &["a_trap_ends_up", "a_call_may_hold"])
+    },
+    of_project("SIGKILL and SIGINT in mid-run, and the next run", "faults", &["kills::"]),
+    of_project("stores that refuse writes, a demoted Redis among them", "faults", &["refusing::"]),
+    of_project("credentials and their endpoints", "component", &["credentials::"]),
+    of_project(
+        "Kong's versions and answers, dates, keys, sizes, dead letters, the Lambda's keys",
+        "component",
+        &["answers::", "dead_letters::", "keys::", "kongs::", "lambda::", "sizes::", "times::"],
+    ),
+];
+
+/// A Spin, and which plugins it has.
+pub struct Spin {
+    pub program: PathBuf,
+    /// Such as `4.0.2`.
+    pub version: String,
+    plugins: String,
+}
+
+impl Spin {
+    /// The one on PATH.
+    pub fn find() -> Result<Self> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let program = std::env::split_paths(&path).map(|folder| folder.join("spin"));
+        let program = program
+            .into_iter()
+            .find(|program| program.is_file())
+            .context("no spin on PATH: https://spinframework.dev/install says how to install it")?;
+        let told = |words: &[&str]| tool::answer(&program.to_string_lossy(), words);
+        let version = told(&["--version"]).unwrap_or_default();
+        let mut words = version.split_whitespace();
+        let named = words.next() == Some("spin");
+        let version = words.next().filter(|_| named).unwrap_or_default().to_owned();
+        ensure!(!version.is_empty(), "{} is not Spin", program.display());
+        let plugins = told(&["plugins", "list", "--installed"]).unwrap_or_default();
+        Ok(Self { program, version, plugins })
+    }
+
+    fn has(&self, trigger: &str) -> Result<()> {
+        let remedy = match trigger {
+            TIMER => "cargo xtask trigger",
+            _ => "spin plugins update && spin plugins install trigger-command",
+        };
+        ensure!(self.plugins.contains(trigger), "Spin has no {trigger}: {remedy}");
+        Ok(())
+    }
+}
+
+/// Runs the acceptance; the exit status is a failure when anything failed.
+pub fn run(installs: Installs) -> Result<ExitCode> {
+    let mut round = Round::default();
+    match Spin::find() {
+        Ok(spin) => all(&mut round, installs, &spin)?,
+        Err(why) => round.skip("spin", &why),
+    }
+    Ok(round.close())
+}
+
+fn all(round: &mut Round, installs: Installs, spin: &Spin) -> Result<()> {
+    if [TIMER, COMMAND].iter().all(|trigger| spin.has(trigger).is_err()) {
+        for trigger in [TIMER, COMMAND] {
+            if let Err(why) = spin.has(trigger) {
+                round.skip(trigger, &why);
+            }
+        }
+        return Ok(());
+    }
+    let built = round.attempt("component, host", || {
+        let built = (build::component(installs)?, build::binaries()?);
+        Ok((built, String::new()))
+    });
+    if built.is_none() {
+        let why = "the component or the host did not build".to_owned();
+        round.note("scenarios", Outcome::Skipped(why), Duration::ZERO);
+        return Ok(());
+    }
+    let redis = test::redis(round, installs);
+    for scenario in &SCENARIOS {
+        scenario.play(round, spin, redis.as_ref())?;
+    }
+    Ok(())
+}
+
+impl Scenario {
+    fn play(&self, round: &mut Round, spin: &Spin, redis: Option<&Redis>) -> Result<()> {
+        let step = format!("Spin {}: {}", spin.version, self.says);
+        if let Err(why) = spin.has(self.trigger) {
+            round.skip(&step, &why);
+            return Ok(());
+        }
+        let mut tests = tool::cargo()?;
+        tests.args(["test", "--package", self.package, "--test", self.tests, "--no-fail-fast"]);
+        tests.arg("--").arg("--show-output").args(self.names);
+        tests.env(TEST_SPIN, &spin.program).env("RUST_TEST_THREADS", "4");
+        match redis {
+            Some(redis) => tests.env(REDIS_URL, redis.url()),
+            None => tests.env_remove(REDIS_URL),
+        };
+        let finished = shell::run(&step, &mut tests)?;
+        round.tests(&step, finished);
+        Ok(())
+    }
+}
