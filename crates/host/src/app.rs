@@ -129,7 +129,7 @@ impl App {
         let tls = ClientTls::configured(&runtime_config, &manifest.component_id)?;
         allowed_hosts::check(&manifest.component.allowed_outbound_hosts, &variables)?;
         let files = if options.direct_mounts {
-            files::direct(&manifest.component, &root)?
+            files::direct(&manifest.component)?
         } else {
             Mounts::Copied(files::copy(&manifest.component, &root)?)
         };

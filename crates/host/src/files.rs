@@ -29,8 +29,9 @@ impl Mounts {
     }
 }
 
-/// The folders that `component` names, as they are: no single files, and none left out.
-pub fn direct(component: &Component, root: &Path) -> Result<Mounts> {
+/// The folders that `component` names, as they are: no single files, and none left out. Their paths
+/// are absolute: Spin takes others from the current folder, not from the manifest's.
+pub fn direct(component: &Component) -> Result<Mounts> {
     ensure!(
         component.exclude_files.is_empty(),
         "a component with exclude_files cannot be loaded with --direct-mounts"
@@ -40,10 +41,10 @@ pub fn direct(component: &Component, root: &Path) -> Result<Mounts> {
             FileMount::Pattern(pattern) => (pattern, pattern),
             FileMount::Placement(placement) => (&placement.source, &placement.destination),
         };
-        let folder = root.join(source);
+        let folder = PathBuf::from(source);
         ensure!(
-            folder.is_dir(),
-            "files: {source:?} is no folder, and --direct-mounts takes folders only"
+            folder.is_absolute() && folder.is_dir(),
+            "files: {source:?} is no absolute path of a folder, which --direct-mounts needs"
         );
         Ok((folder, seen.clone()))
     };
@@ -172,20 +173,23 @@ mod tests {
     }
 
     #[test]
-    fn a_direct_mount_is_a_folder_wherever_it_lies() {
+    fn a_direct_mount_is_a_folder_by_its_absolute_path() {
         let root = tempfile::tempdir().unwrap();
         fs::create_dir(root.path().join("tokens")).unwrap();
         fs::write(root.path().join("ca.pem"), "ca").unwrap();
         let mounted = |settings: &str| {
             let component = toml::from_str(&format!("source = 'c.wasm'\n{settings}")).unwrap();
-            direct(&component, root.path())
+            direct(&component)
         };
-        let mounts = mounted("files = ['tokens', { source = '/etc', destination = '/seen' }]");
+        let [tokens, file] = ["tokens", "ca.pem"].map(|name| root.path().join(name));
+        let at = tokens.display();
+        let mounts =
+            mounted(&format!("files = ['{at}', {{ source = '/etc', destination = '/seen' }}]"));
         let mounts = mounts.unwrap();
-        let tokens = root.path().join("tokens");
-        let expected = [(tokens.as_path(), "tokens"), (Path::new("/etc"), "/seen")];
+        let expected = [(tokens.as_path(), &*at.to_string()), (Path::new("/etc"), "/seen")];
         assert_eq!(mounts.iter().collect::<Vec<_>>(), expected);
-        for refused in ["files = ['ca.pem']", "files = ['absent']", "exclude_files = ['x']"] {
+        let file = format!("files = ['{}']", file.display());
+        for refused in [&file, "files = ['/absent']", "files = ['src']", "exclude_files = ['x']"] {
             assert!(mounted(refused).is_err(), "{refused}");
         }
     }

@@ -10,7 +10,8 @@
 //!
 //! # What it imitates
 //!
-//! Spin 4.0.2, by its source and as observed:
+//! Spin 4.0.2, by its source and as observed. `cargo xtask spin` holds the two against each other with
+//! the same tests; where Spin 3.6.3 is otherwise, `docs/tls.md` says so:
 //!
 //! - the interfaces: WASI 0.2's command world, `wasi:http/outgoing-handler`,
 //!   `fermyon:spin/key-value` and `fermyon:spin/variables` 2.0.0, `wasi:keyvalue` `store`, `atomics`
@@ -42,6 +43,8 @@
 //!   `SSL_CERT_DIR` the one that is set counts alone.
 //! - No raw sockets: `wasi:sockets` is there and denies everything. No call to the application's
 //!   own address, no service chaining.
+//! - With `--direct-mounts` a relative `source` in `files` is refused: Spin looks for it beside the
+//!   manifest, then mounts the folder of that path from the current folder.
 //! - A malformed `.env` file is refused at load (Spin reports it at each use).
 //! - Where Spin's SQLite store panics (`increment` on a value that it did not write), the component
 //!   traps.
