@@ -9,7 +9,7 @@ use kong_cloudtrail_sim::cloudtrail::{EventFault, Faults};
 use kong_cloudtrail_sim::fault::When;
 use kong_cloudtrail_sim::kong;
 
-use super::driver::Verb;
+use super::driver::{self, Verb};
 use super::host::{signal, wait_until};
 use super::redis::Redis;
 use super::verdict::Verdict;
@@ -76,6 +76,26 @@ fn an_interrupted_run_frees_its_lease_and_the_next_begins_at_once() {
         verdict.assert_nothing_is_lost();
         let batches = SIGNALS.len() * 2 * MAX_IN_FLIGHT;
         assert!(verdict.forgotten().len() <= batches, "{store}: {:?}", verdict.forgotten());
+    });
+}
+
+/// The host gives the lease back; a Spin that is interrupted leaves it behind.
+#[test]
+fn after_sigint_the_next_run_that_finds_the_lease_free_goes_on() {
+    let options = kong::Options { requests: 300, objects: 50, ..Default::default() };
+    worlds(&options, |world, store| {
+        world.set("lease_secs", "20").answer_late(3000);
+        let mut host = world.once();
+        wait_until("a batch is accepted", || !world.cloudtrail.calls().is_empty());
+        host.end_by("INT");
+        let report = next_run(world);
+        if driver::is_spin() {
+            assert_eq!(report["outcome"], "skipped", "{store}: {report}");
+            wait_until("the lease has run out", || next_run(world)["outcome"] == "ok");
+        } else {
+            assert_eq!(report["outcome"], "ok", "{store}: {report}");
+        }
+        Verdict::of(world).assert_nothing_is_lost();
     });
 }
 
