@@ -54,7 +54,7 @@ const SCENARIOS: [Scenario; 12] = [
         trigger: COMMAND,
         ..timer("the command trigger's exit statuses", "component", &["command_trigger"])
     },
-    timer("a trap; more than 256 handles", "cli", &["a_trap_ends_up", "a_call_may_hold"]),
+    timer("a trap; more than 256 handles", "runs", &["a_trap_ends_up", "a_call_may_hold"]),
     timer("SIGKILL and SIGINT in mid-run, the next run", "faults", &["kills::", "after_sigint"]),
     timer("stores that refuse writes, a demoted Redis among them", "faults", &["refusing::"]),
     timer("credentials and their endpoints", "component", &["credentials::"]),

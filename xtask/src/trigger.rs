@@ -90,8 +90,8 @@ fn compile(source: &Path) -> Result<PathBuf> {
     build.current_dir(source).args(["build", "--release", "--locked"]);
     build.args(["--message-format", "json-render-diagnostics"]);
     let finished = shell::run("Building the timer trigger", &mut build)?.or_show("cargo build")?;
-    let built = tool::artifacts(&finished.stdout, PROGRAM).into_iter();
-    let program = built.filter(|file| file.file_name().is_some_and(|name| name == PROGRAM)).last();
+    let made = tool::artifacts(&finished.stdout, PROGRAM).into_iter();
+    let program = made.rev().find(|file| file.file_name().is_some_and(|name| name == PROGRAM));
     program.context("cargo reports no trigger-timer")
 }
 
@@ -111,7 +111,7 @@ fn manifest(example: &[u8], version: &str, url: &str, sum: &str) -> Result<Strin
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 #[cfg(test)]
