@@ -46,9 +46,8 @@ const TRIAL: &str = "swap-trial";
 /// Takes the key before no more where the head is written with the key of now, as each run does: for a program
 /// that looks at other values of the ledger alone.
 pub fn settle_key<P: KeyValue>(store: &Store<'_, P>) -> Result<(), LedgerError> {
-    if let Some(value) = store.get(HEAD)? {
-        store.open(HEAD, head::MARK, &value).map_err(LedgerError::at(store, HEAD))?;
-    }
+    let Some(value) = store.get(HEAD)? else { return Ok(()) };
+    store.open(HEAD, head::MARK, &value).map_err(LedgerError::at(store, HEAD))?;
     if !store.met_previous() {
         store.seals().forget_previous();
     }
@@ -106,7 +105,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                 .map_err(LedgerError::at(store, HEAD))?,
         };
         let rekeys = store.met_previous();
-        if !rekeys {
+        // Without a head, what else there may be tells who wrote it.
+        if !rekeys && !is_new {
             store.seals().forget_previous();
         }
         if let Some(bound) = head.target.take_if(|bound| bound != target.name) {
@@ -314,9 +314,15 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         (HEAD.to_owned(), self.store.seal(HEAD, head::MARK, &head.encode()))
     }
 
-    /// Whether the ledger is to be written anew, since its head was written with the key before.
+    /// Whether the ledger is to be written anew, since its head was written with the key before; or, where there
+    /// is no head, another value that was read.
     pub fn rekeys(&self) -> bool {
-        self.rekeys
+        self.rekeys || (self.is_new && self.store.met_previous())
+    }
+
+    /// All has been read that tells with which key the ledger was written: the one before is taken no more.
+    pub(crate) fn needs_no_rekey(&self) {
+        self.store.seals().forget_previous();
     }
 
     /// The names of all segments that the head knows.

@@ -64,6 +64,8 @@ impl<'a, P: Ports> Run<'a, P> {
         if kept.records.ledger.rekeys() {
             self.rekey(&mut kept.records, report)?;
             report.attention.insert(Attention::Rekeyed);
+        } else {
+            kept.records.ledger.needs_no_rekey();
         }
         self.tell_of_a_lost_index(&mut kept.records, report);
         Ok(kept)
