@@ -86,14 +86,15 @@ impl Mode {
 pub enum Filters {
     /// Everything only: Kong ignores `after` and `before`.
     Ignored,
-    /// Windows; but rows without a time are in none.
+    /// Windows, but no window holds rows without a time.
     Partial,
     /// Windows that make up everything.
     Complete,
 }
 
 impl Filters {
-    /// Rows of objects that Kong wrote before it gave them a time are, as SQL has it, in no window.
+    /// What can be asked of `stream`. Objects that an older Kong wrote have no time, and no filter finds
+    /// them.
     pub fn of(stream: Stream, kong_has_filters: bool) -> Self {
         match stream {
             _ if !kong_has_filters => Self::Ignored,
@@ -125,7 +126,7 @@ pub struct Plan {
     pub window: Option<Window>,
     /// Whether everything that Kong retains is to be read, without filters.
     pub sweep: bool,
-    /// Entries from before it, that incremental runs would never have met, are late.
+    /// New entries from before this are late: incremental runs would never have met them.
     pub late_before: Option<i64>,
     /// The window reaches `lookback_secs` back or further.
     pub looks_back: bool,
@@ -142,7 +143,7 @@ impl Plan {
         self.window == Some(Window::default())
     }
 
-    /// Whether how far earlier runs came does not count.
+    /// Whether it forgets how far earlier runs came.
     fn begins_anew(&self) -> bool {
         self.mode == Mode::Reconcile && self.is_whole()
     }
@@ -171,11 +172,11 @@ pub struct Finished<'r> {
     pub now: i64,
     /// The window made up all that Kong retains.
     pub window_was_all: bool,
-    /// The sweep that came to its end too.
+    /// The sweep that came to its end, if one did.
     pub swept: Option<&'r Sweep>,
     /// No entry that was met is pending.
     pub accounted_for: bool,
-    /// None that the sweep met is.
+    /// No entry that the sweep met is pending.
     pub sweep_accounted_for: bool,
     /// An entry was met that does not tell its time.
     pub timeless: bool,
@@ -190,16 +191,16 @@ pub struct Expiry {
     pub written: i64,
     /// Entries that Kong deleted before this.
     pub deleted: i64,
-    /// Entries that tell no time at all go too: all that Kong retains was met.
+    /// Whether entries that tell no time at all go too: only when all that Kong retains was met.
     pub untold: bool,
 }
 
 /// How long Kong keeps entries, in seconds.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// As far as is known.
+    /// What is known of it.
     pub secs: i64,
-    /// At the longest.
+    /// The longest that it may be.
     pub longest: i64,
 }
 
@@ -236,10 +237,11 @@ impl Coverage {
 
     /// Plans a stream's run that begins at `now`.
     ///
-    /// An incremental window ends with the second after `now`, so that what Kong has written by now is
-    /// in it; what is still being written in that second is left to the overlap of the next run.
-    /// Everything is read by windows where Kong filters, since they are read oldest first and each of them is
-    /// progress. A sweep follows where rows may be in no window.
+    /// An incremental window ends with the second after `now`, so that what Kong has written by now is in it;
+    /// what is still being written in that second is left to the overlap of the next run.
+    ///
+    /// Where Kong filters, everything is read by a window: its slices are read oldest first, and each of them
+    /// is progress. A sweep follows where rows may be in no window.
     pub(crate) fn plan(&self, spans: &Spans, filters: Filters, now: i64) -> Plan {
         let due = |last: Option<i64>, every: i64| {
             last.is_none_or(|last| now < last || now.saturating_sub(last) >= every)
@@ -280,8 +282,8 @@ impl Coverage {
         Plan { mode: Mode::Incremental, window, looks_back, ..nothing }
     }
 
-    /// A run begins what was planned. Until it has come to its end, the stream is incomplete: stored with
-    /// whatever is stored next. `writes_timeless` says that this Kong may write rows without a time.
+    /// Takes note that a run begins `plan`. The stream is incomplete until the run has come to its end; the
+    /// next write stores that. `writes_timeless` says that this Kong may write rows without a time.
     pub fn begin(&mut self, plan: &Plan, writes_timeless: bool) {
         self.without_filters |= writes_timeless;
         self.incomplete |= !plan.is_empty();
@@ -290,8 +292,8 @@ impl Coverage {
         }
     }
 
-    /// The sweep to go on with: the one under way, unless another version of Kong, which may order its pages
-    /// otherwise, or a clock that went back, makes its place worthless.
+    /// The sweep to go on with: the one under way, or a new one where its place is worthless. That is so
+    /// after Kong's clock went back, and on another version of Kong, which may order its pages otherwise.
     pub fn sweep(&self, now: i64, version: &str) -> Sweep {
         let under_way = self.sweep.clone();
         under_way
@@ -299,7 +301,8 @@ impl Coverage {
             .unwrap_or_else(|| Sweep::new(now, version))
     }
 
-    /// Takes note of progress, of which all is accounted for but what a sweep has `left_behind`.
+    /// Takes note of progress. All entries met before are accounted for, except those that a sweep has
+    /// `left_behind`.
     pub fn advance(&mut self, progress: &Progress, left_behind: bool) {
         match progress {
             Progress::Window { end, looks_back } => {
@@ -321,9 +324,9 @@ impl Coverage {
         self.longest_ttl = self.longest_ttl.max(longest_ttl);
     }
 
-    /// Takes note of a reading that came to its end: moves the watermark when every entry that was met is
-    /// accounted for, and says what the ledger may forget when all that Kong retains was compared. What only
-    /// a window met does not hold up a sweep.
+    /// Takes note of a reading that came to its end. Moves the watermark when every entry that was met is
+    /// accounted for. Returns what the ledger may forget, when all that Kong retains was compared. An entry
+    /// that only a window met does not hold up a sweep.
     pub fn finish(
         &mut self,
         finished: &Finished<'_>,
@@ -349,7 +352,7 @@ impl Coverage {
             let written = compared - retention.secs;
             return Some(Expiry { written, deleted: compared, untold: true });
         }
-        // Without comparisons, what is twice as old as Kong keeps anything is let go.
+        // Without comparisons, the ledger keeps what it knows twice as long as Kong keeps entries.
         let lets_go = accounted_for && spans.reconcile == 0 && plan.mode == Mode::Incremental;
         lets_go.then(|| Expiry {
             written: now - 2 * retention.longest,

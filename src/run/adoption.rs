@@ -1,4 +1,4 @@
-//! What came of `adopt_lambda_keys`, and when it has done its work.
+//! Logs what `adopt_lambda_keys` did in a run, and when it can be switched off.
 
 use super::{Run, StreamRun, messages};
 use crate::log::Level;

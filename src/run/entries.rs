@@ -112,7 +112,7 @@ impl<P: Ports> Reader<'_, '_, P> {
         }
     }
 
-    /// What an entry lacks is no reason to hold it back, but somebody should know.
+    /// Logs what is odd about an entry. It is shipped all the same.
     fn warn_of_oddities(&self, entry: &Entry<'_>, name: &str) {
         let stream = entry.stream;
         if entry.id().is_none() {

@@ -13,7 +13,7 @@ const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
 /// No Kong keeps entries longer, whatever it says.
 const CENTURY_SECS: i64 = 100 * 365 * 86_400;
 
-/// Of how many requests the time is kept for the objects of an older Kong.
+/// The most requests whose time is kept for the objects of a Kong that gives those none.
 const MAX_REQUEST_TIMES: usize = 1_000_000;
 
 /// What the streams of one run share.
@@ -56,8 +56,8 @@ impl Facts {
         self.now.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
     }
 
-    /// Kong's retention: what `GET /` shows, else the longest `ttl` seen, else the default. Of an old entry
-    /// `ttl` is what is left, so a trail without young ones shows too little.
+    /// Kong's retention: what `GET /` shows, else the longest `ttl` seen, else the default. The `ttl` of an
+    /// old entry is what is left of it, so a trail without young entries shows too short a retention.
     pub fn retention(&self) -> Retention {
         let shown = self.about.record_ttl;
         let seen = (self.longest_ttl > 0).then_some(self.longest_ttl);

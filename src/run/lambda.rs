@@ -1,4 +1,4 @@
-//! What Kong's Lambda left in the Redis that it shared, for the time of the move from it.
+//! The keys that Kong's Lambda left in a shared Redis, read while moving away from it.
 //!
 //! For each request entry the Lambda writes a key equal to its `request_id`, with the value `1` and
 //! the entry's `ttl` (Kong/kong-cloudtrails-integration, `internal/database/redis.go`). While
@@ -15,8 +15,8 @@ use crate::terms::Stream;
 /// What the Lambda writes: Go's `true`, as its Redis client spells it.
 const VALUE: &[u8] = b"1";
 
-/// What Kong's ids have been in all versions that the Lambda knew: so many letters and digits. A key of
-/// another shape is somebody else's.
+/// Letters and digits of Kong's ids, in all versions that the Lambda knew. A key of another shape is somebody
+/// else's.
 const ID_CHARS: usize = 32;
 
 /// Whether the Lambda recorded the entry as shipped.

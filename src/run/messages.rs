@@ -6,7 +6,7 @@ use crate::coverage::Sweep;
 use crate::kong::Version;
 use crate::terms::Stream;
 
-/// Most entries of a stream that are meant to be read as a whole again and again.
+/// The most entries of a stream that are meant to be read as a whole, again and again.
 pub const MOST_WITHOUT_FILTERS: usize = 1_000_000;
 
 pub fn too_many(stream: Stream, version: &Version, kept: usize) -> String {

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! timer tick ─► lease ─► for each stream (requests, objects): its window, slice by slice
-//!                     ─► for each stream of which it is due: a sweep, page by page
+//!                     ─► for each stream that is due one: a sweep, page by page
 //!                     ─► dead letters to be sent again ─► one report
 //!
 //! of a slice, or a sweep:
@@ -11,16 +11,18 @@
 //!     watermark, or the place in the sweep ◄─ ledger records ◄─ outcome per event
 //! ```
 //!
-//! What is new in any stream goes before what is compared. Batches are under way while pages are
-//! fetched, those of one stream still when the next one is begun.
+//! The windows of all streams are read before any sweep. Batches are under way while pages are fetched. Those
+//! of one stream may still be under way when the next stream is begun.
 //!
-//! Every failure ends in a report and a normal return (invariant 4); what the destination accepted is
-//! recorded whatever else happens; the watermark moves only past entries that are accounted for.
+//! Every failure ends in a report and a normal return (invariant 4). What the destination accepted is
+//! recorded after a failure too, unless the lease or the store is lost. The watermark moves only past entries
+//! that are accounted for (invariant 1).
 //!
-//! - `streams`: plans each stream's run, has it read, and says what came of it;
+//! - `streams`: plans each stream's run, has it read, and reports how it ended;
 //! - `reader`, `slices` and `entries`: read windows and sweeps, and deliver what is new;
 //! - `store`: what a run reads of the store at its beginning, and writes at its end;
-//! - `facts`, `stream_run` and `halt`: what is known of Kong, of a stream, and of why it ended;
+//! - `facts`, `stream_run` and `halt`: what is known of Kong, what one stream's run met, and why a run ends
+//!   early;
 //! - `lambda` and `adoption`: the move from Kong's Lambda;
 //! - `notes` and `messages`: what the report says, and in which words.
 
@@ -140,8 +142,8 @@ struct Run<'a, P> {
 }
 
 impl<P: Ports> Run<'_, P> {
-    /// Reads the ledger first, so that also with Kong out of reach the report says how far behind
-    /// the streams are.
+    /// Reads the ledger first. So the report says how far the streams are behind, even when Kong is out of
+    /// reach.
     async fn ship(&self, report: &mut Report) -> Result<(), Halt> {
         let mut kept = self.load(report)?;
         let about = self.kong.about().await;

@@ -1,4 +1,4 @@
-//! What stands, for the report: what somebody once chose or has to live with.
+//! The report's `notes`: what holds over many runs, since somebody chose it or has to live with it.
 
 use std::collections::BTreeSet;
 
@@ -25,8 +25,8 @@ pub fn of_config(config: &Config) -> BTreeSet<Note> {
     .collect()
 }
 
-/// Adds what Kong and the ledger tell, and whether the notes are others than in the report before. What a
-/// Kong that did not answer would tell, it told before.
+/// Adds the notes that Kong and the ledger give, and says whether the notes differ from those of the last
+/// report. When Kong did not answer, its note of the last report is kept.
 pub fn complete<P: KeyValue>(
     report: &mut Report,
     about: Option<&About>,

@@ -1,8 +1,8 @@
-//! Reads a stream: its window slice by slice and oldest first, and a sweep of all that Kong retains.
-//! Planning is done elsewhere.
+//! Reads a stream: its window in slices, the oldest first, and a sweep of all that Kong retains. `streams`
+//! does the planning.
 //!
-//! Keeps invariant 3, since each entry is mapped whole, and invariant 1, since a reading that did not
-//! see all of its window says so.
+//! Keeps invariant 1: a reading that did not see all of its window says so. Keeps invariant 3: each entry is
+//! mapped whole.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::log::Level;
 use crate::ports::Ports;
 use crate::terms::{Stream, Window};
 
-/// The part of `run_budget_secs` that a sweep beside a window may take.
+/// A sweep beside a window may take `run_budget_secs` divided by this.
 const SWEEP_SHARE: u32 = 10;
 
 /// Reads streams and delivers what is new in them.
@@ -34,13 +34,15 @@ impl<P: Ports> Reader<'_, '_, P> {
         self.delivery.records.ledger.coverage(stream)
     }
 
-    /// Entries of the stream in hand that were read so far.
+    /// How many entries of the current stream were read so far.
     fn fetched(&mut self) -> u64 {
         self.delivery.tally().report.fetched
     }
 
-    /// Reads the window in slices, the oldest first: the end of each is progress that outlasts the run.
-    /// Of a first window, which is long, one page is read before: of a short trail that is all.
+    /// Reads the window in slices, the oldest first. The end of each slice is progress that outlasts the run.
+    ///
+    /// A window without a beginning is long. One page of it is read before it is cut: a short trail fits into
+    /// that page.
     pub async fn read_window(
         &mut self,
         window: Window,
@@ -52,7 +54,7 @@ impl<P: Ports> Reader<'_, '_, P> {
         if window.after.is_none() && self.read_page(window, None, stream_run).await?.is_last() {
             stream_run.read_all = true;
         } else {
-            // By what that page has told of Kong's retention.
+            // That page may have told more of Kong's retention.
             let oldest = now - self.facts.retention().secs;
             let mut slices = Slices::new(window, oldest, now, self.run.config.kong.page_size);
             while let Some(slice) = slices.next() {
@@ -70,8 +72,8 @@ impl<P: Ports> Reader<'_, '_, P> {
         Ok(self.delivery.reached(Progress::Window { end: now, looks_back })?)
     }
 
-    /// Reads a slice page by page and delivers what is new, the next page being fetched while batches
-    /// are under way. Gives up, and says so, when it has too many entries.
+    /// Reads a slice page by page and delivers what is new. The next page is fetched while batches are under
+    /// way. Returns false when the slice has too many entries, and so was given up.
     async fn read_slice(
         &mut self,
         slice: &Slice,
@@ -95,7 +97,8 @@ impl<P: Ports> Reader<'_, '_, P> {
         }
     }
 
-    /// Reads everything that Kong retains, from where an earlier run got to, and goes on in the next run.
+    /// Reads everything that Kong retains, from where an earlier run stopped. What this run has no time for
+    /// is left to the next one.
     pub async fn sweep(
         &mut self,
         deadline: Duration,
@@ -113,8 +116,8 @@ impl<P: Ports> Reader<'_, '_, P> {
         while self.run.port.elapsed() < until {
             let offset = sweep.offset.as_deref();
             let page = match self.read_page(Window::default(), offset, stream_run).await {
-                // Does Kong not know its own offset any more? If it fails without one as well, what
-                // is stored stays.
+                // Kong may no longer know this offset: the sweep begins again without one. If that fails too,
+                // the place that is stored stays.
                 Err(Halt::Kong(error)) if goes_on && error.may_be_the_offset() => {
                     goes_on = false;
                     sweep = Sweep::new(now, &version);
@@ -134,7 +137,8 @@ impl<P: Ports> Reader<'_, '_, P> {
                 stream_run.swept = Some(sweep);
                 return Ok(());
             }
-            // What is pending would be met again at once: one more reading in each look-back's span.
+            // Another sweep would meet the pending entries again at once. Beside a window it begins
+            // `lookback_secs` after this one began, at the earliest.
             let lookback = self.run.config.spans.lookback;
             if beside && now.saturating_sub(sweep.began) < lookback {
                 return Ok(());
@@ -148,7 +152,8 @@ impl<P: Ports> Reader<'_, '_, P> {
         Ok(())
     }
 
-    /// Beside a window a sweep takes a part of the run's time at most, once all was compared before.
+    /// Until when a sweep may go on. Beside a window it has only a part of the run's time, once all was
+    /// compared before.
     fn sweeps_until(&mut self, deadline: Duration, stream_run: &StreamRun) -> Duration {
         let beside = stream_run.plan.window.is_some();
         let again = self.coverage(stream_run.stream).compared().is_some();

@@ -5,7 +5,7 @@ use crate::terms::{BUCKET_SECS, Window};
 /// What a slice spans at first, in seconds.
 const SLICE_SECS: i64 = BUCKET_SECS;
 
-/// Pages that a slice should have, so that its end is progress before long, and its calls are few.
+/// How many pages a slice should have: few, so that its end is reached soon, and enough to need few calls.
 const SLICE_PAGES: u64 = 10;
 
 /// A window that is read in slices. Their width follows the number of entries in them.
@@ -47,17 +47,17 @@ impl Slices {
         let rest = self.rest?;
         let border = rest.after.unwrap_or(self.oldest).saturating_add(self.secs);
         let (window, later) = if border > self.now { (rest, None) } else { rest.split_at(border) };
-        // A narrow one is read to its end, however many it has.
+        // A slice that was not widened is read to its end, however many entries it has.
         let most = if self.secs > SLICE_SECS { 2 * self.enough } else { u64::MAX };
         Some(Slice { window, most, later })
     }
 
-    /// The slice had too many entries: after a stretch with few a wide one has many.
+    /// The slice had too many entries: it was widened over a stretch with few. Goes back to the first width.
     pub fn give_up(&mut self) {
         self.secs = SLICE_SECS;
     }
 
-    /// The slice was read to its end, and had so many entries.
+    /// The slice was read to its end, and had that many entries. Fits the width of the next one to it.
     pub fn read(&mut self, slice: Slice, entries: u64) {
         if entries < self.enough / 2 {
             self.secs = self.secs.saturating_mul(2);

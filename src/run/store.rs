@@ -43,7 +43,8 @@ enum Stored {
 }
 
 impl<'a, P: Ports> Run<'a, P> {
-    /// Reads the ledger, the dead letters and the reports, and takes note of what became of them.
+    /// Reads the ledger, the dead letters and the last reports, and reports what happened to them since the
+    /// last run. Rewrites them when `ledger_key` was changed.
     pub(super) fn load(&self, report: &mut Report) -> Result<Kept<'a, P>, Halt> {
         let profile = self.config.destination.profile();
         let kong = format!("{}{}", self.config.kong.api, self.config.kong.path);
@@ -71,8 +72,8 @@ impl<'a, P: Ports> Run<'a, P> {
         Ok(kept)
     }
 
-    /// The ring of reports. One that is damaged is no reason to ship nothing; with a key it may have been
-    /// forged, and is.
+    /// Reads the last reports. A damaged value is reported, and the run goes on without it. With `ledger_key`
+    /// the value may be forged: that ends the run.
     fn reports(&self, report: &mut Report) -> Result<Reports, Halt> {
         match Reports::load(self.store) {
             Err(LedgerError::Unreadable { fault: ValueFault::Damaged, .. }) => {
@@ -83,7 +84,7 @@ impl<'a, P: Ports> Run<'a, P> {
         }
     }
 
-    /// Writes everything anew with the key of now.
+    /// Rewrites everything with the current key.
     fn rekey(&self, records: &mut Records<'a, P>, report: &mut Report) -> Result<(), Halt> {
         let mut names = records.ledger.segment_names();
         names.extend(records.dead_letters.names());
@@ -91,7 +92,7 @@ impl<'a, P: Ports> Run<'a, P> {
         for name in names {
             self.lease.hold()?;
             match records.ledger.reseal(&name) {
-                // As in other runs: what is damaged of the dead letters is told, and holds up nothing.
+                // As in other runs, a damaged chunk of dead letters is reported and holds up nothing.
                 Err(error @ LedgerError::Unreadable { .. })
                     if name.starts_with(DEAD_LETTERS) && name != DEAD_LETTERS =>
                 {
@@ -114,14 +115,14 @@ impl<'a, P: Ports> Run<'a, P> {
             return;
         };
         let error = messages::lost_index(known.letters, &self.store.key(DEAD_LETTERS));
-        // A later run does not find out again.
+        // Logged too, since a later run does not find it out again.
         self.log.log(Level::Error, error.clone());
         report.attention.insert(Attention::StoreLost);
         report.add(Outcome::Partial, Some(error));
         dead_letters.go_on_after(known, self.port.now_ms().unsigned_abs());
     }
 
-    /// Records what was shipped, then sends the dead letters that somebody wants sent again.
+    /// Records what was shipped, then sends the dead letters that are marked for it.
     pub(super) async fn replay(
         &self,
         records: &mut Records<'a, P>,
@@ -148,14 +149,14 @@ impl<'a, P: Ports> Run<'a, P> {
         let Records { ledger, dead_letters } = &kept.records;
         let may_write = match &ended {
             Err(Halt::Delivery(Failure::Lease(_))) => false,
-            // A ledger that cannot be read is left as it is, but for what the destination has meanwhile.
+            // A ledger that failed is written only when the destination has accepted or refused something.
             Err(Halt::Delivery(Failure::Ledger(_))) => ledger.has_news() || dead_letters.has_news(),
             _ => true,
         };
         if let Err(halt) = ended {
             report.add(Outcome::Failed, Some(halt.to_string()));
         }
-        // Before the report is put together: it may meet that the store has lost letters.
+        // Before the report is completed: this write may find out that the store has lost letters.
         let letters = if may_write { self.write_letters(&mut kept.records) } else { Ok(()) };
         let Records { ledger, dead_letters } = &mut kept.records;
         report.dead_letters = Some(dead_letters.count());
@@ -190,7 +191,7 @@ impl<'a, P: Ports> Run<'a, P> {
         Ok(())
     }
 
-    /// The last write of a run, and the report with it, as it is when the store takes it.
+    /// The last write of a run, with the report in it. The report that is stored counts this write as done.
     fn store(&self, kept: &mut Kept<'a, P>, report: &mut Report) -> Result<Stored, Halt> {
         let Kept { records: Records { ledger, .. }, reports } = kept;
         self.lease.hold()?;

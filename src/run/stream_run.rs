@@ -15,7 +15,7 @@ pub struct StreamRun {
     pub filters: Filters,
     /// What was to be done.
     pub plan: Plan,
-    /// No run before got anywhere.
+    /// No earlier run has recorded anything of it.
     pub first: bool,
     /// One page held all that Kong retains.
     pub read_all: bool,
@@ -27,9 +27,9 @@ pub struct StreamRun {
     pub swept: Option<Sweep>,
     /// Why it ended early.
     pub halted: Option<Halt>,
-    /// It came to its end, and so did the run: else both streams look back.
+    /// Its reading and the delivery came to their end. Otherwise the next run looks back.
     pub ended: bool,
-    /// What came of its entries.
+    /// The outcome of its entries.
     pub tally: Tally,
 }
 
@@ -56,12 +56,12 @@ impl StreamRun {
         self.plan.sweep && !self.read_all && self.halted.is_none()
     }
 
-    /// The sweep that came to its end and was begun by an earlier run, with no window for what came since.
+    /// The sweep that ended in this run and began in an earlier one, where no window reads what came since.
     pub fn lags_behind(&self, now: i64) -> Option<&Sweep> {
         self.swept.as_ref().filter(|sweep| self.plan.window.is_none() && sweep.began < now)
     }
 
-    /// Why no other stream would fare better.
+    /// Why nothing can be delivered, in whatever stream.
     pub fn failure(&self) -> Option<Failure> {
         match &self.halted {
             Some(Halt::Delivery(failure)) => Some(failure.clone()),
@@ -69,7 +69,7 @@ impl StreamRun {
         }
     }
 
-    /// What came of it, where it came to its end.
+    /// The stream's run, come to its end, as `Coverage::finish` takes it.
     pub fn finished(&self, now: i64, writes_timeless: bool) -> Finished<'_> {
         let window_was_all =
             self.plan.is_whole() && (self.read_all || self.filters == Filters::Complete);

@@ -1,4 +1,4 @@
-//! The streams of a run: each is planned, read, and told of.
+//! The streams of a run: each is planned, read and reported.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use crate::ports::Ports;
 use crate::report::{Attention, Outcome, Report};
 use crate::terms::Stream;
 
-/// Most reasons that a report gives for what is pending, or was refused; the log has all.
+/// The most reasons that a report gives for pending or refused events. The log has all of them.
 const MAX_REASONS: usize = 5;
 
 impl<'a, P: Ports> Run<'a, P> {
-    /// Ships the streams, one after the other, and takes note of what came of it.
+    /// Ships the streams, one after the other, and reports how each of them ended.
     pub(super) async fn streams(
         &self,
         facts: Facts,
@@ -60,7 +60,7 @@ impl<'a, P: Ports> Run<'a, P> {
         (stream_runs, facts, delivery.close(failed).await)
     }
 
-    /// Reads the windows, then the sweeps. None takes the time of those that come after it.
+    /// Reads the windows, then the sweeps. Each has an equal share of the time that is left.
     async fn read_all(&self, reader: &mut Reader<'_, 'a, P>) -> Vec<StreamRun> {
         let share = |left: usize| {
             let now = self.port.elapsed();
@@ -87,8 +87,8 @@ impl<'a, P: Ports> Run<'a, P> {
         stream_runs
     }
 
-    /// Plans a stream's run and has its window read, if it has one; plans anew when Kong turns out to ignore
-    /// time filters.
+    /// Plans a stream's run, and reads its window if the plan has one. When Kong turns out to ignore time
+    /// filters, this is done again: first with times written in the other way, then without filters.
     async fn read_new(
         &self,
         stream: Stream,
@@ -130,7 +130,7 @@ impl<'a, P: Ports> Run<'a, P> {
         StreamRun::new(stream, filters, plan, first)
     }
 
-    /// What a stream's run means for what is covered, and for what the ledger keeps.
+    /// Updates the stream's coverage, and has the ledger drop what it need not keep any more.
     fn settle(&self, stream_run: &StreamRun, facts: &Facts, ledger: &mut Ledger<'a, P>) {
         let stream = stream_run.stream;
         let coverage = ledger.coverage(stream);
@@ -144,7 +144,7 @@ impl<'a, P: Ports> Run<'a, P> {
         }
     }
 
-    /// How a stream ended, in the report.
+    /// Reports how a stream ended.
     fn conclude(&self, stream_run: StreamRun, report: &mut Report) {
         let Tally { report: done, pending, rejected, .. } = stream_run.tally;
         let stream = stream_run.stream;
@@ -152,7 +152,7 @@ impl<'a, P: Ports> Run<'a, P> {
             reasons.into_keys().take(MAX_REASONS).collect::<Vec<_>>().join("; ")
         };
         match stream_run.halted {
-            // That ends the run, and is told once for all streams.
+            // A failed delivery ends the run. It is reported once, and not for each stream.
             None | Some(Halt::Delivery(_)) => {}
             Some(halt @ Halt::Budget) => report.add(Outcome::Partial, Some(halt.to_string())),
             Some(halt) => report.add(Outcome::Failed, Some(halt.to_string())),
@@ -170,7 +170,8 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 }
 
-/// Why a stream of which nothing is pending is not complete all the same.
+/// Reports why a stream is not complete although none of its entries is pending, and warns of a stream that
+/// is too large to be read as a whole in each run.
 fn explain<P: Ports>(
     stream_run: &StreamRun,
     facts: &Facts,
