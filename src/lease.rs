@@ -1,14 +1,16 @@
 //! One run at a time across hosts that share a store (invariant 2).
 //!
-//! The lease is one value: its owner's token, random and never used again, and when it ends. It is
-//! taken by compare-and-swap; the swap's answer is ignored and the value read back, since Spin 4.0.2
-//! on Redis reports "failed" also when it wrote. A token is the run's alone, so whoever reads its own
-//! token back has the lease.
+//! The lease is one value: its owner's token, random and never used again, and when it ends. It is taken by
+//! compare-and-swap; the swap's answer is ignored and the value read back, since Spin 4.0.2 on Redis reports
+//! "failed" even when it wrote. A token is the run's alone, so whoever reads its own token back has the
+//! lease.
 //!
-//! Hosts' clocks may differ by seconds: the owner renews its lease two thirds before it ends,
-//! by a clock that never goes back, so a host that was stopped past it notices before its next batch
-//! or write. A swap costs one of 256 handles that Spin never gives back; [`SWAPS`] bounds them, and
-//! with them how long a run may take.
+//! Hosts' clocks may differ by seconds, so the owner renews its lease when a third of it has passed. It goes
+//! by a clock that never goes back. A host that was stopped past the end of its lease notices before its next
+//! batch or write.
+//!
+//! A swap costs one of 256 handles that Spin never gives back. [`SWAPS`] bounds the swaps, and so the length
+//! of a run.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -98,7 +100,7 @@ impl Value {
         format!("{owner} {until_ms}").into_bytes()
     }
 
-    /// What `store` holds of a lease; none of a value that has not the form of one.
+    /// Reads a stored lease; none where `value` has not the form of one.
     fn read<P: KeyValue>(store: &Store<'_, P>, value: &[u8]) -> Result<Option<Self>, LeaseError> {
         let Ok(value) = serde_json::from_slice::<Self>(value) else { return Ok(None) };
         let check = hex::decode(&value.check).unwrap_or_default();
@@ -175,9 +177,9 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         self.was_absent
     }
 
-    /// Makes sure that the lease is ours still. To be called before each batch and each write, and
-    /// at least every [`Self::renewal`]: it costs nothing until then, and renews the lease after. A
-    /// store that fails meanwhile is asked again while the lease certainly lasts.
+    /// Makes sure that the lease is still ours. To be called before each batch and each write, and at least
+    /// every [`Self::renewal`]. It costs nothing until a renewal is due, and renews the lease then. A store
+    /// that fails is asked again while the lease certainly lasts.
     pub fn hold(&self) -> Result<(), LeaseError> {
         if self.lost.get() {
             return Err(LeaseError::Lost);
@@ -212,8 +214,8 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         length / 3 * (SWAPS - 10)
     }
 
-    /// Awaits `work` and renews the lease meanwhile. That it could not be renewed, or is lost, `work`
-    /// learns when it looks before its next batch or write.
+    /// Awaits `work` and renews the lease meanwhile. When that fails, `work` learns it from its own
+    /// [`Self::hold`], before its next batch or write.
     pub async fn during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = std::pin::pin!(work);
         loop {
@@ -228,8 +230,8 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
         }
     }
 
-    /// Ends the lease, so that the next tick of any host need not wait for it to run out. That it was
-    /// lost since the last look shows here at the latest: a host may stall between look and write.
+    /// Ends the lease, so that no host need wait for it to run out. A lease that was lost since the last
+    /// [`Self::hold`] shows here at the latest: a host may stall between that and a write.
     pub fn release(self) -> Result<(), LeaseError> {
         let ended = encode(self.store, &self.owner, RELEASED);
         let present = self.value.into_inner();
@@ -260,8 +262,8 @@ impl<'a, P: KeyValue + Clock + Random> Lease<'a, P> {
             self.value.replace(wanted);
             return Ok(());
         }
-        // A swap that nobody came before and that all the same wrote nothing: Redis went away. Or an
-        // earlier one of ours had written, and it was its answer that went away.
+        // Either nobody else wrote and our swap had no effect: Redis was away. Or an earlier swap of ours had
+        // written, and its answer was lost.
         let ours = found.as_deref().filter(|found| self.is_ours(found));
         if let Some(ours) = ours {
             self.value.replace(ours.to_vec());

@@ -45,8 +45,8 @@ pub enum HttpError {
     Connection(String),
     /// The TLS handshake failed: nothing was sent. Spin 4.0.2 does not tell the component why.
     Tls(String),
-    /// What came is no HTTP, or the connection ended in its place: so also where a server of TLS 1.3
-    /// refuses the client certificate. Whether the server acted is unknown.
+    /// The answer is no HTTP, or the connection ended without one. That is also seen where a server of TLS
+    /// 1.3 refuses the client certificate. Whether the server acted is unknown.
     NoHttp(String),
     /// One of the time-outs of [`HttpLimits`] passed. Whether the server acted is unknown.
     Timeout(String),
@@ -116,8 +116,8 @@ pub trait KeyValue {
     /// Writes `new` at `key` if the value there is `expected` now. Whether it was written the
     /// caller learns by reading back: Spin 4.0.2 on Redis says "failed" each time.
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError>;
-    /// Whether a swap leaves a value alone that was written after it had looked; tried out at `key`. A Redis
-    /// whose user may not use MULTI overwrites it, and no answer tells.
+    /// Whether a swap leaves a value alone that was written after the swap had looked. It is tried out at
+    /// `key`. A Redis whose user may not use MULTI overwrites it, and no answer tells.
     fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
         let _ = key;
         Ok(true)

@@ -113,7 +113,7 @@ pub struct StreamReport {
     pub duplicates: u64,
     /// Accepted by the destination and recorded in the ledger.
     pub shipped: u64,
-    /// Accepted by the destination, and the store could not take it: sent again by the next run.
+    /// Accepted by the destination, and not recorded: the next run sends them again.
     pub unrecorded: u64,
     /// Accepted, and found by a comparison alone.
     pub late: u64,

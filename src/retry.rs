@@ -1,6 +1,6 @@
-//! When a call that failed is made again: one policy for Kong, for destinations and for what gives
-//! credentials. Who calls says whether a failure *may pass*; how often it is tried and how long is
-//! waited between the tries is said here.
+//! When a call that failed is made again: one policy for Kong, for destinations and for sources of
+//! credentials. The caller says whether a failure *may pass*. This module says how often a call is tried, and
+//! how long the wait between two tries is.
 //!
 //! The wait is drawn between nothing and a ceiling that doubles with each try (full jitter, as AWS
 //! advises), and is at least what the server asked for. A try that would begin after the run's time is
@@ -16,8 +16,8 @@ pub const KONG: u32 = 5;
 pub const DESTINATION: u32 = 8;
 /// How often a source of credentials is asked, as AWS's SDKs have it.
 pub const CREDENTIALS: u32 = 3;
-/// How often a call is tried whose TLS handshake fails: a connection that broke off in it passes, a
-/// certificate that is refused does not, and the host does not tell one from the other.
+/// How often a call is tried whose TLS handshake fails. A connection that broke off may pass, a certificate
+/// that is refused does not, and the host does not say which of them it was.
 pub const HANDSHAKES: u32 = 2;
 
 /// Half of the ceiling before the second try.
@@ -40,7 +40,7 @@ pub struct Passing {
 }
 
 impl Passing {
-    /// A call that came to this error, if to any, or to an answer that asked for that wait.
+    /// Of a call that ended with this error, if with any, or with an answer that asked for that wait.
     pub fn of(error: Option<&HttpError>, asked: Option<Duration>) -> Self {
         Self { asked, handshake: matches!(error, Some(HttpError::Tls(_))) }
     }

@@ -1,8 +1,8 @@
 //! What a stored value begins with: the mark of its kind and format, and a check.
 //!
-//! The check is the head of a SHA-256 or, with `ledger_key`, of an HMAC-SHA-256, over the length of the
-//! store key's name, the name, the mark and the body. So a value that was damaged is told, and with a
-//! key also one that somebody else wrote, changed, or moved to another name.
+//! The check is the head of a SHA-256 or, with `ledger_key`, of an HMAC-SHA-256, over the length of the store
+//! key's name, the name, the mark and the body. So a damaged value is found out. With a key, a value that
+//! somebody else wrote, changed, or moved to another name is found out too.
 
 use std::cell::Cell;
 use std::fmt;
@@ -70,7 +70,7 @@ impl fmt::Display for ValueFault {
     }
 }
 
-/// With what values are authenticated.
+/// How values are authenticated.
 #[derive(Clone, Debug)]
 pub enum Seal {
     /// By a hash, which anybody can make.
@@ -116,7 +116,8 @@ impl Seal {
     }
 }
 
-/// The seal to write with, and the one that is taken too until the head is written with the first.
+/// The current seal, to write with, and the previous one, which is accepted too until the head is written
+/// with the current one.
 #[derive(Debug)]
 pub struct Seals {
     current: Seal,
@@ -130,17 +131,17 @@ impl Seals {
         Self { current, takes_previous: Cell::new(previous.is_some()), previous }
     }
 
-    /// What is written is written with.
+    /// The seal to write with.
     pub fn current(&self) -> &Seal {
         &self.current
     }
 
-    /// Values of the previous seal are taken no more.
+    /// Stops accepting values of the previous seal.
     pub(crate) fn forget_previous(&self) {
         self.takes_previous.set(false);
     }
 
-    /// Whether a check is right by one of the seals that are taken; by which.
+    /// The accepted seal by which a check is right, if there is one.
     fn accepted(&self, check: &[u8], name: &str, mark: Mark, body: &[u8]) -> Option<&Seal> {
         let previous = self.previous.as_ref().filter(|_| self.takes_previous.get());
         [Some(&self.current), previous]
@@ -149,7 +150,7 @@ impl Seals {
             .find(|seal| seal.holds(check, name, mark, body))
     }
 
-    /// Whether a check is right by one of the seals that are taken.
+    /// Whether a check is right by one of the accepted seals.
     pub fn hold(&self, check: &[u8], name: &str, mark: Mark, body: &[u8]) -> bool {
         self.accepted(check, name, mark, body).is_some()
     }

@@ -29,7 +29,7 @@ impl fmt::Display for StoreError {
     }
 }
 
-/// By the words of the libraries with which Spin reaches Redis: OpenSSL's and Redis's own.
+/// What to do, by the words of the libraries with which Spin reaches Redis: OpenSSL's and Redis's own.
 fn remedy(why: &str) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
     if says(&["MULTI"]) {
@@ -79,7 +79,7 @@ impl<'a, P: KeyValue> Store<'a, P> {
         format!("{}{name}", self.prefix)
     }
 
-    /// With what values are authenticated.
+    /// How values are authenticated.
     pub fn seals(&self) -> &Seals {
         &self.seals
     }
@@ -154,7 +154,8 @@ impl<'a, P: KeyValue> Store<'a, P> {
         self.counted(key.clone(), || self.port.swap(&key, expected, new))
     }
 
-    /// Whether a swap leaves a value alone that was written after it had looked; tried out at `name`.
+    /// Whether a swap leaves a value alone that was written after the swap had looked. It is tried out at
+    /// `name`.
     pub(crate) fn swaps_atomically(&self, name: &str) -> Result<bool, StoreError> {
         let key = self.key(name);
         self.counted(key.clone(), || self.port.swaps_atomically(&key))

@@ -1,4 +1,4 @@
-//! The pieces of HTTP and JSON that Kong's client and the destinations share.
+//! The pieces of HTTP and JSON that all calls share: to Kong, to a destination, and for credentials.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! The variables of the AWS credentials chain, with the meaning of AWS's own environment variables:
-//! the first source that is set is the one.
+//! The variables of the AWS credentials chain, with the meaning of AWS's own environment variables: the first
+//! source that is set is used.
 
 use crate::aws::credentials::{Container, Credentials, Instance, Source, Token, WebIdentity};
 use crate::aws::{Place, Variant, sts};

@@ -1,5 +1,6 @@
-//! Variables to [`Config`]. Every mistake is found and reported at once, before any request is
-//! made, Spin's own rules for `allowed_outbound_hosts` included: at run time Spin would refuse
+//! Makes a [`Config`] of the variables. All mistakes are reported at once, before any request is made.
+//!
+//! Addresses are checked by Spin's own rules for `allowed_outbound_hosts`. At run time Spin would refuse
 //! every request for one bad entry, without telling the component why.
 
 mod credentials;
@@ -36,7 +37,7 @@ pub struct Config {
     pub streams: Vec<Stream>,
     /// `eventData.eventSource`.
     pub event_source: String,
-    /// An endpoint of AWS is set that the configuration does not derive.
+    /// An endpoint is set that would else be derived: the destination's or STS's.
     pub endpoint_overridden: bool,
     /// The first source of AWS credentials that is configured.
     pub credentials: Source,
@@ -54,7 +55,7 @@ pub struct Config {
     pub log_level: Level,
 }
 
-/// The variables that take a whole number: name, default, allowed range.
+/// The variables that take a whole number, with the allowed range. The defaults are in `variables`.
 const PAGE_SIZE: Number = Number("page_size", 1..=1000);
 const MAX_IN_FLIGHT: Number = Number("max_in_flight", 1..=100);
 const MAX_CALLS_PER_SEC: Number = Number("max_calls_per_sec", 1..=1_000_000);
@@ -68,7 +69,7 @@ const LEASE_SECS: Number = Number("lease_secs", 1..=DAY);
 /// Fewest characters of `ledger_key`.
 const LEDGER_KEY_CHARS: usize = 32;
 
-/// Seconds: no span here has a use beyond it.
+/// In seconds. No span here is of use beyond it.
 const YEAR: u32 = 31_536_000;
 const DAY: u32 = 86_400;
 
@@ -126,8 +127,7 @@ impl Config {
     }
 }
 
-/// The ledger's name and what its values are authenticated with, for a program that looks at the store
-/// alone.
+/// The ledger's name and how its values are authenticated, for a program that looks at the store alone.
 pub fn ledger(
     variable: impl Fn(&str) -> Result<Option<String>, String>,
 ) -> Result<(String, Seals), Mistakes> {

@@ -1,4 +1,4 @@
-//! Why nothing else is delivered in a run.
+//! Why a run delivers nothing else.
 
 use std::fmt;
 
@@ -11,7 +11,8 @@ use crate::ledger::LedgerError;
 pub enum Failure {
     /// The destination takes nothing.
     Destination(Stop),
-    /// The destination refuses all events of two batches in a row: not the entries are at fault.
+    /// The destination refused all events of two batches in a row. So it is not the entries that are at
+    /// fault.
     Flood {
         /// The destination's name.
         name: &'static str,
@@ -22,7 +23,7 @@ pub enum Failure {
     },
     /// The ledger cannot be used.
     Ledger(LedgerError),
-    /// The lease is not ours any more.
+    /// The lease is lost, or could not be renewed.
     Lease(LeaseError),
 }
 

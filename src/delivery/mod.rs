@@ -1,14 +1,16 @@
-//! Keeps batches under way and records what became of them.
+//! Keeps batches under way, and records what the destination accepted or refused.
 //!
-//! Keeps invariant 2: batches under way and batches accepted but not yet recorded together never
-//! exceed `max_in_flight`, so neither does what a crash can repeat. And invariant 1: an entry is
-//! recorded once each of its events was accepted, or stored as a dead letter. And invariant 9: before
-//! the first batch the store has taken a write like those that record; the first batch goes alone, and
-//! is recorded before the second.
+//! Keeps three invariants:
 //!
-//! The order of writes: the destination accepts, then the ledger records; it refuses for good,
-//! then the event is stored as a dead letter, then the ledger records. A crash between two of them
-//! repeats the earlier one and loses nothing.
+//! - 1: an entry is recorded once each of its events was accepted, or stored as a dead letter;
+//! - 2: batches under way and batches accepted but not yet recorded together never exceed `max_in_flight`, so
+//!   neither does what a crash can repeat;
+//! - 9: before the first batch the store has taken a write like those that record. The first batch goes
+//!   alone, and is recorded before the second.
+//!
+//! The order of writes: an event is accepted, then the ledger records it. Or it is refused for good, then
+//! stored as a dead letter, then the ledger records it. A crash between two steps repeats the earlier one and
+//! loses nothing.
 
 mod failure;
 mod outcomes;
@@ -37,7 +39,7 @@ use crate::ports::Ports;
 use crate::terms::{Event, LedgerTime, Stream};
 use waiting::{MAX_PROGRESS, PendingEntry, Waiting};
 
-/// Adopted entries after which the ledger stores them: an entry takes some 60 bytes until then.
+/// So many adopted entries are gathered before the ledger stores them. Each takes some 60 bytes until then.
 const MAX_ADOPTED: u64 = 10_000;
 
 /// An entry to be delivered.
@@ -56,17 +58,17 @@ pub struct NewEntry {
     pub events: Vec<Event>,
 }
 
-/// What the store holds of the entries of all runs.
+/// What the store holds, from all runs.
 pub struct Records<'a, P> {
-    /// The accepted ones.
+    /// Fingerprints of entries that are accepted or refused, and each stream's coverage.
     pub ledger: Ledger<'a, P>,
-    /// The refused ones.
+    /// The events that were refused.
     pub dead_letters: DeadLetters<'a, P>,
 }
 
 /// The delivery of one run's entries, one stream after the other.
 pub struct Delivery<'r, 'a, P> {
-    /// What is known already.
+    /// The ledger and the dead letters.
     pub records: &'r mut Records<'a, P>,
     sender: &'r Sender<'a, P>,
     lease: &'r Lease<'a, P>,
@@ -84,6 +86,7 @@ pub struct Delivery<'r, 'a, P> {
     waiting: Waiting,
     /// How often progress was made since the last record.
     steps: usize,
+    /// Entries of this run that wait for answers.
     claimed: HashSet<Fingerprint>,
     /// The events of a batch that was refused as a whole, until the next one tells whether that is
     /// their own fault.
@@ -125,13 +128,13 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         }
     }
 
-    /// What is taken in from now on is of `stream`, and met by `reading`.
+    /// Entries that are added from now on are of `stream`, and were met by `reading`.
     pub fn turn_to(&mut self, stream: Stream, reading: Reading) {
         self.queue.extend(self.batcher.close());
         (self.stream, self.reading) = (stream, reading);
     }
 
-    /// What was done so far for the stream begun last.
+    /// The counts of the current stream.
     pub fn tally(&mut self) -> &mut Tally {
         self.tallies.entry(self.stream).or_default()
     }
@@ -166,8 +169,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         if tally.adopted.is_multiple_of(MAX_ADOPTED) { self.record() } else { Ok(()) }
     }
 
-    /// Takes an entry in; it leaves with a batch. Of an entry in parts, those that an earlier run
-    /// got through are not sent again.
+    /// Adds an entry, whose events go out in batches. Parts that an earlier run has delivered are not sent
+    /// again.
     pub fn add(&mut self, entry: NewEntry) -> Result<(), Failure> {
         let NewEntry { fingerprint, time, stamp, late, name, events } = entry;
         let (number, count) = (self.waiting.number(), events.len());
@@ -201,11 +204,11 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         Ok(())
     }
 
-    /// An entry of the stream cannot be read, and so is pending.
+    /// Counts an entry that cannot be read as pending.
     pub fn leave_out(&mut self, why: String) {
         let by_sweep = self.reading == Reading::Sweep;
         let tally = self.tally();
-        // Met once more by the sweep beside a window.
+        // The sweep beside a window meets it once more.
         if tally.pending.insert(why, 1).is_some() {
             return;
         }
@@ -214,8 +217,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         self.waiting.leave_out(self.stream, self.reading);
     }
 
-    /// The reading of the stream has come so far; to be stored once all that was taken in before is
-    /// accounted for, and now and then also when nothing new was met.
+    /// Takes note of how far the reading has come. That is stored once all entries added before are accounted
+    /// for, and now and then also when nothing new was met.
     pub fn reached(&mut self, progress: Progress) -> Result<(), Failure> {
         self.waiting.reached(self.stream, self.reading, progress);
         self.steps += 1;
@@ -229,8 +232,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         });
     }
 
-    /// Sends what is queued while `other` is awaited; returns once both are done, with batches
-    /// still under way.
+    /// Sends what is queued while `other` is awaited. Returns once `other` is done and the queue is empty.
+    /// Batches may still be under way then.
     pub async fn alongside<T>(&mut self, other: impl Future<Output = T>) -> Result<T, Failure> {
         let mut other = pin!(other.fuse());
         let mut awaited = None;
@@ -248,9 +251,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         }
     }
 
-    /// Ends the delivery. Unless it failed before, sends what is left; waits for what is under way
-    /// all the same, since the destination may accept it. What came of it is left to the caller to
-    /// store, dead letters first.
+    /// Ends the delivery. Unless it failed before, sends what is left. In any case waits for what is under
+    /// way, since the destination may accept it. The caller stores the result, dead letters first.
     pub async fn close(mut self, failed: Option<Failure>) -> Closed {
         let mut failure = match failed {
             None => self.finish().await.err(),
@@ -318,7 +320,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         }
     }
 
-    /// Takes note of a batch's answers and records what was accepted when enough has gathered.
+    /// Takes note of what became of a batch. Records what was accepted when enough has gathered.
     fn settle(&mut self, sent: Sent) -> Result<(), Failure> {
         let failure = self.note(sent);
         let is_first = !self.proven && self.unrecorded > 0;

@@ -8,13 +8,18 @@ use crate::log::Level;
 use crate::ports::Ports;
 use crate::terms::{Event, Stream};
 
-/// How long an event may meet codes that may pass before it counts as refused for good.
+/// How long an event may be answered with codes that may pass. After that it counts as refused for good.
 const PATIENCE_SECS: i64 = 24 * 3600;
 
 /// Longest name of an entry in a dead letter, in characters.
 const MAX_NAME: usize = 128;
 
 impl<P: Ports> Delivery<'_, '_, P> {
+    /// Takes note of what became of a batch. Returns why the delivery must end, if it must.
+    ///
+    /// When every event of a batch is refused, the events may not be at fault. They are suspects until the
+    /// next batch. If some of that one is accepted, the suspects become dead letters. If all of it is refused
+    /// too, the delivery ends.
     pub(super) fn note(&mut self, sent: Sent) -> Option<Failure> {
         let some_accepted = !sent.accepted.is_empty();
         self.unrecorded += usize::from(some_accepted);
@@ -58,7 +63,8 @@ impl<P: Ports> Delivery<'_, '_, P> {
         (second && of_several).then_some(Failure::Flood { name, why, remedy })
     }
 
-    /// What an answer means for an event in the light of earlier ones, of which this one becomes one.
+    /// What an answer means for an event, with the earlier answers in mind. Remembers since when it has been
+    /// failing.
     fn judge(&mut self, item: &Item, answer: Undelivered) -> Undelivered {
         let Undelivered::Failing(why) = answer else { return answer };
         let since = self.records.dead_letters.failing_since(&item.event.id, self.now);
@@ -96,7 +102,7 @@ impl<P: Ports> Delivery<'_, '_, P> {
         }
     }
 
-    /// The destination has the event, or it is among the dead letters.
+    /// Takes note that the destination has the event, or that it is a dead letter.
     fn decided(&mut self, item: &Item) {
         let Some(entry) = self.waiting.get(item.entry) else { return };
         entry.events_left -= 1;
@@ -108,7 +114,7 @@ impl<P: Ports> Delivery<'_, '_, P> {
         }
     }
 
-    /// All events of an entry are decided.
+    /// Gives the entry to the ledger: all of its events are decided.
     pub(super) fn complete(&mut self, entry: &PendingEntry) {
         self.records.ledger.accept(entry.stream, entry.fingerprint, entry.time);
         self.claimed.remove(&entry.fingerprint);

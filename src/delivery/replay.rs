@@ -1,4 +1,4 @@
-//! Dead letters that somebody wants sent again: as they stand, after all else.
+//! Sends marked dead letters again, as they stand, after all else.
 
 use super::{Failure, Records};
 use crate::destination::{Batcher, Item, Sender, Sent, Undelivered};
@@ -7,9 +7,9 @@ use crate::ledger::DeadLetter;
 use crate::log::{Level, Logger};
 use crate::ports::Ports;
 
-/// Sends the letters that are marked for it. What the destination accepts is a dead letter no more, what
-/// it refuses is one again, without the mark; what came of a batch is stored before the next is
-/// sent. Of those that are pending the reason is returned.
+/// Sends the letters that are marked for it. What the destination accepts is no longer a dead letter. What it
+/// refuses stays one, with the new error and without the mark. The result of a batch is stored before the
+/// next is sent. Returns why letters are pending, if any are.
 pub async fn replay<P: Ports>(
     records: &mut Records<'_, P>,
     sender: &Sender<'_, P>,
@@ -63,7 +63,7 @@ pub async fn replay<P: Ports>(
     Ok(pending.map(|why| format!("dead letters that are to be sent again are pending: {why}")))
 }
 
-/// What came of a batch, for the letters that were in it; why some are pending.
+/// Takes note of what became of a batch in its letters. Returns why letters are pending, if any are.
 fn take_outcomes<P: Ports>(
     letters: &mut [Option<DeadLetter>],
     sent: Sent,

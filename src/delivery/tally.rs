@@ -13,7 +13,7 @@ pub struct Tally {
     pub report: StreamReport,
     /// Entries that count as shipped because Kong's Lambda recorded them.
     pub adopted: u64,
-    /// Entries that the sweep met, and not the window, and that are pending.
+    /// Pending entries that the sweep met and the window did not.
     pub pending_in_sweep: u64,
     /// Why events are pending, and how many for each reason.
     pub pending: BTreeMap<String, u64>,
@@ -21,7 +21,7 @@ pub struct Tally {
     pub rejected: BTreeMap<String, u64>,
 }
 
-/// What came of a delivery.
+/// The result of a delivery.
 pub struct Closed {
     /// What was done for each stream.
     pub tallies: BTreeMap<Stream, Tally>,

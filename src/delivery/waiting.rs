@@ -6,10 +6,10 @@ use crate::coverage::Progress;
 use crate::ledger::Fingerprint;
 use crate::terms::{LedgerTime, Stream};
 
-/// Steps of progress of one reading that are kept at most.
+/// The most steps of progress that are kept of one reading.
 pub const MAX_PROGRESS: usize = 50;
 
-/// What an entry was met by.
+/// The reading that met an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reading {
     /// The slices of a window.
@@ -36,8 +36,8 @@ pub struct PendingEntry {
 }
 
 impl PendingEntry {
-    /// Whether the watermark may not pass `end`. An entry whose time is not what Kong's filters go by
-    /// may be of any slice.
+    /// Whether the entry keeps the watermark from passing `end`. An entry without a stamp may be of any
+    /// slice.
     fn is_from_before(&self, end: i64) -> bool {
         self.stamp.is_none_or(|stamp| stamp < end)
     }
@@ -50,7 +50,7 @@ pub struct Waiting {
     met: u64,
     /// Each step with the number of entries met before it.
     progress: BTreeMap<(Stream, Reading), VecDeque<(u64, Progress)>>,
-    /// The first number given to an entry that was left out, and so stays pending.
+    /// The number of the first entry that was left out, and so stays pending.
     left_out: BTreeMap<(Stream, Reading), u64>,
 }
 
@@ -81,13 +81,14 @@ impl Waiting {
         self.entries.values()
     }
 
-    /// An entry cannot be read, and so waits until the end.
+    /// Takes note of an entry that cannot be read, and so waits until the end.
     pub fn leave_out(&mut self, stream: Stream, reading: Reading) {
         let number = self.number();
         self.left_out.entry((stream, reading)).or_insert(number);
     }
 
-    /// A reading has come so far.
+    /// Takes note of how far a reading has come. When there are too many steps, the latest one takes the
+    /// place of the one before.
     pub fn reached(&mut self, stream: Stream, reading: Reading, progress: Progress) {
         let queue = self.progress.entry((stream, reading)).or_default();
         if queue.len() >= MAX_PROGRESS {
@@ -96,11 +97,12 @@ impl Waiting {
         queue.push_back((self.met, progress));
     }
 
-    /// Gives `advance` the progress for which nothing waits any more, and whether it leaves entries behind.
+    /// Gives `advance` each step of progress that need not wait any more, and whether it leaves entries
+    /// behind.
     ///
-    /// A watermark waits for every entry from before it. The place of a sweep is no watermark: it waits for
-    /// answers, and what fails by itself, or was left out, is left to another sweep. Otherwise this one would
-    /// read the same part in each run.
+    /// A watermark waits for every entry from before it. The place of a sweep waits for answers alone.
+    /// Entries that fail by themselves, or were left out, are left to another sweep. Otherwise this sweep
+    /// would read the same part in each run.
     pub fn advance(&mut self, mut advance: impl FnMut(Stream, &Progress, bool)) {
         for ((stream, reading), queue) in &mut self.progress {
             let left_out = self.left_out.get(&(*stream, *reading)).copied();
@@ -116,7 +118,7 @@ impl Waiting {
                         advance(*stream, progress, false);
                     }
                     Progress::Sweep(_) => {
-                        // What a window met, windows go on asking for.
+                        // Entries that a window met are left to windows.
                         let own: Vec<_> = open.filter(|entry| entry.reading == *reading).collect();
                         if own.iter().any(|entry| !entry.failing) {
                             break;

@@ -80,7 +80,7 @@ pub enum Undelivered {
     Pending(String),
     /// Its own code says that it may be accepted later; another run tries again.
     Failing(String),
-    /// For good, as it stands.
+    /// It is refused for good, as it stands.
     Refused(String),
 }
 
@@ -110,7 +110,7 @@ pub enum Answer {
     Signature(Stop),
     /// The credentials have run out: with others the same request may succeed.
     Expired(Stop),
-    /// Nothing of the kind will succeed.
+    /// No request will succeed until somebody mends what is configured.
     Stop(Stop),
 }
 
@@ -125,7 +125,7 @@ pub enum Outcome {
     Refused(String),
     /// The answer does not say.
     Unmentioned,
-    /// None will be, until somebody mends what is configured.
+    /// No event will be accepted until somebody mends what is configured.
     Stop(Stop),
 }
 

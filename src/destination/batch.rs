@@ -10,7 +10,7 @@ use crate::terms::Event;
 pub struct Item {
     /// The event.
     pub event: Event,
-    /// The number of the entry that it is of, among those of one run.
+    /// The number of its entry, among those of one run.
     pub entry: u64,
     /// Its place among the events of that entry.
     pub part: usize,
@@ -46,7 +46,7 @@ impl<'p> Batcher<'p> {
         Self { protocol, open: Batch::default(), ids: HashSet::new(), bytes: 0 }
     }
 
-    /// Adds an event; gives a batch when this one had no room in it any more.
+    /// Adds an event. When the open batch has no room for it, returns that batch and begins another one.
     pub fn push(&mut self, item: Item) -> Option<Batch> {
         let Limits { events, bytes, envelope, distinct_ids } = self.protocol.profile().limits;
         let size = self.protocol.size(&item.event);

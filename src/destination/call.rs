@@ -17,7 +17,8 @@ const LIMITS: HttpLimits = HttpLimits {
     max_body: 4 << 20,
     keep_ends: 0,
 };
-/// What a call came to.
+
+/// The result of a call.
 pub(super) struct Reply {
     pub answer: Answer,
     /// The wait that the destination asks for.

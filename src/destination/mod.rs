@@ -5,8 +5,7 @@
 //! - [`Batcher`]: fills batches within a destination's limits.
 //! - [`Sender`]: signs, paces, tries again, renews credentials, corrects the clock, for all of them.
 //!
-//! Another destination is a folder here with a type that implements [`Protocol`], and its word in
-//! [`read`].
+//! Another destination is a folder here with a type that implements [`Protocol`], and a choice in [`read`].
 
 mod answer;
 mod batch;
@@ -26,7 +25,7 @@ use crate::ports::{HttpRequest, HttpResponse};
 use crate::terms::Event;
 use crate::variables::{AllowEntry, Reader};
 
-/// What a destination is. Its failures on the way, those of any HTTP, are the [`Sender`]'s.
+/// What a destination is. Failures of HTTP itself are the [`Sender`]'s.
 pub trait Protocol: fmt::Debug {
     /// What does not change while it is used.
     fn profile(&self) -> &Profile;
@@ -38,10 +37,10 @@ pub trait Protocol: fmt::Debug {
     fn answer(&self, batch: &Batch, response: &HttpResponse) -> Answer;
 }
 
-/// What of a destination does not change.
+/// What does not change while a destination is used.
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
-    /// As the variable `destination` and the report name it.
+    /// As the report names it.
     pub word: &'static str,
     /// As messages name it.
     pub name: &'static str,
@@ -74,13 +73,14 @@ pub struct Limits {
     pub events: usize,
     /// Most bytes of body.
     pub bytes: usize,
-    /// Of them, those of a body without events.
+    /// Of them, the bytes of a body without events.
     pub envelope: usize,
     /// No two events of one id.
     pub distinct_ids: bool,
 }
 
-/// The destination that the variables name; of nowhere where they do not say enough, which is a mistake.
+/// The destination that the variables name. Where they do not say enough, that is a mistake, and an empty
+/// destination is returned.
 pub fn read(
     reader: &mut Reader<'_>,
     variant: Variant,

@@ -9,7 +9,8 @@ use crate::aws::credentials::{Keeper, Lent, Source};
 use crate::log::Logger;
 use crate::ports::{Clock, Files, Http, HttpError, Log, Random};
 use crate::retry::{self, Passing, Retry};
-/// AWS refuses signatures by clocks that are five minutes apart.
+
+/// A clock that is further off is corrected: AWS refuses signatures from five minutes on.
 const CLOCK_OFF_MS: i64 = 4 * 60 * 1000;
 
 /// How fast batches may go out.
@@ -67,8 +68,8 @@ enum Next {
     Halves([Batch; 2]),
     /// Something was put right: it goes out again at once.
     AtOnce,
-    /// It goes out again after a wait, if there are tries left. Until then each event is undelivered for this
-    /// reason.
+    /// It goes out again after a wait, if there are tries left. If not, each event is undelivered for its
+    /// reason in `left`.
     Later { left: Vec<Undelivered>, asked: Option<Duration>, error: Option<HttpError> },
 }
 
@@ -186,7 +187,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                     let passing = Passing::of(error.as_ref(), asked);
                     if !tried.retry.again(self.port, passing).await {
                         sent.undelivered.extend(tried.batch.items.into_iter().zip(left));
-                        // Others may have got through meanwhile.
+                        // If another batch got an answer meanwhile, the destination can be reached.
                         let answered = self.answered.get().is_some_and(|last| last >= tried.begun);
                         let error = error.filter(|_| !answered);
                         sent.stop =
@@ -199,7 +200,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         }
     }
 
-    /// Takes to `sent` what is decided by a reply, and says how the rest goes on.
+    /// Moves to `sent` what a reply decides, and says how the rest goes on.
     async fn react(
         &self,
         tried: &mut Tried,
@@ -258,7 +259,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         self.concurrency.set((self.concurrency.get() + 1).min(self.pace.max_in_flight));
         let events = tried.batch.items.len();
         let mut left = Vec::new();
-        // An answer that has fewer outcomes than there were events leaves those behind in doubt.
+        // Where an answer has fewer outcomes than there were events, the others are in doubt.
         let outcomes = outcomes.into_iter().chain(std::iter::repeat_with(|| Outcome::Unmentioned));
         for (mut item, outcome) in std::mem::take(&mut tried.batch.items).into_iter().zip(outcomes)
         {

@@ -17,7 +17,7 @@ pub(super) const KONG_HOSTNAME: &str = "konghostname";
 pub(super) const ABSENT_FIELDS: &str = "absentFields";
 /// What `eventTime` was reckoned from, where the entry does not tell it.
 pub(super) const DERIVED_TIME: &str = "derivedTime";
-/// A number to add up: over the same events it comes to the same sum, whatever adds.
+/// A number made from the event's id. The same events have the same sum of it, whatever program adds it up.
 pub(super) const ID_SUM: &str = "idSum";
 /// Names that no field of an entry can have here, since they are taken.
 pub(super) const TAKEN: [&str; 5] =
@@ -83,7 +83,8 @@ pub(super) fn id_sum(id: &str) -> u32 {
     digest.iter().take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte))
 }
 
-/// Where the last field of each name stands, if any name is there twice: of those the last counts.
+/// Where the last field of each name stands; none when no name is repeated. Of repeated fields the last one
+/// counts.
 fn last_of_each<'a>(entry: &'a Entry<'a>) -> Option<HashMap<&'a str, usize>> {
     let names = || entry.fields.iter().map(|(name, _)| name.as_ref());
     let mut sorted: Vec<_> = names().map(Cow::Borrowed).collect();

@@ -30,8 +30,8 @@ enum Form {
 }
 
 impl<'a> Document<'a> {
-    /// The entry's field `name`, if it is text. Members of the document that have one of the
-    /// `reserved` names keep it whole.
+    /// The entry's field `name`, if it is text. A document that has a member of one of the `reserved` names
+    /// is not spread.
     pub fn of(
         entry: &Entry<'a>,
         name: &'static str,
@@ -64,7 +64,7 @@ impl<'a> Document<'a> {
     }
 
     fn members(&self) -> &str {
-        // Around the braces, and just within, a JSON text has nothing but its white space.
+        // Around the braces, and just within, there is only white space.
         let object = self.unrepeated.as_deref().unwrap_or(&self.text).trim();
         object[1..object.len() - 1].trim()
     }

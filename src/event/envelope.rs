@@ -18,7 +18,8 @@ pub(super) const SHORT: usize = 256;
 pub(super) const LONG: usize = 1024;
 /// Stands where the schema requires a text and there is none.
 const UNKNOWN: &str = "unknown";
-/// Where the fields of an entry went that `additionalEventData` need not hold.
+
+/// The fields that `additionalEventData` need not hold or cannot hold.
 #[derive(Default)]
 pub(super) struct Placed {
     /// Fields whose value the event tells exactly, in a place of its own.

@@ -110,7 +110,7 @@ pub(crate) fn string_len(text: &str) -> usize {
     2 + text.chars().map(char_len).sum::<usize>()
 }
 
-/// What a JSON text looks like from above.
+/// The outline of a JSON text.
 #[derive(Default)]
 pub struct Shape<'t> {
     /// The names of its members, sorted, when it is an object.
@@ -141,7 +141,7 @@ pub(crate) fn is_plain(value: &str) -> bool {
     }
 }
 
-/// Sorts the names of an object's members; whether one stands there twice.
+/// Sorts the names of an object's members. Returns whether one is repeated.
 pub(crate) fn sort_names(names: &mut [Cow<'_, str>]) -> bool {
     names.sort_unstable();
     names.windows(2).any(|pair| pair[0] == pair[1])
@@ -219,8 +219,8 @@ impl<'t> Visitor<'t> for Survey<'_, 't> {
     }
 }
 
-/// Writes `value`, which has a [`Shape`], with the last of each set of repeated members alone, as
-/// Kong's own JSON reader takes it.
+/// Writes `value`, which has a [`Shape`]. Of repeated members it writes the last one alone, as Kong's own
+/// JSON reader takes it.
 pub(crate) fn unrepeated(out: &mut String, value: &RawValue) {
     let text = value.get();
     if let Ok(Fields(members)) = serde_json::from_str(text) {

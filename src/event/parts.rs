@@ -1,5 +1,5 @@
-//! What is too large for its event, in slices, each in an event of its own (invariant 3:
-//! split, not cut). [`super::rebuild`] puts them together again.
+//! Values that are too large for their event. They go out in slices, each in an event of its own (invariant
+//! 3: nothing is cut off). [`super::rebuild`] puts them together again.
 
 use std::borrow::Cow;
 
@@ -90,8 +90,8 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Whether a value has the form of a reference. A field of an entry that does is taken out itself,
-/// so that no foreign value is ever read as a reference.
+/// Whether a value has the form of a reference. A field of an entry that has it goes out in parts, so that no
+/// foreign value is ever read as a reference.
 pub(super) fn is_reference(value: &str) -> bool {
     value.starts_with('{')
         && Shape::of(value)

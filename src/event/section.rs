@@ -71,7 +71,7 @@ impl<'a> Member<'a> {
         json::string_len(&self.name) + 1 + self.value.len()
     }
 
-    /// What it takes once its value went out in parts, if that is less or must be.
+    /// The fewest bytes that it can take: with a reference for its value, where that is shorter or must be.
     fn least_len(&self) -> usize {
         let value = if self.apart { REFERENCE_LEN } else { self.value.len().min(REFERENCE_LEN) };
         json::string_len(&self.name) + 1 + value

@@ -1,4 +1,4 @@
-//! When what an entry tells of happened: its own time, or one that is derived and marked as such.
+//! When the call or the write of an entry happened: its own time, or one that is derived and marked as such.
 
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ pub(super) struct EventTime {
 
 impl EventTime {
     /// By the entry's own `request_timestamp`; else by that of its request, by `expire`, by `ttl`; else by
-    /// the run. A time that it cannot be from is passed over.
+    /// the run. A source that gives an impossible time is passed over.
     pub fn of(entry: &Entry<'_>, times: &Times<'_>) -> Self {
         let latest = times.now.max(times.host_now).saturating_add(AHEAD_SECS);
         let possible = |time: &i64| (FIRST..=latest).contains(time);
@@ -75,7 +75,8 @@ fn of_expire(entry: &Entry<'_>, times: &Times<'_>) -> Derived {
     Some((time, source("expire", &[("retention", times.retention_secs)], None)))
 }
 
-/// A retention that was lowered would date old rows into the future, one that was raised too early.
+/// By a retention that was lowered, old rows would come from the future; by one that was raised, from too
+/// early. Neither is taken, where it shows.
 fn of_ttl(entry: &Entry<'_>, times: &Times<'_>) -> Derived {
     let ttl = entry.ttl()?;
     let time = times.date.checked_add(ttl)?.checked_sub(times.retention_secs)?;

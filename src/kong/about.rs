@@ -59,7 +59,8 @@ impl Root {
     }
 }
 
-/// Kong's settings, as `GET /` shows them: none where it writes an empty list for them, or hides them.
+/// Kong's settings, as `GET /` shows them. There are none where Kong hides them, or writes an empty list in
+/// their place.
 struct Settings(serde_json::Value);
 
 impl Settings {
@@ -77,7 +78,7 @@ impl Settings {
         seconds.filter(|seconds| *seconds > 0)
     }
 
-    /// Ignore settings that are not empty, but for the paths of the audit log's own readers.
+    /// The ignore settings that hide entries. The paths by which the audit log itself is read do not count.
     fn hiding(&self) -> Vec<String> {
         const READERS: [&str; 3] = ["^/$", "^/audit/requests", "^/audit/objects"];
         ["audit_log_ignore_paths", "audit_log_ignore_methods", "audit_log_ignore_tables"]

@@ -14,11 +14,11 @@ use crate::retry::{self, Passing, Retry};
 use crate::terms::{Secret, Stream, Window};
 use crate::wire::{date, query_value, retry_after, rfc3339};
 
-/// Largest page, in bytes; of a larger one, half as many entries are asked for.
+/// Largest page, in bytes. When one is larger, half as many entries are asked for.
 const MAX_PAGE: usize = 16 * 1024 * 1024;
 /// Largest page of a single entry, in bytes.
 const MAX_ENTRY: usize = 48 * 1024 * 1024;
-/// Of an entry that is larger still, what is read to learn its name and where the next page begins.
+/// Bytes that are kept of each end of a larger one: they tell the entry's id and where the next page begins.
 const KEPT_ENDS: usize = 64 * 1024;
 
 /// Where the Admin API is, and how to ask it.
@@ -48,8 +48,8 @@ pub struct Kong<'a, P> {
     retries: Cell<u64>,
 }
 
-/// How a time is written in `before` and `after`. All descriptions of Kong's API take RFC 3339, those up to
-/// 3.9 Unix seconds too.
+/// How a time is written in `before` and `after`. By its descriptions, Kong's API takes RFC 3339 in all
+/// versions, and up to 3.9 also Unix seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Dates {
     Rfc3339,
@@ -99,7 +99,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         self.retries.get()
     }
 
-    /// Asks who this is, and refuses a Kong that keeps no audit log.
+    /// Reads `GET /`, and refuses a Kong that keeps no audit log.
     pub async fn about(&self) -> Result<About, KongError> {
         self.tried("/", MAX_PAGE, 0, |response| {
             let now = date(&response);
@@ -118,9 +118,9 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         true
     }
 
-    /// One page of `stream` within `window`, of half as many entries where one is too large, and
-    /// then of more again. The filters go along with every offset: what Kong gives as `next` lost
-    /// them before 3.9.0.0.
+    /// One page of `stream` within `window`. When a page is too large, half as many entries are asked for;
+    /// after that their number rises again. The filters go along with every offset, since Kong's own `next`
+    /// has them only from 3.9.0.0 on.
     pub async fn page(
         &self,
         stream: Stream,

@@ -48,16 +48,15 @@ impl<'a> Entry<'a> {
         self.id().unwrap_or_else(|| self.canonical().into())
     }
 
-    /// When the entry was written, in Unix seconds, by its `request_timestamp`: a number, a fraction or a
-    /// number in text, and in milliseconds from 10^11 on, as Kong 0.34 gave it. Up to 1 it tells no time: an
-    /// upgrade gives 1 to the rows that were there before the column was.
+    /// When the entry was written, in Unix seconds, by its `request_timestamp`. That is a whole number, a
+    /// fraction, or a number in text. From 10^11 on it is in milliseconds, as Kong 0.34 gave it. A value of 1
+    /// or less tells no time: an upgrade gives 1 to the rows that are older than the column.
     pub(crate) fn own_time(&self) -> Option<i64> {
         let time = number(self.get("request_timestamp")?).filter(|time| *time > 1)?;
         Some(if time >= MILLISECONDS { time.div_euclid(1000) } else { time })
     }
 
-    /// `request_timestamp` where it is a whole number, as it stands in Kong's database: Kong's own filters
-    /// go by it.
+    /// `request_timestamp` where it is a whole number, as in Kong's database. Kong's own filters go by it.
     pub fn stamp(&self) -> Option<i64> {
         self.get("request_timestamp")?.get().parse().ok()
     }
@@ -72,8 +71,9 @@ impl<'a> Entry<'a> {
         self.get("request_timestamp").is_some_and(|value| value.get() != "null")
     }
 
-    /// Whether Kong may give the entry where it is asked for `window`. One without a time is, as SQL has it, in
-    /// none that has a bound; on one whose time is not in seconds, nobody can rule.
+    /// Whether a Kong that filters may give the entry when it is asked for `window`. An entry without a time
+    /// is in no bounded window, since SQL compares no null. An entry whose time is not in seconds passes,
+    /// since nobody can tell.
     pub(crate) fn may_be_in(&self, window: &Window) -> bool {
         let Some(stamp) = self.stamp() else { return !window.is_bounded() || self.has_stamp() };
         let rules = self.exact_time().is_some() || stamp <= 1;

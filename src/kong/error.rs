@@ -41,7 +41,7 @@ pub enum KongError {
         /// nginx's words.
         why: &'static str,
     },
-    /// 400 since plain HTTP came to a port that speaks TLS.
+    /// 400, because plain HTTP came to a port that speaks TLS.
     SpeaksTls,
     /// Another status.
     Status {
@@ -77,8 +77,8 @@ pub fn too_large(stream: Stream, name: &str) -> String {
 }
 
 impl KongError {
-    /// Whether an offset that Kong does not know may be the cause. A proxy before Kong that finds it away or
-    /// busy says so by a status of its own.
+    /// Whether an offset that Kong does not know may be the cause. Not where a proxy before Kong says that
+    /// Kong is away or busy, by a status of its own.
     pub(crate) fn may_be_the_offset(&self) -> bool {
         match self {
             Self::Status { status, .. } => !matches!(status, 429 | 502..=504),
@@ -90,7 +90,7 @@ impl KongError {
     /// Whether the same request may succeed when it is made again.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
-            // Of a page that is too large a smaller one is asked for.
+            // A smaller page is asked for instead.
             Self::Http(HttpError::TooLarge(_)) => false,
             Self::Http(error) => error.may_pass(),
             Self::Status { status, .. } => status_may_pass(*status),

@@ -34,7 +34,7 @@ impl Page {
         }
         let malformed = |why: String| malformed(path, why);
         let no_list = || malformed("the page has no list named data".to_owned());
-        // An error of data quotes them, however long they are.
+        // serde_json quotes the value in a data error, however long it is.
         let parsed: Body<'_> = serde_json::from_str(&body).map_err(|error| {
             if error.is_data() {
                 return no_list();
@@ -60,24 +60,25 @@ impl Page {
         Ok(Self { path: path.to_owned(), entries, offset, body, date: None, left_out: None })
     }
 
-    /// The page, with Kong's clock when it gave it.
+    /// The page, with the time by Kong's clock at which Kong gave it.
     pub(super) fn given_at(self, date: Option<i64>) -> Self {
         Self { date, ..self }
     }
 
-    /// The page of a single entry that is too large to be read, from its two ends: where the next
-    /// one begins, and what to call the entry.
+    /// The page of a single entry that is too large to be read, from its two ends. They tell where the next
+    /// page begins, and what to call the entry.
     pub(super) fn without_entry(path: &str, stream: Stream, ends: &Ends) -> Option<Self> {
         let start = String::from_utf8_lossy(&ends.start);
         let end = String::from_utf8_lossy(&ends.end);
         let data = start.find(r#""data""#)?;
         let list = data + start[data..].find('[')?;
-        // The last bracket from which on all is as a page ends: others stand in strings.
+        // The last bracket from which on the text is the end of a page. Other brackets stand in strings.
         let mut page = end.rmatch_indices(']').find_map(|(at, _)| {
             let skeleton = format!("{}{}", &start[..=list], &end[at..]);
             Self::read(path, skeleton).ok()
         })?;
-        // Quotes within strings are escaped, so this is a member, be it at the entry's own level.
+        // Quotes within strings are escaped, so this is a member: the entry's own, or one of an object
+        // within.
         let id = [&start[list..], &end].into_iter().find_map(|text| {
             let member = format!(r#""{}":""#, stream.id_field());
             let (_, value) = text.split_once(&member)?;
@@ -111,8 +112,8 @@ impl Page {
         self.offset.is_none()
     }
 
-    /// Where the next page begins; none after the last. A Kong whose next page is this one again, at
-    /// `offset`, would be read without end.
+    /// Where the next page begins; none after the last. That this is `offset` again, where this page began,
+    /// is an error: the reading would have no end.
     pub fn next(&self, offset: Option<&str>) -> Result<Option<String>, KongError> {
         if self.offset.is_some() && self.offset.as_deref() == offset {
             let why = "the page after it begins at the same offset".to_owned();

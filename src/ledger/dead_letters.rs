@@ -3,10 +3,10 @@
 //! Keeps invariant 1: a dead letter is stored before the fingerprint of its entry is recorded, so a
 //! crash in between has the event sent, refused and stored once more, never forgotten.
 //!
-//! Letters lie in chunks, each a value of the store; one index names the chunks, says how many
-//! letters each holds and how many of them are to be replayed. It also remembers since when events
-//! have been failing that may yet become dead letters. A chunk is written together with the index
-//! and deleted after it; its number is never used again.
+//! Letters are stored in chunks, each a value of the store. One index names the chunks, and says how many
+//! letters each holds and how many of them are to be replayed. It also remembers since when events have been
+//! failing: they may yet become dead letters. A chunk is written together with the index and deleted after
+//! it; its number is never used again.
 
 use std::collections::BTreeMap;
 
@@ -23,8 +23,7 @@ pub const INDEX: &str = "dead-letters";
 const INDEX_MARK: Mark = *b"kdi2";
 const CHUNK_MARK: Mark = *b"kdl2";
 
-/// Of how many failing events the index remembers since when. Those beyond are taken up as others
-/// leave.
+/// The most failing events that the index remembers. More are taken up as others leave.
 const MAX_FAILING: usize = 1500;
 
 /// An event that the destination refuses, whole, and why.
@@ -126,8 +125,9 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         known.is_some_and(|known| self.index.generation < known.generation)
     }
 
-    /// Goes on after the index that the head knew as `known` is lost: its chunks may still be there, and must
-    /// be when it is restored, so new ones are numbered from `number` on, in later runs too.
+    /// Begins another index after the one that the head knew as `known` is lost. Its chunks may still be in
+    /// the store, and are needed when it is restored. So new chunks are numbered from `number` on, in later
+    /// runs too.
     pub(crate) fn go_on_after(&mut self, known: IndexState, number: u64) {
         self.index.generation = known.generation;
         self.index.next = self.index.next.max(number);
@@ -146,7 +146,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         self.changed = true;
     }
 
-    /// Since when the event of that id has been failing; from `now` on when it has only begun to.
+    /// Since when the event of that id has been failing; `now` when it has only begun to.
     pub(crate) fn failing_since(&mut self, id: &str, now: i64) -> i64 {
         if let Some(since) = self.index.failing.get(id) {
             return *since;
@@ -158,7 +158,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         now
     }
 
-    /// The destination has the event of that id.
+    /// The destination has the event of that id: it fails no more.
     pub fn arrived(&mut self, id: &str) {
         self.changed |= self.index.failing.remove(id).is_some();
     }
@@ -181,19 +181,20 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         let room = CHUNK_BYTES.saturating_sub(first);
         let last = index.chunks.pop_if(|last| !letters.is_empty() && last.bytes <= room);
         let number = match last.map(|last| (last, self.read(last))) {
-            // The store has lost of it, or gone back to an earlier one: it is left as it is, too.
+            // The store has lost some of its letters, or gone back to an earlier chunk: it is left as it is.
             Some((last, Ok(kept))) if (kept.len() as u64) < last.letters => {
                 index.chunks.push(last);
                 index.next
             }
             Some((last, Ok(mut kept))) => {
-                // Stored before, by a run that did not get to record its entry.
+                // An earlier run stored these events too, and could not record their entries: the new letters
+                // replace them.
                 let anew = |old: &DeadLetter| letters.iter().any(|new| new.is_of(old));
                 kept.retain(|old| !anew(old));
                 letters.splice(..0, kept);
                 last.number
             }
-            // What is damaged is left as it is, for whoever restores it.
+            // A damaged chunk is left as it is, for whoever restores it.
             Some((last, Err(LedgerError::Unreadable { key, .. }))) => {
                 self.lost.push(key);
                 index.chunks.push(last);
@@ -243,8 +244,8 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         std::mem::take(&mut self.lost)
     }
 
-    /// Stores what has become of the letters of `chunks`, which follow each other; returns the chunks
-    /// that hold them now.
+    /// Stores `letters` in place of those in `chunks`, which follow each other. Returns the chunks that hold
+    /// them now.
     pub fn replace(
         &mut self,
         chunks: &[Chunk],
@@ -290,8 +291,8 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
 }
 
 impl Index {
-    /// Names the chunks of `letters` from `place` on, as many as they take: the first is `number`,
-    /// the others are new. Returns their names and bodies.
+    /// Puts `letters` into as many chunks as they take, and names these from `place` on. The first has
+    /// `number`, the others have new numbers. Returns names and bodies.
     fn put(
         &mut self,
         mut place: usize,
@@ -306,7 +307,7 @@ impl Index {
                 bytes += encoded(letter).len();
                 bytes <= CHUNK_BYTES
             };
-            // A letter is smaller than a chunk; one that were not would still be kept, alone.
+            // A letter is smaller than a chunk. A larger one would be kept in a chunk by itself.
             let (chunk, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
             rest = others;
             let (known, body) = encode(number, chunk);

@@ -1,10 +1,10 @@
 //! What was shipped: fingerprints in segments, segments in buckets of six hours of ledger time,
 //! and one head that names them and holds the watermarks.
 //!
-//! Keeps invariant 1: a fingerprint is written only by [`Ledger::write`], and only of entries that
-//! were accepted, or stored as [`DeadLetters`] before. Segments and the head that names them, with the streams'
-//! coverage in it, go out in one set-many, atomic on Redis and SQLite, the head last: a store that tears the
-//! write apart has then fingerprints that no head names, never the reverse.
+//! Keeps invariant 1: a fingerprint is written only by [`Ledger::write`], and only of entries that were
+//! accepted, or stored as [`DeadLetters`] before. Segments and the head that names them, with the streams'
+//! coverage in it, go out in one set-many, which is atomic on Redis and SQLite. The head comes last: a store
+//! that tears the write apart has fingerprints that no head names, never the reverse.
 //!
 //! Keeps invariant 5: a run reads only the segments whose time range covers an entry it meets, and
 //! rewrites only the last segment of a bucket.
@@ -37,14 +37,14 @@ const DAY_SECS: i64 = 86_400;
 
 /// The head's name in the store.
 const HEAD: &str = "head";
-/// The name of what a run writes to learn whether the store takes what it may have to write.
+/// The name of the value by which a run learns whether the store takes what may follow.
 const PREFLIGHT: &str = "preflight";
 const PREFLIGHT_MARK: Mark = *b"kcp2";
 /// The name at which swaps are tried out.
 const TRIAL: &str = "swap-trial";
 
-/// Takes the key before no more where the head is written with the key of now, as each run does: for a program
-/// that looks at other values of the ledger alone.
+/// Stops accepting the previous key when the head is written with the current one, as each run does. For a
+/// program that does not load the ledger.
 pub fn settle_key<P: KeyValue>(store: &Store<'_, P>) -> Result<(), LedgerError> {
     let Some(value) = store.get(HEAD)? else { return Ok(()) };
     store.open(HEAD, head::MARK, &value).map_err(LedgerError::at(store, HEAD))?;
@@ -63,7 +63,7 @@ pub struct Target<'a> {
     pub variables: &'static str,
 }
 
-/// The ledger of one run. Nothing is stored before [`Ledger::write`].
+/// The ledger of one run. What it takes note of is stored by [`Ledger::write`].
 pub struct Ledger<'a, P> {
     store: &'a Store<'a, P>,
     head: Head,
@@ -76,7 +76,7 @@ pub struct Ledger<'a, P> {
     watermarks: [Option<i64>; Stream::ALL.len()],
     target: &'a str,
     is_new: bool,
-    /// The head was written with the key before.
+    /// The head was written with the previous key.
     rekeys: bool,
     /// The store has taken a write as large as any that may follow.
     proven: bool,
@@ -105,7 +105,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                 .map_err(LedgerError::at(store, HEAD))?,
         };
         let rekeys = store.met_previous();
-        // Without a head, what else there may be tells who wrote it.
+        // Where there is no head, other values tell which key wrote them.
         if !rekeys && !is_new {
             store.seals().forget_previous();
         }
@@ -155,9 +155,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         self.head.target.get_or_insert_with(|| self.target.to_owned());
     }
 
-    /// Has the store take a write of the kind and size by which this run may have to record, once a run
-    /// (invariant 9), and finds out whether its swaps keep two hosts apart. It changes nothing but the head's
-    /// generation.
+    /// Once a run: has the store take a write of the kind and size that may follow (invariant 9), and finds
+    /// out whether the store's swaps keep two hosts apart. Only the head's generation changes.
     pub(crate) fn preflight(&mut self) -> Result<(), LedgerError> {
         if !self.proven {
             if !self.store.swaps_atomically(TRIAL)? {
@@ -201,7 +200,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         self.watermarks[stream as usize]
     }
 
-    /// What is asked for from now on may come in any order of time.
+    /// Entries that are asked for from now on may come in any order of time.
     pub(crate) fn expect_any_order(&mut self) {
         self.segments.expect_any_order();
     }
@@ -220,8 +219,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         for bucket in time.buckets() {
             let metas = self.head.stream(stream).buckets.get(&bucket);
             let metas = metas.map_or(&[][..], Vec::as_slice);
-            // The last segment is the one to be added to: whether it is sound must be known before
-            // anything is sent that could not be recorded then.
+            // The last segment is read in any case, since new fingerprints go into it. If it is damaged,
+            // nothing can be recorded, and so nothing must be sent.
             let candidates: Vec<usize> = (0..metas.len())
                 .filter(|index| index + 1 == metas.len() || metas[*index].may_hold(&times))
                 .collect();
@@ -244,8 +243,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         }
     }
 
-    /// Stores the accepted entries, and the head as it stands now; then deletes the segments that
-    /// it names no more. A crash before that leaves a segment behind that nothing names.
+    /// Stores the accepted entries, and the head as it stands now; then deletes the segments that the head no
+    /// longer names. A crash in between leaves segments behind that nothing names.
     pub fn write(&mut self) -> Result<(), LedgerError> {
         self.write_with(Vec::new())
     }
@@ -302,7 +301,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         while let Some(id) = self.expired.pop() {
             self.segments.forget(id);
             let name = segment_name(id);
-            // All is stored. What stays behind is named by nothing.
+            // No failure: all is stored, and the head no longer names this segment.
             if self.store.delete(&name).is_err() {
                 self.undeleted.push(self.store.key(&name));
             }
@@ -314,13 +313,13 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         (HEAD.to_owned(), self.store.seal(HEAD, head::MARK, &head.encode()))
     }
 
-    /// Whether the ledger is to be written anew, since its head was written with the key before; or, where there
-    /// is no head, another value that was read.
+    /// Whether the ledger is to be rewritten, since its head was written with the previous key. Where there is no
+    /// head, another value tells it.
     pub fn rekeys(&self) -> bool {
         self.rekeys || (self.is_new && self.store.met_previous())
     }
 
-    /// All has been read that tells with which key the ledger was written: the one before is taken no more.
+    /// Stops accepting the previous key: all has been read that tells with which one the ledger was written.
     pub(crate) fn needs_no_rekey(&self) {
         self.store.seals().forget_previous();
     }
@@ -337,7 +336,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         names
     }
 
-    /// Writes the value of `name` anew with the key of now, if the one before wrote it.
+    /// Rewrites the value of `name` with the current key, if it was written with the previous one.
     pub(crate) fn reseal(&self, name: &str) -> Result<(), LedgerError> {
         let Some(value) = self.store.get(name)? else { return Ok(()) };
         let mark = value.first_chunk().copied().unwrap_or_default();
@@ -350,8 +349,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         Ok(())
     }
 
-    /// All but the head is written with the key of now: writes the head too, and takes the key before no
-    /// more.
+    /// Ends the change of the key, once all but the head is rewritten. Writes the head, and stops accepting
+    /// the previous key.
     pub(crate) fn finish_rekey(&mut self) -> Result<(), LedgerError> {
         self.write()?;
         self.store.seals().forget_previous();
@@ -359,7 +358,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         Ok(())
     }
 
-    /// Whether no run before got anywhere with the stream.
+    /// Whether no earlier run has recorded anything of the stream.
     pub(crate) fn has_nothing_of(&mut self, stream: Stream) -> bool {
         let head = self.head.stream(stream);
         head.coverage.watermark().is_none() && head.buckets.is_empty()

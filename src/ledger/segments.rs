@@ -9,9 +9,10 @@ use crate::ports::KeyValue;
 use crate::store::Store;
 use crate::terms::{Bucket, Stream};
 
-/// Fingerprints kept in memory at most, 16 bytes each: a window is gone through in the order of time.
+/// The most fingerprints kept in memory, 16 bytes each. A window is read in the order of time, and needs few
+/// segments at once.
 const CACHED: usize = 256 * 1024;
-/// The same while everything is read, perhaps in no order.
+/// The same during a sweep, which may come in any order of time.
 const CACHED_IN_SWEEP: usize = 1024 * 1024;
 
 /// Names a segment: stream, bucket, place in the bucket.
@@ -32,13 +33,13 @@ impl<'a, P: KeyValue> Segments<'a, P> {
         Self { store, cache: HashMap::new(), cached_at_most: CACHED, uses: 0, lost: Vec::new() }
     }
 
-    /// What is asked for from now on may come in any order of time.
+    /// Entries that are asked for from now on may come in any order of time.
     pub(crate) fn expect_any_order(&mut self) {
         self.cached_at_most = CACHED_IN_SWEEP;
     }
 
-    /// The segment that should have `count` fingerprints, out of memory or read from the store. What the
-    /// store has lost of it counts as not there: it is shipped again where Kong still holds it.
+    /// The segment that should have `count` fingerprints, from memory or from the store. Fingerprints that
+    /// the store has lost count as unknown: their entries are shipped again where Kong still holds them.
     pub fn get(&mut self, id: SegmentId, count: usize) -> Result<&Segment, LedgerError> {
         let used = self.make_room(id);
         let cached = match self.cache.entry(id) {
@@ -53,7 +54,8 @@ impl<'a, P: KeyValue> Segments<'a, P> {
                         .map_err(LedgerError::at(self.store, &name))?,
                     None => Segment::default(),
                 };
-                // More than the head says is a write that the store tore apart: those were accepted too.
+                // More fingerprints than the head says come of a write that the store tore apart. Their
+                // entries were accepted too.
                 if segment.count() < count {
                     self.lost.push(self.store.key(&name));
                 }
@@ -80,7 +82,8 @@ impl<'a, P: KeyValue> Segments<'a, P> {
         std::mem::take(&mut self.lost)
     }
 
-    /// Drops what was used least recently if `id` comes anew; the number of this use.
+    /// Makes room for `id`, if it is not in memory: drops what was used least recently. Returns the number of
+    /// this use.
     fn make_room(&mut self, id: SegmentId) -> u64 {
         while !self.cache.contains_key(&id) && self.in_memory() + CAPACITY > self.cached_at_most {
             let oldest = self.cache.iter().min_by_key(|(_, (_, used))| *used).map(|(id, _)| *id);

@@ -1,4 +1,4 @@
-//! Under which time the ledger files an entry, in buckets of six hours.
+//! The time under which the ledger files an entry, in buckets of six hours.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -25,8 +25,8 @@ pub enum LedgerTime {
 }
 
 impl LedgerTime {
-    /// The time of an entry that Kong showed at `date`: when it was `written`, or what is left of it, `ttl`, where
-    /// it does not tell. One that tells nothing and is kept for ever is filed under 0.
+    /// The time of an entry that Kong showed at `date`: when it was `written`; else when Kong deletes it, by
+    /// the `ttl` that is left. An entry that has neither is filed under 0.
     pub fn of(written: Option<i64>, ttl: Option<i64>, date: i64) -> Self {
         match (written, ttl) {
             (Some(written), _) => Self::Written(written),

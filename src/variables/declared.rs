@@ -1,4 +1,4 @@
-//! The variables that there are: what somebody can set, declared here and nowhere else.
+//! All variables that somebody can set. They are declared here and nowhere else.
 //!
 //! The defaults are read from here. The manifests, the table of the README, `.env.example`, the lists of
 //! Terraform and Kubernetes and that of the fuzz target are held to it by `tests/variables.rs`.
@@ -8,8 +8,8 @@
 pub struct Variable {
     /// Its name, as the manifests have it.
     pub name: &'static str,
-    /// What it is when nobody sets it; empty, it is not set. None where Spin must refuse to start
-    /// without a value.
+    /// Its value when nobody sets it; where that is empty, it is not set. None where Spin must refuse to
+    /// start without a value.
     pub default: Option<&'static str>,
     /// Whether its value may never be printed or stored.
     pub is_secret: bool,

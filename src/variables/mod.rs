@@ -1,4 +1,4 @@
-//! The variables that there are; reads them, and gathers every mistake in them.
+//! Declares the variables, reads them, and gathers every mistake in them.
 
 mod declared;
 mod outbound;
@@ -91,7 +91,7 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// Sees to it that `value`, which goes into a header, fits there.
+    /// Takes note of a mistake where `value` cannot stand in an HTTP header.
     pub fn header_safe(&mut self, name: &str, value: Option<&str>) {
         if value.is_some_and(|value| !value.chars().all(|c| c.is_ascii_graphic())) {
             self.mistake(format!(
@@ -127,7 +127,7 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// Spin refuses what its allow list does not have.
+    /// Takes note of a mistake where Spin's allow list does not have `origin`: Spin refuses requests to it.
     pub fn check_reachable(
         &mut self,
         what: &str,

@@ -25,8 +25,8 @@ impl bindings::Guest for Component {
 impl bindings::exports::wasi::cli::run::Guest for Component {
     fn run() -> Result<(), ()> {
         if tick() == Outcome::Failed {
-            // Not by returning an error: the command trigger up to 0.5.3, which is the one in
-            // SpinKube's shim 0.24.0, drops that and succeeds.
+            // A returned error is not enough. The command trigger up to 0.5.3, which SpinKube's shim 0.24.0
+            // has, drops it and succeeds.
             std::process::exit(1);
         }
         Ok(())
@@ -46,7 +46,7 @@ fn tick() -> Outcome {
     }));
     let host = Host::open();
     let mut report = wstd::runtime::block_on(run(&host, variable));
-    // With the time that it took to open the store.
+    // This includes the time that it took to open the store.
     report.duration_ms = u64::try_from(host.elapsed().as_millis()).unwrap_or(u64::MAX);
     print(&report.line());
     report.outcome

@@ -18,14 +18,14 @@ const LABEL: &str = "default";
 /// A ledger in an open store.
 pub struct Ledger<'a> {
     pub port: &'a Port,
-    /// Its values, read and written under the key that it is under.
+    /// Its values, read and written with the ledger's key.
     pub store: Store<'a>,
     /// Its name and where it is, in words.
     pub place: String,
 }
 
-/// Opens the ledger for `work`, and says on stderr where it is. Of the component's variables its name
-/// and keys alone are asked for. A lease held meanwhile is in `swapped`.
+/// Opens the ledger for `work`, and says on stderr where it is. Reads only those of the component's variables
+/// that give its name and keys. A lease held meanwhile is in `swapped`.
 pub fn on_ledger<T>(
     app: &AppArgs,
     swapped: Arc<Swapped>,

@@ -93,12 +93,13 @@ fn run(verb: Verb) -> Result<ExitCode> {
             }
         }
     });
-    // Dropping it would wait for what was interrupted.
+    // Dropping the runtime would wait for what was interrupted.
     runtime.shutdown_background();
     done
 }
 
-/// Does `work`, which blocks, unless a signal comes. The lease that it holds is in what it is given.
+/// Does `work`, which blocks, until a signal comes. `work` is given the place where its lease is remembered,
+/// so that the lease can be freed then.
 async fn on_the_store(
     work: impl FnOnce(Arc<Swapped>) -> Result<()> + Send + 'static,
 ) -> Result<ExitCode> {

@@ -9,7 +9,8 @@ use kong_cloudtrail_application::key_value::{Store, StoreError, StoreManager, Sw
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
-/// The stores have no time-outs of their own, as Spin's have none; somebody waits for this tool.
+/// How long a call may take. The stores have no time-outs of their own, as Spin's have none, and somebody
+/// waits for this tool.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One open store, and this machine's clock. Needs a runtime of several threads.
@@ -21,8 +22,8 @@ pub struct Port {
 }
 
 impl Port {
-    /// Opens the store `label`. What is swapped in is remembered in `swapped`; when it is taken back,
-    /// the call under way is the last.
+    /// Opens the store `label`. Values that are swapped in are remembered in `swapped`. Once they are taken
+    /// back, no call begins any more.
     pub fn open(
         stores: &dyn StoreManager,
         label: &'static str,

@@ -28,7 +28,7 @@ pub struct Keeper<'a, P> {
 pub struct Lent {
     /// The credentials.
     pub credentials: Rc<Credentials>,
-    /// Which of those that the run has had.
+    /// Their number among those that the run has had.
     serial: u64,
 }
 
@@ -58,7 +58,7 @@ impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
         Self { port: log.port(), source, log, deadline, state: Mutex::default() }
     }
 
-    /// Whether there can be others when these are refused.
+    /// Whether the source can give others when these are refused.
     pub fn renews(&self) -> bool {
         !matches!(self.source, Source::Static(_))
     }
@@ -97,8 +97,8 @@ impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
         }
     }
 
-    /// AWS refused `refused` as expired: sees to it that the next ones are others, unless somebody
-    /// else has seen to it.
+    /// Fetches others, since AWS refused `refused` as expired. Does nothing where another caller has fetched
+    /// them already.
     pub(crate) async fn renew(&self, refused: &Lent, ahead_ms: i64) -> Result<(), FetchError> {
         let mut state = self.state.lock().await;
         if state.serial != refused.serial {

@@ -12,7 +12,7 @@ use crate::wire::{json_string_bytes, query_value};
 pub const MAX_EVENTS: usize = 100;
 /// Most bytes of body a call: 1 MB.
 pub const MAX_BODY: usize = 1_000_000;
-/// Bytes of a body beside its events and the commas behind them: the last one has none.
+/// Bytes of a body beside its events. [`size`] counts a comma behind each event, and the last one has none.
 pub(crate) const ENVELOPE: usize = HEAD.len() + TAIL.len() - 1;
 
 const HEAD: &str = r#"{"auditEvents":["#;

@@ -1,8 +1,8 @@
 //! `dead-letters`: what CloudTrail refused for good, on the store that the component uses.
 //!
-//! Formats and lease are the core's. Nothing is written but under the lease, so that no run and no
-//! other tool has the same letters in hand (invariant 2), and nothing is deleted before it was
-//! printed whole (invariant 1).
+//! Formats and lease are the core's. Letters are written under the lease alone, so that no run and no other
+//! tool has the same letters in hand (invariant 2). A letter is printed whole before it is deleted (invariant
+//! 1).
 
 mod print;
 
@@ -208,7 +208,7 @@ fn discard(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> R
     for chunk in letters.chunks() {
         let (leaving, staying): (Vec<_>, Vec<_>) =
             letters.read(chunk).map_err(Error::msg)?.into_iter().partition(|l| which.has(l));
-        // All means also those that the store has lost: the index counts them no more.
+        // `--all` includes letters that the store has lost: the index then stops counting them.
         if leaving.is_empty() && !which.all {
             continue;
         }
@@ -230,7 +230,7 @@ fn refuse(unknown: BTreeSet<&String>) -> Result<()> {
     Ok(())
 }
 
-/// Without the lease, a run may just have emptied what was to be read.
+/// Fails where letters were lost. Without the lease that may also be a chunk that a run has just emptied.
 fn told_of_lost(letters: &mut DeadLetters<'_>) -> Result<()> {
     let lost = letters.take_lost();
     ensure!(
