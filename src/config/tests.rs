@@ -41,7 +41,7 @@ fn what_is_read_is_what_is_declared() {
     let asked_for = RefCell::new(BTreeSet::new());
     let read = Config::read(|name| {
         asked_for.borrow_mut().insert(name.to_owned());
-        // Without it, nobody would ask for the key before.
+        // Without it, nobody would ask for the previous key.
         Ok((name == "ledger_key").then(|| "k".repeat(32)))
     });
     assert!(read.is_err(), "there is no Kong");

@@ -71,7 +71,7 @@ impl Waiting {
         self.entries.get_mut(&number)
     }
 
-    /// The entry of that number waits no more.
+    /// The entry of that number no longer waits.
     pub fn remove(&mut self, number: u64) -> Option<PendingEntry> {
         self.entries.remove(&number)
     }

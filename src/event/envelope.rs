@@ -19,7 +19,7 @@ pub(super) const LONG: usize = 1024;
 /// Stands where the schema requires a text and there is none.
 const UNKNOWN: &str = "unknown";
 
-/// The fields that `additionalEventData` need not hold or cannot hold.
+/// The fields that need not stand in `additionalEventData`, and those that the entry lacks.
 #[derive(Default)]
 pub(super) struct Placed {
     /// Fields whose value the event tells exactly, in a place of its own.

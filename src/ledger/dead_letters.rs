@@ -158,12 +158,12 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         now
     }
 
-    /// The destination has the event of that id: it fails no more.
+    /// The destination has the event of that id, which no longer fails.
     pub fn arrived(&mut self, id: &str) {
         self.changed |= self.index.failing.remove(id).is_some();
     }
 
-    /// Forgets the failing events that began to fail before `time`: Kong holds them no more.
+    /// Forgets the failing events that began to fail before `time`: Kong no longer holds them.
     pub(crate) fn forget_failing_before(&mut self, time: i64) {
         let remembered = self.index.failing.len();
         self.index.failing.retain(|_, since| *since >= time);

@@ -54,7 +54,7 @@ impl<'a, P: KeyValue> Segments<'a, P> {
                         .map_err(LedgerError::at(self.store, &name))?,
                     None => Segment::default(),
                 };
-                // More fingerprints than the head says come of a write that the store tore apart. Their
+                // More fingerprints than the head says come from a write that the store tore apart. Their
                 // entries were accepted too.
                 if segment.count() < count {
                     self.lost.push(self.store.key(&name));
@@ -72,7 +72,7 @@ impl<'a, P: KeyValue> Segments<'a, P> {
         self.cache.insert(id, (segment, used));
     }
 
-    /// The store holds it no more.
+    /// The store no longer holds it.
     pub fn forget(&mut self, id: SegmentId) {
         self.cache.remove(&id);
     }

@@ -113,7 +113,7 @@ async fn ten_thousand_entries_that_the_lambda_recorded_are_not_shipped_again() {
     let new: BTreeSet<String> = ids(&requests(&world)).difference(&ids(&met)).cloned().collect();
     assert_eq!(in_cloudtrail(&world), new);
 
-    // The Lambda's keys are as it left them, but for the seconds that have passed.
+    // The Lambda's keys are as it left them, except for the seconds that have passed.
     let now = lambda_keys(&ids(&requests(&world)));
     assert_eq!(now.len(), keys.len());
     for (id, (value, ttl)) in keys {

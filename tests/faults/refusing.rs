@@ -83,7 +83,7 @@ const fn row(cause: &'static str, made: fn() -> Made, before: Before, restart: R
     Row { cause, made, before, restart }
 }
 
-/// What came of a row.
+/// The result of a row.
 struct Played {
     cause: &'static str,
     sent: usize,

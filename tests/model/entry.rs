@@ -16,7 +16,7 @@ use crate::world::World;
 pub struct Kept {
     /// The id of its event.
     pub id: String,
-    /// As it was written, but for its `ttl`.
+    /// As it was written, without its `ttl`.
     pub json: String,
     /// What an upgrade has added since.
     columns: &'static str,
@@ -114,7 +114,7 @@ impl Kept {
     }
 }
 
-/// Every field with its value, but for the `ttl`, which falls as time passes. A payload or an entity may be
+/// Every field with its value, except the `ttl`, which falls as time passes. A payload or an entity may be
 /// told as the JSON it holds.
 fn is_same(sent: &str, rebuilt: &str) -> bool {
     let fields = |json: &str| serde_json::from_str::<Map<String, Value>>(json).unwrap();

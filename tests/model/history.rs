@@ -298,8 +298,8 @@ impl History {
         }
     }
 
-    /// Faults end, the leases of dead runs run out, all entries show, a reconcile falls due, and what another
-    /// key wrote is taken no more.
+    /// Faults end, the leases of dead runs run out, all entries show, a reconcile falls due, and values of
+    /// another key are no longer accepted.
     fn settle(&self, world: &Rc<World>, hosts: &[Host; 2]) -> Result<(), String> {
         for round in 0..3 {
             world.advance(90_000);

@@ -97,7 +97,7 @@ fn of_entries_in_parts_only_the_parts_that_did_not_get_through_are_sent_again() 
     let faults = Faults { events: 98, ..SHORT };
     let mut runs = 0;
     while scene.missing() > 0 && runs < 20 {
-        // Each event is held against the accounts: none is accepted twice but for cause.
+        // Each event is held against the accounts: none is accepted twice without a cause.
         scene.run_with(faults);
         scene.pass(300);
         runs += 1;

@@ -30,7 +30,7 @@ impl Keys {
 }
 
 impl World {
-    /// The names of the ledger's values that are not written with the key of now.
+    /// The names of the ledger's values that are not written with the current key.
     pub fn written_otherwise(&self) -> Vec<String> {
         let key = self.keys.get().current();
         let mut names = store::ledger(&self.store).names();
@@ -52,7 +52,7 @@ impl World {
         }
     }
 
-    /// Whether a run with the key of now can read the lease, be it that of a run that died before it wrote
+    /// Whether a run with the current key can read the lease, be it that of a run that died before it wrote
     /// anything else.
     fn has_no_lease_of_another_key(&self) -> bool {
         let values = self.store.values.borrow();
@@ -61,7 +61,7 @@ impl World {
         lease.is_none_or(|lease| is_sealed("lease", &as_sealed(lease), key.as_deref()))
     }
 
-    /// What the key before wrote is taken no more.
+    /// Values of the previous key are no longer accepted.
     pub fn settle_key(&self) {
         self.keys.set(Keys { previous: None, ..self.keys.get() });
     }

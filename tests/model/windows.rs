@@ -29,7 +29,7 @@ fn a_first_run_that_is_interrupted_goes_on_where_it_was() {
             break;
         }
         assert_eq!(report.outcome, Outcome::Partial);
-        // The oldest, which Kong deletes first, are in CloudTrail first, but for the first page.
+        // The oldest, which Kong deletes first, are in CloudTrail first, except for the first page.
         let reached = reached.unwrap_or(i64::MIN);
         let kong = scene.world.kong.borrow();
         for entry in &kong.trail(Stream::Requests).entries {

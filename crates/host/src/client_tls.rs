@@ -110,7 +110,7 @@ impl Section {
         };
         let chain = certificates("client_cert_file", &folder.join(identity.0))?;
         let path = folder.join(identity.1);
-        // The reader's own message is left out but for a file that cannot be read: it is a key.
+        // The file is a key, so the reader's own message is shown only when the file cannot be read.
         let text = std::fs::read(&path)
             .with_context(|| format!("client_private_key_file: cannot read {}", path.display()))?;
         let key = PrivateKeyDer::from_pem_slice(&text).ok().with_context(|| {

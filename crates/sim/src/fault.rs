@@ -126,7 +126,7 @@ pub enum Malformed {
     NoData,
     /// JSON whose `data` is an object.
     DataNotArray,
-    /// JSON but for a byte that is not UTF-8.
+    /// JSON, with one byte that is not UTF-8.
     NotUtf8,
 }
 

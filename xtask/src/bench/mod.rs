@@ -1,8 +1,8 @@
 //! `cargo xtask bench`: what the component costs, beside Kong's own way and the least possible, all
 //! measured in one run on the same simulators and the same real Redis.
 //!
-//! `stage` runs the programs, `figures` holds what came of it against the targets, `page` writes
-//! it down. Whatever the figures, the exit status is 0.
+//! `stage` runs the programs, `figures` compares the results with the targets, `page` writes it down.
+//! Whatever the figures, the exit status is 0.
 
 mod figures;
 mod page;

@@ -233,7 +233,7 @@ impl<'a> Stage<'a> {
         command
     }
 
-    /// The shipped manifest, but for a timer without pauses.
+    /// The shipped manifest, with a timer without pauses.
     fn restless_manifest(&self) -> Result<PathBuf> {
         let root = tool::root()?;
         let text = fs::read_to_string(root.join("spin.toml"))?;
@@ -246,7 +246,7 @@ impl<'a> Stage<'a> {
         Ok(path)
     }
 
-    /// Runs `command` with the channel's count as its progress, and checks what came of it.
+    /// Runs `command` with the channel's count as its progress, and checks the result.
     fn ship(&self, title: &str, command: &mut Command, expected: u64) -> Result<shell::Finished> {
         let before = self.channel.status()?.accepted;
         let finished = shell::watch(Step::counting(title, expected), command, |step| {

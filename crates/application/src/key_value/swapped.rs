@@ -23,7 +23,7 @@ struct Values {
     values: Vec<Value>,
 }
 
-/// Leave to write. Nothing is taken back until it is dropped, and after that it is given no more.
+/// Leave to write. Nothing is taken back until it is dropped. After that no leave is given any more.
 pub type Turn = tokio::sync::OwnedMutexGuard<()>;
 
 impl Swapped {
