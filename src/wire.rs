@@ -42,6 +42,11 @@ pub fn rfc3339(seconds: i64) -> String {
     time.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(&Rfc3339).unwrap_or_default()
 }
 
+/// Reads a time of RFC 3339, in Unix seconds.
+pub(crate) fn read_rfc3339(text: &str) -> Option<i64> {
+    OffsetDateTime::parse(text, &Rfc3339).ok().map(OffsetDateTime::unix_timestamp)
+}
+
 /// `Retry-After`, where it is a number of seconds.
 pub fn retry_after(response: &HttpResponse) -> Option<Duration> {
     let seconds = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;

@@ -17,6 +17,7 @@ use crate::ports::KeyValue;
 use crate::seal::{self, HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 use crate::store::Store;
 use crate::terms::{Event, Stream};
+use crate::wire::read_rfc3339;
 
 /// The index's name in the store.
 pub const INDEX: &str = "dead-letters";
@@ -41,8 +42,6 @@ pub struct DeadLetter {
     pub refused_at: i64,
     /// The next run is to send it again.
     pub replay: bool,
-    /// The event's time, in Unix seconds.
-    pub time: i64,
     /// `eventData`, as it was sent.
     pub data: String,
 }
@@ -56,7 +55,6 @@ struct Label {
     error: String,
     refused_at: i64,
     replay: bool,
-    time: i64,
     bytes: usize,
 }
 
@@ -323,9 +321,10 @@ impl Index {
 }
 
 impl DeadLetter {
-    /// The event.
+    /// The event, with the time that it tells.
     pub fn event(&self) -> Event {
-        Event { id: self.id.clone(), time: self.time, data: self.data.clone() }
+        let time = event_time(&self.data).unwrap_or_default();
+        Event { id: self.id.clone(), time, data: self.data.clone() }
     }
 
     /// Whether `other` is of the same event.
@@ -335,6 +334,17 @@ impl DeadLetter {
 }
 
 const CHUNK_BYTES: usize = VALUE_BYTES - HEADER_BYTES;
+
+/// The `eventTime` in `eventData`.
+fn event_time(data: &str) -> Option<i64> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Data<'d> {
+        event_time: &'d str,
+    }
+    let Data { event_time } = serde_json::from_str(data).ok()?;
+    read_rfc3339(event_time)
+}
 
 fn chunk_name(number: u64) -> String {
     format!("{INDEX}:{number}")
@@ -359,7 +369,6 @@ fn encoded(letter: &DeadLetter) -> Vec<u8> {
         error: letter.error.clone(),
         refused_at: letter.refused_at,
         replay: letter.replay,
-        time: letter.time,
         bytes: letter.data.len(),
     };
     let mut out = serde_json::to_vec(&label).unwrap_or_default();
@@ -382,7 +391,6 @@ fn decode(mut body: &[u8]) -> Option<Vec<DeadLetter>> {
             error: label.error,
             refused_at: label.refused_at,
             replay: label.replay,
-            time: label.time,
             data: String::from_utf8(data.to_vec()).ok()?,
         });
         body = rest.strip_prefix(b"\n")?;
@@ -405,8 +413,18 @@ mod tests {
             error: "InvalidData".to_owned(),
             refused_at: 1_795_348_800,
             replay: false,
-            time: 1_795_000_000,
             data: data.to_owned(),
+        }
+    }
+
+    #[test]
+    fn an_event_has_the_time_that_its_data_tells() {
+        for (data, time) in [
+            (r#"{"UID":"a","eventTime":"2026-11-22T12:00:00Z"}"#, 1_795_348_800),
+            (r#"{"UID":"a"}"#, 0),
+            ("", 0),
+        ] {
+            assert_eq!(letter("a", data).event().time, time, "{data}");
         }
     }
 

@@ -56,7 +56,7 @@ pub fn copy(component: &Component, root: &Path) -> Result<Option<TempDir>> {
     if component.files.is_empty() {
         return Ok(None);
     }
-    let folder = tempfile::Builder::new().prefix("kong-cloudtrail-host-").tempdir()?;
+    let folder = tempfile::Builder::new().prefix("kong-cloudtrail-").tempdir()?;
     let excluded = component
         .exclude_files
         .iter()

@@ -100,7 +100,8 @@ impl Instance {
     }
 }
 
-const ATTACH: &str = "attach an instance profile, with a role that may send to the destination";
+const ATTACH: &str =
+    "attach an instance profile, with a role whose rights docs/deploying.md names";
 
 fn answered(response: &HttpResponse, url: &str) -> FetchError {
     let what = format!("{url} answered {}", response.status().as_u16());

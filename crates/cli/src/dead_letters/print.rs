@@ -141,7 +141,6 @@ mod tests {
             error: "InvalidData ".repeat(20),
             refused_at: 1_795_348_800,
             replay: true,
-            time: 1_795_000_000,
             data: data.to_owned(),
         }
     }
