@@ -100,8 +100,7 @@ impl Instance {
     }
 }
 
-const ATTACH: &str =
-    "attach an instance profile, with a role whose rights docs/deploying.md names";
+const ATTACH: &str = "attach an instance profile, with a role that has the policy in the README";
 
 fn answered(response: &HttpResponse, url: &str) -> FetchError {
     let what = format!("{url} answered {}", response.status().as_u16());
