@@ -109,7 +109,7 @@ mod tests {
                 assert_eq!(port.elapsed(), before, "no wait without a try");
                 return waits;
             }
-            waits.push(port.elapsed() - before);
+            waits.push(port.elapsed().saturating_sub(before));
         }
     }
 

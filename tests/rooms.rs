@@ -1,5 +1,7 @@
 //! The rooms of the core are as `docs/architecture.md` draws them, and no file is too long.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -17,7 +17,7 @@ impl<P: Ports> Run<'_, P> {
             self.log.log(Level::Info, messages::adopted(tally.adopted));
         } else if stream_run.first && shipped > 0 {
             self.log.log(Level::Warn, messages::none_adopted(shipped));
-        } else if stream_run.ended && tally.report.pending == 0 {
+        } else if stream_run.ended() && tally.report.pending == 0 {
             self.log.log(Level::Info, messages::ADOPTION_IS_DONE);
         }
     }

@@ -25,10 +25,8 @@ pub struct StreamRun {
     pub buckets: BTreeSet<Bucket>,
     /// The sweep that came to its end.
     pub swept: Option<Sweep>,
-    /// Why it ended early.
+    /// Why its reading, or the delivery, ended early.
     pub halted: Option<Halt>,
-    /// Its reading and the delivery came to their end. Otherwise the next run looks back.
-    pub ended: bool,
     /// The outcome of its entries.
     pub tally: Tally,
 }
@@ -46,9 +44,13 @@ impl StreamRun {
             buckets: BTreeSet::new(),
             swept: None,
             halted: None,
-            ended: false,
             tally: Tally::default(),
         }
+    }
+
+    /// Whether it came to its end. Otherwise the next run looks back.
+    pub fn ended(&self) -> bool {
+        self.halted.is_none()
     }
 
     /// Whether a sweep is due and nothing forbids it.

@@ -35,7 +35,7 @@ impl<'a, P: Ports> Run<'a, P> {
         }
         for mut stream_run in stream_runs {
             stream_run.tally = tallies.remove(&stream_run.stream).unwrap_or_default();
-            stream_run.ended = failure.is_none() && stream_run.halted.is_none();
+            stream_run.halted = stream_run.halted.or_else(|| failure.clone().map(Halt::Delivery));
             self.settle(&stream_run, &facts, &mut records.ledger);
             explain(&stream_run, &facts, &mut records.ledger, report);
             self.tell_of_adoption(&stream_run);
@@ -135,7 +135,7 @@ impl<'a, P: Ports> Run<'a, P> {
         let stream = stream_run.stream;
         let coverage = ledger.coverage(stream);
         coverage.met(stream_run.timeless, facts.longest_ttl);
-        if stream_run.ended {
+        if stream_run.ended() {
             let finished = stream_run.finished(facts.now, facts.writes_timeless(stream));
             let expiry = coverage.finish(&finished, facts.retention(), &self.config.spans);
             if let Some(expiry) = expiry {
@@ -187,7 +187,7 @@ fn explain<P: Ports>(
         let coverage = ledger.coverage(*stream);
         if coverage.left_behind() {
             partial(messages::left_behind_by(*stream));
-        } else if plan.window.is_some() && stream_run.ended && coverage.compared().is_none() {
+        } else if plan.window.is_some() && stream_run.ended() && coverage.compared().is_none() {
             partial(messages::not_compared(*stream));
         }
     }

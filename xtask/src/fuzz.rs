@@ -225,7 +225,9 @@ fn seeds(account: &str) -> Result<Vec<PathBuf>> {
         let Some((name, places)) = best.filter(|(_, places)| !places.is_empty()) else { break };
         seeds.push(PathBuf::from(name));
         let covered = places.clone();
-        reached.values_mut().for_each(|places| places.retain(|place| !covered.contains(place)));
+        for places in reached.values_mut() {
+            places.retain(|place| !covered.contains(place));
+        }
     }
     Ok(seeds)
 }
