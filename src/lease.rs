@@ -9,7 +9,7 @@
 //! by a clock that never goes back. A host that was stopped past the end of its lease notices before its next
 //! batch or write.
 //!
-//! A swap costs one of 256 handles that Spin never gives back. [`SWAPS`] bounds the swaps, and so the length
+//! A swap holds a connection that Spin never gives back. `SWAPS` bounds the swaps, and so the length
 //! of a run.
 
 use std::cell::{Cell, RefCell};

@@ -69,7 +69,7 @@ pub(crate) fn tls_remedy<'s>(
         if handshake {
             write!(
                 f,
-                "the host's log says why (RUST_LOG=warn). Its certificate must be of an authority trusted here: set \
+                "one run of spin-command.toml with RUST_LOG=warn says why. Its certificate must be of an authority trusted here: set \
                  ca_roots_file in a [[client_tls]] of the runtime config whose hosts has the host of {setting}, without \
                  port; be valid now; and name the host of {setting}. If it asks for a client certificate, set {IDENTITY} \
                  there; if it speaks plain HTTP, write http:// in {setting}"
@@ -77,7 +77,7 @@ pub(crate) fn tls_remedy<'s>(
         } else {
             write!(
                 f,
-                "the host's log may say why (RUST_LOG=warn). If it asks for a client certificate, {IDENTITY} in the \
+                "one run of spin-command.toml with RUST_LOG=warn may say why. If it asks for a client certificate, {IDENTITY} in the \
                  [[client_tls]] of its host are missing or refused; check also the scheme in {setting}: http:// or https://"
             )
         }

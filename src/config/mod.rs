@@ -184,7 +184,12 @@ fn kong_admin_path(reader: &mut Reader<'_>) -> String {
 
 fn kong_admin_token(reader: &mut Reader<'_>) -> Option<Secret> {
     let token = reader.set("kong_admin_token")?;
-    reader.header_safe("kong_admin_token", Some(&token));
+    if !token.chars().all(|c| c.is_ascii_graphic() || c == ' ') {
+        reader.mistake(
+            "kong_admin_token holds characters that no HTTP header can carry (the value is not shown): check for line \
+             breaks",
+        );
+    }
     Some(Secret::new(token))
 }
 

@@ -1,7 +1,7 @@
 //! What of a stream is covered, and what is due: watermark, look-back, comparison, sweep.
 //!
-//! One owner of that state. It does no I/O: [`Coverage::plan`] says what a run is to read,
-//! [`Coverage::advance`] takes note of how far the reading has come, [`Coverage::finish`] says what a reading
+//! One owner of that state. It does no I/O: `plan` says what a run is to read,
+//! `advance` takes note of how far the reading has come, `finish` says what a reading
 //! that came to its end means. The ledger stores it, and knows nothing of it.
 //!
 //! Times are Unix seconds by Kong's clock.
