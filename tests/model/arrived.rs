@@ -51,11 +51,11 @@ impl Coverage {
         must_be_whole
     }
 
-    /// A run has come to its end, and perhaps to that of a comparison, which counts from its beginning.
-    fn complete(&mut self, watermark: Option<i64>, comparison_began: Option<i64>) {
+    /// A run has come to its end, and perhaps to that of a comparison, which counts from then at the latest.
+    fn complete(&mut self, watermark: Option<i64>, compared: Option<i64>) {
         self.runs += 1;
         self.certain = watermark;
-        self.reconciled = self.reconciled.max(comparison_began);
+        self.reconciled = self.reconciled.max(compared);
     }
 
     /// The store has lost writes: the ledger may say again what it said under another clock.
@@ -146,8 +146,9 @@ impl World {
             // Whatever was compared before, and by a clock that may have gone back since.
             coverage.reconciled = None;
         }
-        let began = if whole { Some(now) } else { sweeping.filter(|_| !goes_on) };
-        coverage.complete(is_last.then_some(now), began);
+        // One that an earlier run began may have begun again in this one, so it counts from now at the latest.
+        let ended = whole || (sweeping.is_some() && !goes_on);
+        coverage.complete(is_last.then_some(now), ended.then_some(now));
         if run.store_failed {
             coverage.forget();
         }
