@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -98,14 +98,13 @@ fn compile(source: &Path) -> Result<PathBuf> {
 /// The plugin's manifest: the example's, with this one package.
 fn manifest(example: &[u8], version: &str, url: &str, sum: &str) -> Result<String> {
     let mut manifest: Value = serde_json::from_slice(example).context("trigger-timer.json")?;
-    let mut numbers = version.split('.');
-    let (Some(major), Some(minor)) = (numbers.next(), numbers.next()) else {
-        bail!("{version} is no version of Spin: write it as in 4.0.2");
-    };
+    let numbers = version.split('.').count();
+    ensure!(numbers >= 3, "{version} is no version of Spin: write it as in 4.0.2");
     let os = std::env::consts::OS;
     ensure!(["linux", "macos"].contains(&os), "Spin's plugins are not for {os}");
     let arch = if std::env::consts::ARCH == "x86_64" { "amd64" } else { std::env::consts::ARCH };
-    manifest["spinCompatibility"] = json!(format!(">={major}.{minor}"));
+    // The trigger holds the runtime: under another Spin it would still be this one's.
+    manifest["spinCompatibility"] = json!(format!("={version}"));
     manifest["packages"] = json!([{ "os": os, "arch": arch, "url": url, "sha256": sum }]);
     Ok(serde_json::to_string_pretty(&manifest)? + "\n")
 }
@@ -128,7 +127,7 @@ mod tests {
         let text = manifest(EXAMPLE, "4.0.2", "file:///plugins/a.tar.gz", "00ff").unwrap();
         let manifest: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(manifest["name"], "trigger-timer");
-        assert_eq!(manifest["spinCompatibility"], ">=4.0");
+        assert_eq!(manifest["spinCompatibility"], "=4.0.2");
         let packages = manifest["packages"].as_array().unwrap();
         assert_eq!(packages.len(), 1);
         assert_eq!(packages[0]["url"], "file:///plugins/a.tar.gz");
