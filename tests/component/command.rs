@@ -10,7 +10,10 @@ use super::support::{Answer, Store, World};
 fn run(world: &World, verb: Verb, extra: &[&str]) -> Answer {
     let manifest = if verb == Verb::Command { "spin-command.toml" } else { "spin.toml" };
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(manifest);
-    let mut command = world.start(verb, &manifest).command();
+    let start = world.start(verb, &manifest);
+    let mut command = start.command();
+    // Where no `.env` is.
+    command.current_dir(start.state_dir);
     Answer::of(&command.args(extra).envs(world.environment()).output().unwrap())
 }
 

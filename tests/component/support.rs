@@ -156,7 +156,8 @@ impl World {
         if driver::is_spin() {
             let manifest = self.manifest();
             let mut command = self.start(Verb::Once, &manifest).command();
-            command.envs(self.environment());
+            // Where no `.env` is.
+            command.current_dir(self.folder.path()).envs(self.environment());
             return tokio::task::spawn_blocking(move || outcome(&command.output().unwrap()));
         }
         let app = self.app();
