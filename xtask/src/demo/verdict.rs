@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -169,9 +170,10 @@ fn difference(entry: &Entry, event: &Event) -> Option<String> {
     let Some(additional) = event.data["additionalEventData"].as_object() else {
         return Some("additionalEventData is lost".to_owned());
     };
-    let added = additional.keys().find(|name| {
-        !fields.contains_key(*name) && !["konghostname", "absentFields"].contains(&name.as_str())
-    });
+    let ours = ["konghostname", "absentFields", "idSum"];
+    let added = additional
+        .keys()
+        .find(|name| !fields.contains_key(*name) && !ours.contains(&name.as_str()));
     if let Some(name) = added {
         return Some(format!("{name} is not Kong's"));
     }
@@ -180,7 +182,16 @@ fn difference(entry: &Entry, event: &Event) -> Option<String> {
     if own_id && event.id != entry.id() {
         return Some("another id".to_owned());
     }
+    if additional.get("idSum") != Some(&id_sum(&event.id).into()) {
+        return Some("idSum differs".to_owned());
+    }
     (event.data["eventName"] != name(entry)).then(|| "eventName differs".to_owned())
+}
+
+/// The first 32 bits of the SHA-256 of an event's id, as a number.
+fn id_sum(id: &str) -> u32 {
+    let digest: [u8; 32] = Sha256::digest(id).into();
+    u32::from_be_bytes([digest[0], digest[1], digest[2], digest[3]])
 }
 
 /// `GETservices`, `CREATEconsumers`.
@@ -265,7 +276,8 @@ mod tests {
             "sourceIPAddress": "10.0.4.52",
             "additionalEventData": {
                 "method": "POST", "path": "/services?size=1", "status": 201, "ttl": 2_591_899,
-                "removed_from_payload": null, "konghostname": "http://kong"
+                "removed_from_payload": null, "konghostname": "http://kong",
+                "idSum": id_sum("Zr8")
             }
         });
         Event { id: "Zr8".to_owned(), data }
@@ -278,7 +290,7 @@ mod tests {
             "responseElements": { "id": 1 },
             "additionalEventData": {
                 "dao_name": "consumers", "operation": "create", "expire": 1, "request_id": "Zr8",
-                "rbac_user_id": null, "konghostname": "http://kong"
+                "rbac_user_id": null, "konghostname": "http://kong", "idSum": id_sum("7eba")
             }
         });
         Event { id: "7eba".to_owned(), data }
@@ -346,6 +358,8 @@ mod tests {
         assert_eq!(changed, ["Zr8: rbac_user_id differs"]);
         let invented = altered(|event| event.data["additionalEventData"]["extra"] = json!(1));
         assert_eq!(invented, ["Zr8: extra is not Kong's"]);
+        let summed = altered(|event| event.data["additionalEventData"]["idSum"] = json!(1));
+        assert_eq!(summed, ["Zr8: idSum differs"]);
         let renamed = altered(|event| event.data["eventName"] = json!("GETservices"));
         assert_eq!(renamed, ["Zr8: eventName differs"]);
         let other_id = altered(|event| event.id = "Zr9".to_owned());
