@@ -1,7 +1,7 @@
 //! What a run needs of the world: six ports, implemented by `spin` for Spin and by `testing` in memory
 //! (invariant 6: the core does no I/O of its own).
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 /// An HTTP request with its whole body, as every call here is.
 pub type HttpRequest = http::Request<Vec<u8>>;
@@ -132,6 +132,12 @@ pub trait Clock {
     fn elapsed(&self) -> Duration;
     /// Resolves after `duration`.
     fn sleep(&self, duration: Duration) -> impl Future<Output = ()>;
+}
+
+/// Milliseconds since the Unix epoch, for those who give [`Clock::now_ms`] of the system's time.
+pub fn unix_ms(time: SystemTime) -> i64 {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Randomness for jitter and for names that must be unique.

@@ -17,8 +17,6 @@ const LEAVES: [(&str, &[&str]); 7] = [
     ("testing", &["ports"]),
 ];
 
-/// Files with more lines, each with the reason.
-const LONG: [(&str, &str); 0] = [];
 const MOST_LINES: usize = 400;
 
 fn sources(folder: &Path) -> Vec<PathBuf> {
@@ -123,8 +121,7 @@ fn no_file_is_longer_than_a_reader_can_hold() {
             let text = fs::read_to_string(path).unwrap();
             let lines = text.split("#[cfg(test)]\nmod tests {").next().unwrap().lines().count();
             let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
-            let reason = LONG.iter().find(|(long, _)| *long == name);
-            assert!(lines <= MOST_LINES || reason.is_some(), "{name} has {lines} lines");
+            assert!(lines <= MOST_LINES, "{name} has {lines} lines");
         }
     }
 }

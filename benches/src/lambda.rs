@@ -19,6 +19,7 @@ use kong_cloudtrail::config::Config;
 use kong_cloudtrail::destination::{Batch, Item};
 use kong_cloudtrail::event;
 use kong_cloudtrail::kong::Entry;
+use kong_cloudtrail::ports::unix_ms;
 use kong_cloudtrail::terms::{Event, Stream};
 use kong_cloudtrail::wire::query_value;
 use redis::{Connection, pipe};
@@ -165,8 +166,7 @@ fn put(agent: &Agent, config: &Config, events: Vec<Event>) -> Result<()> {
     let items = events.into_iter().map(|event| Item::new(event, 0, 0)).collect();
     let profile = config.destination.profile();
     let mut request = config.destination.request(&Batch { items }, 0).map_err(Error::msg)?;
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
-    let now_ms = i64::try_from(now.as_millis())?;
+    let now_ms = unix_ms(SystemTime::now());
     let Source::Static(credentials) = &config.credentials else { bail!("no static credentials") };
     aws::sign(&mut request, credentials, &profile.place.region, profile.service, now_ms)
         .map_err(Error::msg)?;

@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use kong_cloudtrail::ports::{
     Clock, Ends, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse,
-    KeyValue, KeyValueError, Log, Random,
+    KeyValue, KeyValueError, Log, Random, unix_ms,
 };
 use kong_cloudtrail::report::Outcome;
 use kong_cloudtrail::run::run as ship;
@@ -78,8 +78,7 @@ impl KeyValue for Ports {
 
 impl Clock for Ports {
     fn now_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        unix_ms(SystemTime::now())
     }
 
     fn elapsed(&self) -> Duration {

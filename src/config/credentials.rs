@@ -139,8 +139,7 @@ fn web_identity(
     let (Some(role_arn), Some(token_file)) = (&role_arn, &file) else {
         if role_arn.is_some() || file.is_some() {
             reader.mistake(
-                "aws_role_arn and aws_web_identity_token_file belong together, and one of them is not set"
-                    .to_owned(),
+                "aws_role_arn and aws_web_identity_token_file belong together, and one of them is not set",
             );
         }
         return None;
@@ -170,8 +169,7 @@ fn instance(
             reader.mistake(
                 "no AWS credentials are configured, and aws_ec2_metadata_disabled leaves none to be found: set \
                  aws_access_key_id and aws_secret_access_key, or aws_container_credentials_relative_uri or \
-                 aws_container_credentials_full_uri, or aws_web_identity_token_file with aws_role_arn"
-                    .to_owned(),
+                 aws_container_credentials_full_uri, or aws_web_identity_token_file with aws_role_arn",
             );
         }
         return Instance { endpoint: String::new() };

@@ -36,6 +36,13 @@ pub struct Access {
     pub page_size: u32,
 }
 
+impl Access {
+    /// The address of `path`, which begins with a slash; of the API itself where it is empty.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{}{path}", self.api, self.path)
+    }
+}
+
 /// The Admin API, as one run reads it.
 pub struct Kong<'a, P> {
     port: &'a P,
@@ -218,8 +225,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         keep_ends: usize,
     ) -> Result<HttpResponse, KongError> {
         self.calls.set(self.calls.get() + 1);
-        let url = format!("{}{}{path}", self.access.api, self.access.path);
-        let mut request = http::Request::get(url)
+        let mut request = http::Request::get(self.access.url(path))
             .header("accept", "application/json")
             .header("accept-encoding", "identity");
         if let Some(token) = &self.access.token {

@@ -76,8 +76,6 @@ pub struct Ledger<'a, P> {
     watermarks: [Option<i64>; Stream::ALL.len()],
     target: &'a str,
     is_new: bool,
-    /// The head was written with the previous key.
-    rekeys: bool,
     /// The store has taken a write as large as any that may follow.
     proven: bool,
 }
@@ -104,9 +102,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                 .and_then(Head::decode)
                 .map_err(LedgerError::at(store, HEAD))?,
         };
-        let rekeys = store.met_previous();
         // Where there is no head, other values tell which key wrote them.
-        if !rekeys && !is_new {
+        if !store.met_previous() && !is_new {
             store.seals().forget_previous();
         }
         if let Some(bound) = head.target.take_if(|bound| bound != target.name) {
@@ -130,7 +127,6 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             undeleted: Vec::new(),
             target: target.name,
             is_new,
-            rekeys,
             proven: false,
         })
     }
@@ -316,7 +312,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// Whether the ledger is to be rewritten, since its head was written with the previous key. Where there is no
     /// head, another value tells it.
     pub fn rekeys(&self) -> bool {
-        self.rekeys || (self.is_new && self.store.met_previous())
+        self.store.met_previous()
     }
 
     /// Stops accepting the previous key: all has been read that tells with which one the ledger was written.
@@ -354,7 +350,6 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     pub(crate) fn finish_rekey(&mut self) -> Result<(), LedgerError> {
         self.write()?;
         self.store.seals().forget_previous();
-        self.rekeys = false;
         Ok(())
     }
 

@@ -52,8 +52,7 @@ impl Facts {
 
     /// Kong's clock at `elapsed`, by the clock that never goes back.
     pub fn now_at(&self, elapsed: Duration) -> i64 {
-        let passed = elapsed.saturating_sub(self.told_at).as_secs();
-        self.now.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX))
+        later(self.now, elapsed.saturating_sub(self.told_at))
     }
 
     /// Kong's retention: what `GET /` shows, else the longest `ttl` seen, else the default. The `ttl` of an
@@ -65,4 +64,9 @@ impl Facts {
         let longest = if shown.is_some() { secs } else { secs.max(DEFAULT_RETENTION_SECS) };
         Retention { secs, longest }
     }
+}
+
+/// Kong's time `now`, so much later.
+pub fn later(now: i64, passed: Duration) -> i64 {
+    now.saturating_add(i64::try_from(passed.as_secs()).unwrap_or(i64::MAX))
 }

@@ -163,8 +163,7 @@ impl<P: Ports> Run<'_, P> {
         if result.is_ok() && kept.records.dead_letters.has_replays() {
             result = self.replay(&mut kept.records, report).await;
         }
-        let passed = self.port.elapsed().saturating_sub(told_at).as_secs();
-        let at = now.saturating_add(i64::try_from(passed).unwrap_or(i64::MAX));
+        let at = facts::later(now, self.port.elapsed().saturating_sub(told_at));
         self.finish(kept, Ended { about: about.as_ref().ok(), at, result }, report)
     }
 }

@@ -36,20 +36,13 @@ pub struct Ended<'k> {
     pub result: Result<(), Halt>,
 }
 
-/// What the last write of a run stored.
-enum Stored {
-    All,
-    Nothing,
-}
-
 impl<'a, P: Ports> Run<'a, P> {
     /// Reads the ledger, the dead letters and the last reports, and reports what happened to them since the
     /// last run. Rewrites them when `ledger_key` was changed.
     pub(super) fn load(&self, report: &mut Report) -> Result<Kept<'a, P>, Halt> {
         let profile = self.config.destination.profile();
-        let kong = format!("{}{}", self.config.kong.api, self.config.kong.path);
         let target = Target { name: &profile.target, variables: profile.target_variables };
-        let ledger = Ledger::load(self.store, target, &kong)?;
+        let ledger = Ledger::load(self.store, target, &self.config.kong.url(""))?;
         report.generation = Some(ledger.generation());
         if ledger.is_new() {
             report.attention.insert(Attention::NewLedger);
@@ -170,18 +163,15 @@ impl<'a, P: Ports> Run<'a, P> {
         notes::complete(report, about, ledger);
         tell_watermarks(report, end, |stream| ledger.coverage(stream).watermark());
         let before = report.clone();
-        let stored = match letters {
-            Ok(()) if may_write => self.store(&mut kept, report),
-            Ok(()) => Ok(Stored::Nothing),
-            Err(halt) => Err(halt),
-        };
-        if !matches!(stored, Ok(Stored::All)) {
+        let stored =
+            letters.and_then(|()| if may_write { self.store(&mut kept, report) } else { Ok(()) });
+        if !may_write || stored.is_err() {
             let ledger = &kept.records.ledger;
             *report = before;
             report.generation = Some(ledger.generation());
             tell_watermarks(report, end, |stream| ledger.watermark(stream));
         }
-        stored.map(|_| ())
+        stored
     }
 
     fn write_letters(&self, records: &mut Records<'a, P>) -> Result<(), Halt> {
@@ -192,7 +182,7 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 
     /// The last write of a run, with the report in it. The report that is stored counts this write as done.
-    fn store(&self, kept: &mut Kept<'a, P>, report: &mut Report) -> Result<Stored, Halt> {
+    fn store(&self, kept: &mut Kept<'a, P>, report: &mut Report) -> Result<(), Halt> {
         let Kept { records: Records { ledger, .. }, reports } = kept;
         self.lease.hold()?;
         report.recorded();
@@ -206,7 +196,7 @@ impl<'a, P: Ports> Run<'a, P> {
         for key in ledger.take_undeleted() {
             self.log.log(Level::Warn, messages::not_deleted(&key));
         }
-        Ok(Stored::All)
+        Ok(())
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant, SystemTime};
 use spin_sdk::variables;
 use wstd::runtime::AsyncPollable;
 
-use crate::ports::{Clock, Log, Random};
+use crate::ports::{Clock, Log, Random, unix_ms};
 
 #[allow(unsafe_code, missing_docs, clippy::pedantic)]
 mod bindings {
@@ -48,8 +48,7 @@ pub fn print(line: &str) {
 
 impl Clock for Host {
     fn now_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        unix_ms(SystemTime::now())
     }
 
     fn elapsed(&self) -> Duration {

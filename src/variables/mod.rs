@@ -91,12 +91,26 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// Takes note of a mistake where `value` cannot stand in an HTTP header.
+    /// Takes note of a mistake where `value` cannot stand in an HTTP header, or has a blank.
     pub fn header_safe(&mut self, name: &str, value: Option<&str>) {
-        if value.is_some_and(|value| !value.chars().all(|c| c.is_ascii_graphic())) {
+        self.header_of(name, value, |c| c.is_ascii_graphic(), "line breaks and spaces");
+    }
+
+    /// The same for a value that may have blanks.
+    pub fn header_safe_with_blanks(&mut self, name: &str, value: &str) {
+        self.header_of(name, Some(value), |c| c.is_ascii_graphic() || c == ' ', "line breaks");
+    }
+
+    fn header_of(
+        &mut self,
+        name: &str,
+        value: Option<&str>,
+        fits: impl Fn(char) -> bool,
+        look_for: &str,
+    ) {
+        if value.is_some_and(|value| !value.chars().all(fits)) {
             self.mistake(format!(
-                "{name} holds characters that no HTTP header can carry (the value is not shown): check for line breaks \
-                 and spaces"
+                "{name} holds characters that no HTTP header can carry (the value is not shown): check for {look_for}"
             ));
         }
     }

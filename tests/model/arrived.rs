@@ -138,8 +138,8 @@ impl World {
         }
         // What a comparison that is spread over runs met before this one it does not look at again.
         let sweeping = run.sweeping[stream as usize];
-        let goes_on = store::ledger(&self.store).sweep_began(stream).is_some();
-        let whole = sweeping.is_none()
+        let goes_on = store::ledger(&self.store).is_sweeping(stream);
+        let whole = !sweeping
             && !goes_on
             && (report.mode != Some("incremental") || run.must_be_whole[stream as usize]);
         if whole {
@@ -147,7 +147,7 @@ impl World {
             coverage.reconciled = None;
         }
         // One that an earlier run began may have begun again in this one, so it counts from now at the latest.
-        let ended = whole || (sweeping.is_some() && !goes_on);
+        let ended = whole || (sweeping && !goes_on);
         coverage.complete(is_last.then_some(now), ended.then_some(now));
         if run.store_failed {
             coverage.forget();

@@ -214,7 +214,7 @@ impl History {
         let hosts = [Host::new(&world), Host::new(&world)];
         for step in &self.steps {
             let rekeys = !world.written_otherwise().is_empty();
-            self.step(&world, &hosts, step);
+            self.step(&world, &hosts, step, rekeys);
             if rekeys {
                 // A failover goes back by seconds, and not to before the ledger was written anew.
                 world.store.forget_undo();
@@ -224,8 +224,7 @@ impl History {
         self.settle(&world, &hosts)
     }
 
-    fn step(&self, world: &Rc<World>, hosts: &[Host; 2], step: &Step) {
-        let rekeys = !world.written_otherwise().is_empty();
+    fn step(&self, world: &Rc<World>, hosts: &[Host; 2], step: &Step, rekeys: bool) {
         // Under the run that writes the ledger anew, a failover leaves values that no run reads.
         let strike = |faults: Faults| {
             let failover = faults.failover.filter(|_| !rekeys);

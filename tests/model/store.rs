@@ -81,9 +81,9 @@ impl Stored<'_> {
         index["generation"].as_u64().unwrap_or(0) < known.generation
     }
 
-    /// When the comparison of everything began that is under way.
-    pub fn sweep_began(&mut self, stream: Stream) -> Option<i64> {
-        Some(self.head.as_mut()?.stream(stream).coverage.under_way()?.began)
+    /// Whether a comparison of everything is under way.
+    pub fn is_sweeping(&mut self, stream: Stream) -> bool {
+        self.head.as_mut().is_some_and(|head| head.stream(stream).coverage.under_way().is_some())
     }
 
     /// Whether no run has come to an end, or to that of a slice: the next one is a first run.

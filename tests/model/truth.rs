@@ -70,8 +70,8 @@ pub struct Run {
     pub shown: [usize; 2],
     /// Kong told another run the same time: whether this one moved the watermark, nobody can say.
     pub same_second: bool,
-    /// When the comparison began that was under way when it began itself, by Kong's clock and stream.
-    pub sweeping: [Option<i64>; 2],
+    /// Of which streams a comparison was under way when it began.
+    pub sweeping: [bool; 2],
     /// To say ok it must have looked at everything, by stream.
     pub must_be_whole: [bool; 2],
     pub store_failed: bool,
@@ -174,7 +174,7 @@ impl World {
             told: None,
             shown: Stream::ALL.map(|stream| self.shown_since(stream, self.time())),
             same_second: false,
-            sweeping: Stream::ALL.map(|stream| store::ledger(&self.store).sweep_began(stream)),
+            sweeping: Stream::ALL.map(|stream| store::ledger(&self.store).is_sweeping(stream)),
             must_be_whole: [false; 2],
             store_failed: false,
             largest_write: 0,

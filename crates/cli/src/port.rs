@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use kong_cloudtrail::ports::{Clock, KeyValue, KeyValueError, Random};
+use kong_cloudtrail::ports::{Clock, KeyValue, KeyValueError, Random, unix_ms};
 use kong_cloudtrail_application::key_value::swapped::Swapped;
 use kong_cloudtrail_application::key_value::{Store, StoreError, StoreManager, SwapError};
 use tokio::runtime::Handle;
@@ -85,8 +85,7 @@ impl KeyValue for Port {
 
 impl Clock for Port {
     fn now_ms(&self) -> i64 {
-        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+        unix_ms(SystemTime::now())
     }
 
     fn elapsed(&self) -> Duration {

@@ -1,11 +1,10 @@
 //! The JSON in which container endpoints and instance metadata hand out credentials.
 
 use serde_json::Value;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 use super::{Credentials, Temporary};
 use crate::terms::Secret;
+use crate::wire::read_rfc3339;
 
 /// Why a document holds no credentials.
 #[derive(Debug)]
@@ -48,13 +47,9 @@ pub(super) fn temporary(
     if !fits(&id) || !fits(&secret) || token.as_deref().is_some_and(|token| !fits(token)) {
         return Err(Fault::Malformed("has keys or a token that cannot be ones"));
     }
-    let expires_ms = expiration.map(|text| {
-        let time = OffsetDateTime::parse(text, &Rfc3339);
-        time.map(|time| time.unix_timestamp().saturating_mul(1000))
-    });
-    let expires_ms = expires_ms
-        .transpose()
-        .map_err(|_| Fault::Malformed("has an expiration that is no time of RFC 3339"))?;
+    let no_time = Fault::Malformed("has an expiration that is no time of RFC 3339");
+    let expires = expiration.map(|text| read_rfc3339(text).ok_or(no_time)).transpose()?;
+    let expires_ms = expires.map(|seconds| seconds.saturating_mul(1000));
     let credentials = Credentials {
         access_key_id: id,
         secret_access_key: Secret::new(secret),
