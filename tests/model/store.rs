@@ -91,13 +91,18 @@ impl Stored<'_> {
         self.head.as_mut().is_none_or(|head| head.stream(stream).coverage.watermark().is_none())
     }
 
-    /// Whether a segment that the head names, in one of those buckets, holds the fingerprint.
-    pub fn holds(&mut self, stream: Stream, print: &Fingerprint, buckets: &[String]) -> bool {
+    /// Whether a segment that the head names, in one of those buckets if some are given, holds the fingerprint.
+    pub fn holds(
+        &mut self,
+        stream: Stream,
+        print: &Fingerprint,
+        buckets: Option<&[String]>,
+    ) -> bool {
         let Some(head) = &mut self.head else { return false };
         let named = head.stream(stream).buckets.iter();
         let mut named = named.map(|(bucket, segments)| (bucket.to_string(), segments));
         named.any(|(bucket, segments)| {
-            if !buckets.contains(&bucket) {
+            if buckets.is_some_and(|buckets| !buckets.contains(&bucket)) {
                 return false;
             }
             (0..segments.len()).any(|number| {
