@@ -91,21 +91,22 @@ impl Stored<'_> {
         self.head.as_mut().is_none_or(|head| head.stream(stream).coverage.watermark().is_none())
     }
 
-    /// Whether a segment that the head names, in one of those buckets, holds the fingerprint.
-    pub fn holds(&mut self, stream: Stream, print: &Fingerprint, buckets: &[String]) -> bool {
-        let Some(head) = &mut self.head else { return false };
+    /// The buckets in which a segment that the head names holds the fingerprint.
+    pub fn places(&mut self, stream: Stream, print: &Fingerprint) -> Vec<String> {
+        let Some(head) = &mut self.head else { return Vec::new() };
         let named = head.stream(stream).buckets.iter();
-        let mut named = named.map(|(bucket, segments)| (bucket.to_string(), segments));
-        named.any(|(bucket, segments)| {
-            if !buckets.contains(&bucket) {
-                return false;
-            }
-            (0..segments.len()).any(|number| {
+        let named = named.map(|(bucket, segments)| (bucket.to_string(), segments.len()));
+        let holds = |bucket: &str, segments| {
+            (0..segments).any(|number| {
                 let name = format!("segment:{}:{bucket}:{number}", stream.name());
                 let segment = body(&self.values, &name).unwrap_or_default();
                 let (fingerprints, _) = segment.as_chunks::<{ Fingerprint::LEN }>();
                 fingerprints.binary_search(&print.0).is_ok()
             })
-        })
+        };
+        named
+            .filter(|(bucket, segments)| holds(bucket, *segments))
+            .map(|(bucket, _)| bucket)
+            .collect()
     }
 }

@@ -136,13 +136,22 @@ impl Truth {
         Some((*self.expected.get(base)?, number.parse().ok()?))
     }
 
+    /// Whether the ledger knows an event where runs look for it while Kong's clock is so far off.
     fn is_recorded(&self, ledger: &mut Stored<'_>, id: &str, skew: i64) -> bool {
-        self.entry_of(id).is_some_and(|(entry, number)| {
-            let Expected { stream, fingerprint, filed, .. } = entry;
-            let buckets = filed.buckets(skew);
-            ledger.holds(stream, &fingerprint, &buckets)
-                || ledger.holds(stream, &fingerprint.part(number), &buckets)
+        self.entry_of(id).is_some_and(|(entry, _)| {
+            let buckets = entry.filed.buckets(skew);
+            self.places(ledger, id).iter().any(|place| buckets.contains(place))
         })
+    }
+
+    /// Where in the ledger an event stands, by itself or with its entry, wherever Kong's clock has had runs
+    /// file it.
+    fn places(&self, ledger: &mut Stored<'_>, id: &str) -> Vec<String> {
+        let Some((entry, number)) = self.entry_of(id) else { return Vec::new() };
+        let Expected { stream, fingerprint, .. } = entry;
+        let mut places = ledger.places(stream, &fingerprint);
+        places.extend(ledger.places(stream, &fingerprint.part(number)));
+        places
     }
 
     /// A call arrives with these events, whatever becomes of it.
@@ -395,19 +404,23 @@ impl World {
         change();
         let after = self.recorded();
         let mut cloudtrail = self.cloudtrail.borrow_mut();
-        for id in before.difference(&after) {
+        for (id, _) in before.difference(&after) {
             for acceptance in cloudtrail.events.get_mut(id).into_iter().flatten() {
                 acceptance.excused = true;
             }
         }
     }
 
-    /// The accepted events that the stored ledger knows.
-    fn recorded(&self) -> HashSet<String> {
+    /// The accepted events that the stored ledger knows, each with where.
+    fn recorded(&self) -> HashSet<(String, String)> {
         let truth = self.truth.borrow();
-        let (mut ledger, skew) = (store::ledger(&self.store), self.kong.borrow().skew);
+        let mut ledger = store::ledger(&self.store);
         let cloudtrail = self.cloudtrail.borrow();
-        let ids = cloudtrail.events.keys();
-        ids.filter(|id| truth.is_recorded(&mut ledger, id, skew)).cloned().collect()
+        let mut recorded = HashSet::new();
+        for id in cloudtrail.events.keys() {
+            let places = truth.places(&mut ledger, id);
+            recorded.extend(places.into_iter().map(|place| (id.clone(), place)));
+        }
+        recorded
     }
 }
