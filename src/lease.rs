@@ -24,6 +24,7 @@ use crate::ports::{Clock, KeyValue, Random};
 use crate::seal::Mark;
 use crate::store::{Store, StoreError};
 use crate::wire::rfc3339;
+use crate::words::Told;
 
 const NAME: &str = "lease";
 const MARK: Mark = *b"kcl2";
@@ -58,26 +59,33 @@ pub enum LeaseError {
     Store(StoreError),
 }
 
-impl fmt::Display for LeaseError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl LeaseError {
+    /// In words.
+    pub fn told(&self) -> Told {
         match self {
-            Self::Held { until_ms } => write!(
-                f,
+            Self::Held { until_ms } => Told::from(format!(
                 "an interrupted run or another host holds the lease, until {} at the latest",
                 rfc3339(until_ms.div_euclid(1000) + 1)
+            )),
+            Self::Foreign { key } => Told::new(
+                format!("the lease at {key} was not written with this ledger_key"),
+                format!(
+                    "set ledger_key as on the other hosts, and ledger_key_previous to the key before, or to unkeyed if \
+                     there was none; if both are right, somebody has changed it: delete {key} while no run is under way"
+                ),
             ),
-            Self::Foreign { key } => write!(
-                f,
-                "the lease at {key} was not written with this ledger_key: set ledger_key as on the other hosts, and \
-                 ledger_key_previous to the key before, or to unkeyed if there was none; if both are right, somebody has \
-                 changed it: delete {key} while no run is under way"
+            Self::Lost => Told::new(
+                "this host stalled past its lease and another took over",
+                "the run stopped, the other goes on; if it comes back, raise lease_secs",
             ),
-            Self::Lost => write!(
-                f,
-                "this host stalled past its lease and another took over: the run stopped, the other goes on"
-            ),
-            Self::Store(error) => error.fmt(f),
+            Self::Store(error) => error.told(),
         }
+    }
+}
+
+impl fmt::Display for LeaseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().fmt(f)
     }
 }
 

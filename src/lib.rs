@@ -13,7 +13,8 @@
 //! - `delivery`: keeps batches under way, records what was accepted, and sends dead letters again;
 //! - [`destination`], on [`aws`]: signed requests, and what their answers mean for each event;
 //! - [`report`] and `log`: what is printed;
-//! - [`terms`]: the types that all rooms share; `retry` and [`wire`]: what all calls share;
+//! - [`terms`]: the types that all rooms share; `retry` and [`wire`]: what all calls share; [`words`]: how texts
+//!   are told;
 //! - [`ports`]: what all of it needs of the world. `spin`, for wasm alone, gives it Spin's, and `testing`, for
 //!   tests alone, gives it memory.
 //!
@@ -43,3 +44,4 @@ pub mod terms;
 pub mod testing;
 pub mod variables;
 pub mod wire;
+pub mod words;

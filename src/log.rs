@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::ports::Log;
+use crate::words::json_shown;
 
 /// How much a line matters; `log_level` is the least that is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,7 +65,7 @@ impl<'a, P: Log> Logger<'a, P> {
     pub fn log(&self, level: Level, message: impl AsRef<str>) {
         if level <= self.level {
             let line = json!({"event": "log", "level": level.name(), "message": message.as_ref()});
-            self.port.line(&line.to_string());
+            self.port.line(&json_shown(&line.to_string()));
         }
     }
 }

@@ -39,7 +39,13 @@ pub enum HttpError {
     Denied,
     /// The request itself cannot be sent (a bad URL or header): trying again cannot help.
     Invalid(String),
-    /// The server was not reached: nothing was sent.
+    /// The server's name does not resolve: nothing was sent.
+    UnknownHost,
+    /// Nothing listens at that address and port: nothing was sent.
+    ConnectionRefused,
+    /// No connection within [`HttpLimits::connect`]: nothing was sent.
+    NoConnection,
+    /// The server was not reached for another reason: nothing was sent.
     NotReached(String),
     /// The connection or the answer broke off. Whether the server acted is unknown.
     Connection(String),
@@ -48,7 +54,7 @@ pub enum HttpError {
     /// The answer is no HTTP, or the connection ended without one. That is also seen where a server of TLS
     /// 1.3 refuses the client certificate. Whether the server acted is unknown.
     NoHttp(String),
-    /// One of the time-outs of [`HttpLimits`] passed. Whether the server acted is unknown.
+    /// Another of the time-outs of [`HttpLimits`] passed. Whether the server acted is unknown.
     Timeout(String),
     /// The answer is larger than [`HttpLimits::max_body`]: its two ends, or nothing.
     TooLarge(Ends),
@@ -62,7 +68,12 @@ impl HttpError {
 
     /// Whether the server may have acted on the request all the same.
     pub(crate) fn may_have_arrived(&self) -> bool {
-        !matches!(self, Self::Denied | Self::Invalid(_) | Self::NotReached(_) | Self::Tls(_))
+        matches!(self, Self::Connection(_) | Self::NoHttp(_) | Self::Timeout(_) | Self::TooLarge(_))
+    }
+
+    /// Whether the server let a time-out pass, as one does that hangs.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::NoConnection | Self::Timeout(_))
     }
 }
 
@@ -73,13 +84,21 @@ impl std::fmt::Display for HttpError {
                 f,
                 "the address is not in allowed_outbound_hosts of spin.toml, or another entry there is malformed"
             ),
-            Self::Invalid(why) => write!(f, "the request cannot be sent: {why}"),
-            Self::NotReached(why) | Self::Connection(why) => write!(f, "connection failed: {why}"),
-            Self::Tls(why) => write!(f, "the TLS handshake failed: {why}"),
-            Self::NoHttp(why) => {
-                write!(f, "it ended the connection, or does not speak HTTP: {why}")
+            Self::Invalid(why) => write!(f, "the request cannot be sent ({why})"),
+            Self::UnknownHost => write!(f, "its host name does not resolve"),
+            Self::ConnectionRefused => {
+                write!(f, "nothing listens on that port (connection refused)")
             }
-            Self::Timeout(why) => write!(f, "timed out: {why}"),
+            Self::NoConnection => {
+                write!(f, "no connection in time, as where a firewall is in between")
+            }
+            Self::NotReached(why) => write!(f, "the connection failed ({why})"),
+            Self::Connection(why) => write!(f, "the connection broke off ({why})"),
+            Self::Tls(why) => write!(f, "the TLS handshake failed ({why})"),
+            Self::NoHttp(why) => {
+                write!(f, "it ended the connection, or does not speak HTTP ({why})")
+            }
+            Self::Timeout(why) => write!(f, "it hangs ({why})"),
             Self::TooLarge(_) => write!(f, "the answer is larger than the limit"),
         }
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::terms::Stream;
+use crate::words::{Told, json_shown, together};
 
 /// How a run ended; of two streams the worse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -45,8 +46,10 @@ pub struct Report {
     pub notes: BTreeSet<Note>,
     /// What happened in this run.
     pub attention: BTreeSet<Attention>,
-    /// What went wrong, and what to do.
+    /// What went wrong, and what to do: all of `told`.
     pub error: Option<String>,
+    #[serde(skip)]
+    told: Vec<Told>,
 }
 
 /// What stands.
@@ -166,6 +169,7 @@ impl Default for Report {
             notes: BTreeSet::new(),
             attention: BTreeSet::new(),
             error: None,
+            told: Vec::new(),
         }
     }
 }
@@ -191,22 +195,19 @@ impl Report {
         self.streams.requests.late + self.streams.objects.late
     }
 
-    /// Takes in how a part of the run ended. All errors are kept, the first one first.
-    pub fn add(&mut self, outcome: Outcome, error: Option<String>) {
+    /// Takes in how a part of the run ended. All errors are kept, the first one first, and a remedy that several
+    /// have is told once.
+    pub fn add(&mut self, outcome: Outcome, error: impl Into<Told>) {
         self.outcome = self.outcome.max(outcome);
         if outcome == Outcome::Skipped {
             self.outcome = outcome;
         }
-        if let Some(error) = error.filter(|error| self.error.as_ref() != Some(error)) {
-            self.error = Some(match self.error.take() {
-                Some(first) => format!("{first}; {error}"),
-                None => error,
-            });
-        }
+        self.told.push(error.into());
+        self.error = Some(together(&self.told));
     }
 
     /// The line.
     pub fn line(&self) -> String {
-        serde_json::to_string(self).unwrap_or_default()
+        json_shown(&serde_json::to_string(self).unwrap_or_default()).into_owned()
     }
 }

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::terms::Secret;
+use crate::words::Told;
 
 /// Most bytes of a value: 256 KiB less 64, since one byte more costs Redis a size class.
 pub const VALUE_BYTES: usize = 262_080;
@@ -43,30 +44,42 @@ pub enum ValueFault {
     Unkeyed,
 }
 
+impl ValueFault {
+    /// In words.
+    pub fn told(self) -> Told {
+        let (cause, remedy) = match self {
+            Self::NewerFormat => (
+                "is of a newer format than this version reads",
+                "run the version that wrote it, or a newer one",
+            ),
+            Self::OldFormat => (
+                "is of a format from before version 0.1, which is not read",
+                "set ledger to a new name (which ships again what Kong still holds)",
+            ),
+            Self::Damaged => (
+                "is damaged, or was written with a ledger_key and none is set",
+                "set that ledger_key, restore the store from its snapshot, or set ledger to a new name (which ships again \
+                 what Kong still holds)",
+            ),
+            Self::OtherKey => (
+                "was not written with this ledger_key",
+                "set the right one, and the one before it in ledger_key_previous; if both are right, the value is damaged \
+                 or somebody has changed it: restore the store from its snapshot, or set ledger to a new name (which ships \
+                 again what Kong still holds)",
+            ),
+            Self::Unkeyed => (
+                "was written without a ledger_key, and one is set",
+                "set ledger_key_previous to unkeyed if no run has been made with the key yet; else somebody has overwritten \
+                 the value: restore the store from its snapshot",
+            ),
+        };
+        Told::new(cause, remedy)
+    }
+}
+
 impl fmt::Display for ValueFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NewerFormat => {
-                "is of a newer format than this version reads: run the version that wrote it, or a newer one"
-            }
-            Self::OldFormat => {
-                "is of a format from before version 0.1, which is not read: set ledger to a new name (which ships again \
-                 what Kong still holds)"
-            }
-            Self::Damaged => {
-                "is damaged, or was written with a ledger_key and none is set: set that ledger_key, restore the store \
-                 from its snapshot, or set ledger to a new name (which ships again what Kong still holds)"
-            }
-            Self::OtherKey => {
-                "was not written with this ledger_key: set the right one, and the one before it in ledger_key_previous; \
-                 if both are right, the value is damaged or somebody has changed it: restore the store from its snapshot, \
-                 or set ledger to a new name (which ships again what Kong still holds)"
-            }
-            Self::Unkeyed => {
-                "was written without a ledger_key, and one is set: set ledger_key_previous to unkeyed if no run has been \
-                 made with the key yet; else somebody has overwritten the value: restore the store from its snapshot"
-            }
-        })
+        self.told().fmt(f)
     }
 }
 

@@ -4,11 +4,14 @@
 //! The store is never listed: `KEYS *` would block a shared Redis. All keys of a ledger share the tag `{0}`,
 //! so that a Redis cluster has them in one slot: otherwise it refuses to write several at once.
 
+pub mod fault;
+
 use std::cell::Cell;
 use std::fmt;
 
 use crate::ports::{KeyValue, KeyValueError};
 use crate::seal::{Mark, Seal, Seals, ValueFault};
+use crate::words::Told;
 
 /// A store call that failed, with the whole key.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,31 +20,17 @@ pub struct StoreError {
     why: KeyValueError,
 }
 
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the key-value store failed at {}: {}; {}",
-            self.key,
-            self.why,
-            remedy(&self.why.0)
-        )
+impl StoreError {
+    /// In words.
+    pub fn told(&self) -> Told {
+        let Told { cause, remedy } = fault::told(&self.why);
+        Told::new(format!("the key-value store failed at {}: {cause}", self.key), remedy)
     }
 }
 
-/// What to do, by the words of the libraries with which Spin reaches Redis: OpenSSL's and Redis's own.
-fn remedy(why: &str) -> &'static str {
-    let says = |words: &[&str]| words.iter().any(|word| why.contains(word));
-    if says(&["MULTI"]) {
-        "its user needs the commands WATCH, MULTI and EXEC: allow them in Redis's ACL"
-    } else if says(&["AuthenticationFailed", "WRONGPASS", "NOAUTH", "NOPERM", "NoPerm"]) {
-        "check user and password in the url of [key_value_store.default] in the runtime config, and what Redis's ACL allows \
-         that user"
-    } else if says(&["ertificate", "Hostname mismatch", "SSL", "tls", "Tls"]) {
-        "over rediss:// the certificate's authority must be in the system's store, or in the file that SSL_CERT_FILE names to \
-         the host, and the certificate must name the host in the url of [key_value_store.default] and be valid now"
-    } else {
-        "check that the store named in Spin's runtime config is up and reachable"
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().fmt(f)
     }
 }
 
@@ -138,14 +127,12 @@ impl<'a, P: KeyValue> Store<'a, P> {
 
     /// The error of a store whose swaps do not keep two hosts apart.
     pub(crate) fn not_atomic(&self, name: &str) -> StoreError {
-        let why = "it overwrote a value that was written after it had looked, as Redis does for a user who may not use MULTI";
-        StoreError { key: self.key(name), why: KeyValueError(why.to_owned()) }
+        StoreError { key: self.key(name), why: KeyValueError(fault::NOT_ATOMIC.to_owned()) }
     }
 
     /// The error of a call for `name` that was answered, and yet had no effect.
     pub(crate) fn no_effect(&self, name: &str) -> StoreError {
-        let why = KeyValueError("it answered, and did not do what it was asked for".to_owned());
-        StoreError { key: self.key(name), why }
+        StoreError { key: self.key(name), why: KeyValueError(fault::NO_EFFECT.to_owned()) }
     }
 
     /// Writes `new` at `name` if its value is `expected`; read back to learn whether it was written.
@@ -168,28 +155,5 @@ impl<'a, P: KeyValue> Store<'a, P> {
     ) -> Result<T, StoreError> {
         self.calls.set(self.calls.get() + 1);
         call().map_err(|why| StoreError { key, why })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_redis_refuses_and_what_its_certificate_lacks_lead_to_their_settings() {
-        for (why, names) in [
-            ("Password authentication failed - AuthenticationFailed", "user and password"),
-            ("NOPERM: this user has no permissions to run the 'mset' command", "ACL"),
-            ("error:0A000086:SSL routines::certificate verify failed", "SSL_CERT_FILE"),
-            ("invalid peer certificate: UnknownIssuer", "SSL_CERT_FILE"),
-            ("Connection refused (os error 111)", "up and reachable"),
-        ] {
-            let error = StoreError {
-                key: "kong-cloudtrail:a:head".to_owned(),
-                why: KeyValueError(why.to_owned()),
-            };
-            let text = error.to_string();
-            assert!(text.contains(names) && text.contains(why), "{text}");
-        }
     }
 }

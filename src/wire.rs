@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::{Rfc2822, Rfc3339};
 
 use crate::ports::{HttpError, HttpResponse};
+use crate::words::shown;
 
 /// All but the unreserved characters of RFC 3986, as Signature Version 4 wants a query.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -51,6 +52,39 @@ pub(crate) fn read_rfc3339(text: &str) -> Option<i64> {
 pub fn retry_after(response: &HttpResponse) -> Option<Duration> {
     let seconds = response.headers().get("retry-after")?.to_str().ok()?.trim().parse().ok()?;
     Some(Duration::from_secs(seconds))
+}
+
+/// Words of a server as far as they may be printed: none that hold the secret that was sent to it. Of a long
+/// secret a part would be too much.
+pub fn quoted(words: &str, secret: &str) -> String {
+    let holds = |part: &[u8]| words.as_bytes().windows(part.len()).any(|window| window == part);
+    let whole = !secret.is_empty() && holds(secret.as_bytes());
+    if whole || secret.as_bytes().windows(16).any(holds) {
+        return "its words are not shown".to_owned();
+    }
+    shown(words)
+}
+
+/// How the body of an answer is encoded, where it is: nobody here asks for that.
+pub fn encoding(response: &HttpResponse) -> Option<String> {
+    const GZIP: [u8; 2] = [0x1f, 0x8b];
+    let named = response.headers().get("content-encoding").and_then(|value| value.to_str().ok());
+    match named.map(str::trim).unwrap_or_default() {
+        "" | "identity" => response.body().starts_with(&GZIP).then(|| "gzip".to_owned()),
+        named => Some(shown(named)),
+    }
+}
+
+/// Where a redirection leads, without a user and password and without the query, which may hold a secret.
+pub fn leads_to(response: &HttpResponse) -> String {
+    let location = response.headers().get("location").and_then(|value| value.to_str().ok());
+    let location = location.unwrap_or_default().split(['?', '#']).next().unwrap_or_default();
+    match location.split_once("://").map(|(scheme, rest)| (scheme, rest.split_once('@'))) {
+        Some((scheme, Some((user, rest)))) if !user.contains('/') => {
+            shown(&format!("{scheme}://{rest}"))
+        }
+        _ => shown(location),
+    }
 }
 
 /// What to look at when `error` is about TLS and the server is the one that the variable `setting`
@@ -99,6 +133,47 @@ mod tests {
         let at = |value| date(&response("date", value));
         assert_eq!(at("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(at("yesterday"), None);
+    }
+
+    #[test]
+    fn a_servers_words_are_shown_unless_they_hold_the_secret_or_a_part_of_it() {
+        let secret = "0123456789abcdefXYZ";
+        assert_eq!(quoted("Invalid\u{1b} token", secret), r"Invalid\u001b token");
+        for words in ["x 0123456789abcdefXYZ", "x 23456789abcdefXY"] {
+            assert_eq!(quoted(words, secret), "its words are not shown");
+        }
+        assert_eq!(
+            (quoted("short", "or").as_str(), quoted("x", "").as_str()),
+            ("its words are not shown", "x")
+        );
+    }
+
+    #[test]
+    fn an_encoded_answer_is_known_by_its_header_or_by_its_first_bytes() {
+        for (name, body, expected) in [
+            ("gzip", &b"x"[..], Some("gzip")),
+            ("br", b"x", Some("br")),
+            ("identity", b"{}", None),
+            ("", b"{}", None),
+            ("", b"\x1f\x8b\x08", Some("gzip")),
+        ] {
+            let response = http::Response::builder().header("content-encoding", name);
+            let response = response.body(body.to_vec()).unwrap();
+            assert_eq!(encoding(&response).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn where_a_redirection_leads_is_told_without_query_user_and_password() {
+        for (location, expected) in [
+            ("https://login.example/authorize?state=secret#x", "https://login.example/authorize"),
+            ("https://user:secret@kong.example/a?b", "https://kong.example/a"),
+            ("https://kong.example/a@b", "https://kong.example/a@b"),
+            ("/login?next=%2F", "/login"),
+            ("", ""),
+        ] {
+            assert_eq!(leads_to(&response("location", location)), expected);
+        }
     }
 
     #[test]

@@ -7,12 +7,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// What all rooms may know, each with the leaves below it.
-const LEAVES: [(&str, &[&str]); 7] = [
+const LEAVES: [(&str, &[&str]); 8] = [
     ("terms", &[]),
     ("ports", &[]),
-    ("wire", &["ports"]),
+    ("words", &[]),
+    ("wire", &["ports", "words"]),
     ("retry", &["ports"]),
-    ("log", &["ports"]),
+    ("log", &["ports", "words"]),
     ("variables", &[]),
     ("testing", &["ports"]),
 ];

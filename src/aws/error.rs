@@ -3,6 +3,7 @@
 use serde::Deserialize;
 
 use crate::ports::HttpResponse;
+use crate::words::shown;
 
 /// What an answer other than 200 says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,14 +33,18 @@ impl ErrorCode {
         let told = [header, &body.kind, &body.code].into_iter().find(|code| !code.is_empty());
         let code = told.and_then(|code| code.split(':').next()).unwrap_or_default();
         let code = code.rsplit('#').next().unwrap_or_default();
-        Self { code: shortened(code), message: shortened(&body.message) }
+        Self { code: shown(code), message: shown(&body.message) }
     }
 }
 
-/// Words from outside as they are printed and kept: all of what AWS is known to say, and of a proxy's page
-/// enough.
-pub fn shortened(words: &str) -> String {
-    words.chars().take(300).collect()
+/// Whether a code says that a signature is refused: for a wrong secret, or for a wrong clock.
+pub fn is_of_signature(code: &str) -> bool {
+    is_of_clock(code) || matches!(code, "InvalidSignatureException" | "SignatureDoesNotMatch")
+}
+
+/// Whether a code says that the request was signed at a wrong time.
+pub fn is_of_clock(code: &str) -> bool {
+    matches!(code, "RequestExpired" | "RequestTimeTooSkewed")
 }
 
 #[cfg(test)]
@@ -61,10 +66,5 @@ mod tests {
             let response = response.body(body.as_bytes().to_vec()).unwrap();
             assert_eq!(ErrorCode::of(&response).code, code);
         }
-    }
-
-    #[test]
-    fn words_from_outside_are_cut() {
-        assert_eq!(shortened(&"é".repeat(500)).chars().count(), 300);
     }
 }

@@ -7,5 +7,5 @@ mod sign;
 
 pub use credentials::Credentials;
 pub use endpoint::{Place, Variant, endpoint, is_partition, sts};
-pub use error::{ErrorCode, shortened};
+pub use error::{ErrorCode, is_of_clock, is_of_signature};
 pub use sign::{SignError, sign};

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::destination::Stop;
 use crate::lease::LeaseError;
 use crate::ledger::LedgerError;
+use crate::words::Told;
 
 /// Why nothing else is delivered.
 #[derive(Clone, Debug)]
@@ -27,18 +28,27 @@ pub enum Failure {
     Lease(LeaseError),
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Failure {
+    /// In words.
+    pub fn told(&self) -> Told {
         match self {
-            Self::Destination(stop) => stop.fmt(f),
-            Self::Ledger(error) => error.fmt(f),
-            Self::Lease(error) => error.fmt(f),
-            Self::Flood { name, why, remedy } => write!(
-                f,
-                "{name} refused every event of two batches in a row ({why}): more than single entries is wrong, so none of \
-                 these was made a dead letter, and the next run tries them again; {remedy}"
+            Self::Destination(stop) => stop.told(),
+            Self::Ledger(error) => error.told(),
+            Self::Lease(error) => error.told(),
+            Self::Flood { name, why, remedy } => Told::new(
+                format!(
+                    "{name} refused every event of two batches in a row ({why}): more than single entries is wrong, so none \
+                     of these was made a dead letter, and the next run tries them again"
+                ),
+                *remedy,
             ),
         }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().fmt(f)
     }
 }
 

@@ -27,7 +27,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 
 pub use failure::Failure;
 pub use replay::replay;
-pub use tally::{Closed, Tally};
+pub use tally::{Closed, HowFar, Tally};
 pub use waiting::Reading;
 
 use crate::coverage::Progress;
@@ -95,6 +95,8 @@ pub struct Delivery<'r, 'a, P> {
     proven: bool,
     /// The store has lost fingerprints.
     store_lost: bool,
+    /// Where others see how far it is.
+    how_far: Option<&'r HowFar>,
 }
 
 impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
@@ -125,13 +127,30 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             suspects: Vec::new(),
             proven: false,
             store_lost: false,
+            how_far: None,
         }
+    }
+
+    /// The same, which keeps `how_far` up to date.
+    pub fn telling(self, how_far: &'r HowFar) -> Self {
+        Self { how_far: Some(how_far), ..self }
+    }
+
+    fn tell(&mut self) {
+        let Some(how_far) = self.how_far else { return };
+        let stream = self.stream;
+        let report = &self.tally().report;
+        how_far.stream.set(Some(stream));
+        how_far.fetched.set(report.fetched);
+        how_far.shipped.set(report.shipped + report.unrecorded);
+        how_far.until.set(self.records.ledger.coverage(stream).watermark());
     }
 
     /// Entries that are added from now on are of `stream`, and were met by `reading`.
     pub fn turn_to(&mut self, stream: Stream, reading: Reading) {
         self.queue.extend(self.batcher.close());
         (self.stream, self.reading) = (stream, reading);
+        self.tell();
     }
 
     /// The counts of the current stream.
@@ -238,6 +257,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         let mut other = pin!(other.fuse());
         let mut awaited = None;
         loop {
+            self.tell();
             self.start()?;
             if self.queue.is_empty()
                 && let Some(awaited) = awaited
@@ -254,6 +274,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// Ends the delivery. Unless it failed before, sends what is left. In any case waits for what is under
     /// way, since the destination may accept it. The caller stores the result, dead letters first.
     pub async fn close(mut self, failed: Option<Failure>) -> Closed {
+        self.tell();
         let mut failure = match failed {
             None => self.finish().await.err(),
             failed => failed,
@@ -271,6 +292,9 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
                     self.pending(&item, failure.to_string());
                 }
             }
+        }
+        if let Some(how_far) = self.how_far {
+            how_far.stream.set(None);
         }
         self.advance();
         for entry in self.waiting.entries() {
@@ -323,6 +347,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     /// Takes note of what became of a batch. Records what was accepted when enough has gathered.
     fn settle(&mut self, sent: Sent) -> Result<(), Failure> {
         let failure = self.note(sent);
+        self.tell();
         let is_first = !self.proven && self.unrecorded > 0;
         let recorded = if is_first || self.unrecorded * 2 >= self.sender.max_in_flight() {
             self.record()

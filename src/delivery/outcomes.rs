@@ -7,6 +7,7 @@ use crate::ledger::DeadLetter;
 use crate::log::Level;
 use crate::ports::Ports;
 use crate::terms::{Event, Stream};
+use crate::words::shown;
 
 /// How long an event may be answered with codes that may pass. After that it counts as refused for good.
 const PATIENCE_SECS: i64 = 24 * 3600;
@@ -83,10 +84,11 @@ impl<P: Ports> Delivery<'_, '_, P> {
             let first = !std::mem::replace(&mut pending.rejected, true);
             let stream = pending.stream;
             let entry: String = pending.name.chars().take(MAX_NAME).collect();
+            let shown = shown(&entry);
             self.log.log(
                 Level::Error,
                 format!(
-                    "{destination} refuses the event {} of the {} entry {entry} for good, so it becomes a dead letter: {error}",
+                    "{destination} refuses the event {} of the {} entry {shown} for good, so it becomes a dead letter: {error}",
                     item.event.id,
                     stream.name()
                 ),

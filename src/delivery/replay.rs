@@ -6,6 +6,7 @@ use crate::lease::Lease;
 use crate::ledger::DeadLetter;
 use crate::log::{Level, Logger};
 use crate::ports::Ports;
+use crate::words::Told;
 
 /// Sends the letters that are marked for it. What the destination accepts is no longer a dead letter. What it
 /// refuses stays one, with the new error and without the mark. The result of a batch is stored before the
@@ -15,7 +16,7 @@ pub async fn replay<P: Ports>(
     sender: &Sender<'_, P>,
     lease: &Lease<'_, P>,
     log: Logger<'_, P>,
-) -> Result<Option<String>, Failure> {
+) -> Result<Option<Told>, Failure> {
     let Records { ledger, dead_letters } = records;
     let destination = sender.protocol().profile().name;
     let (mut accepted, mut pending) = (0, None);
@@ -60,7 +61,9 @@ pub async fn replay<P: Ports>(
             format!("{accepted} dead letters were sent again, and {destination} accepted them"),
         );
     }
-    Ok(pending.map(|why| format!("dead letters that are to be sent again are pending: {why}")))
+    let pending =
+        pending.map(|why| format!("dead letters that are to be sent again are pending ({why})"));
+    Ok(pending.map(Told::from))
 }
 
 /// Takes note of what became of a batch in its letters. Returns why letters are pending, if any are.

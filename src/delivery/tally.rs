@@ -1,5 +1,6 @@
 //! What was done for each stream.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::Failure;
@@ -19,6 +20,19 @@ pub struct Tally {
     pub pending: BTreeMap<String, u64>,
     /// Why events became dead letters, and how many for each reason.
     pub rejected: BTreeMap<String, u64>,
+}
+
+/// How far a delivery is, for those who watch it.
+#[derive(Debug, Default)]
+pub struct HowFar {
+    /// The stream that is read; none before the first one.
+    pub stream: Cell<Option<Stream>>,
+    /// Its entries that were read from Kong.
+    pub fetched: Cell<u64>,
+    /// Those of them that the destination has.
+    pub shipped: Cell<u64>,
+    /// Up to when every one is accounted for, in Unix seconds by Kong's clock.
+    pub until: Cell<Option<i64>>,
 }
 
 /// The result of a delivery.

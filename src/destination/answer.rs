@@ -1,11 +1,13 @@
 //! What answers mean for a batch and for each event, in terms that all destinations share.
 
 use std::fmt;
+use std::time::Duration;
 
 use super::Profile;
 use crate::aws::credentials::FetchError;
 use crate::ports::HttpError;
 use crate::wire::tls_remedy;
+use crate::words::Told;
 
 /// Why the whole run stops: nothing else would fare better.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,26 +52,44 @@ impl Stop {
     }
 }
 
-impl fmt::Display for Stop {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Stop {
+    /// In words.
+    pub fn told(&self) -> Told {
         match self {
             Self::Refused { name, code, message, remedy } => {
-                write!(f, "{name} answered {code}")?;
-                if !message.is_empty() {
-                    write!(f, " ({message})")?;
-                }
-                write!(f, ": {remedy}")
+                let words =
+                    if message.is_empty() { String::new() } else { format!(" ({message})") };
+                Told::new(format!("{name} answered {code}{words}"), *remedy)
             }
             Self::Unreachable { name, variable, remedy, error } => {
-                write!(f, "{name} cannot be reached: {error}; ")?;
+                let cause = format!("{name} cannot be reached: {error}");
                 match tls_remedy(error, variable) {
-                    Some(remedy) => remedy.fmt(f),
-                    None => f.write_str(remedy),
+                    Some(remedy) => Told::new(cause, remedy.to_string()),
+                    None => Told::new(cause, *remedy),
                 }
             }
-            Self::Credentials(error) => error.fmt(f),
-            Self::Unsendable(why) => f.write_str(why),
+            Self::Credentials(error) => error.told(),
+            Self::Unsendable(why) => Told::from(why.clone()),
         }
+    }
+
+    /// A refused signature where the answer did not tell AWS's time: the clock may be at fault too.
+    pub(super) fn or_the_clock(self) -> Self {
+        match self {
+            Self::Refused { name, code, message, .. } => {
+                Self::Refused { name, code, message, remedy: SIGNATURE_OR_CLOCK }
+            }
+            stop => stop,
+        }
+    }
+}
+
+const SIGNATURE_OR_CLOCK: &str = "check this machine's clock (date -u): five minutes off are too much, and the answer had no Date to go by; if it is right, \
+     aws_secret_access_key (or aws_session_token) does not belong to aws_access_key_id";
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().fmt(f)
     }
 }
 
@@ -82,6 +102,17 @@ pub enum Undelivered {
     Failing(String),
     /// It is refused for good, as it stands.
     Refused(String),
+}
+
+impl Undelivered {
+    /// The destination asked for a wait that the run has no time for.
+    pub(super) fn asks_to_wait(&mut self, asked: Duration) {
+        let (Self::Pending(why) | Self::Failing(why) | Self::Refused(why)) = self;
+        let secs = asked.as_secs();
+        why.push_str(&format!(
+            ", and asks for a wait of {secs} s, which is longer than this run has"
+        ));
+    }
 }
 
 impl fmt::Display for Undelivered {

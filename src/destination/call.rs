@@ -5,14 +5,16 @@ use std::time::Duration;
 use super::{Answer, Batch, Sender, Stop};
 use crate::aws;
 use crate::aws::credentials::Lent;
+use crate::log::Level;
 use crate::ports::{
     Clock, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Log, Random,
 };
+use crate::retry::FIRST_BYTE;
 use crate::wire::{date, retry_after};
 
 const LIMITS: HttpLimits = HttpLimits {
-    connect: Duration::from_secs(10),
-    first_byte: Duration::from_mins(1),
+    connect: Duration::from_secs(5),
+    first_byte: FIRST_BYTE,
     between_bytes: Duration::from_secs(30),
     max_body: 4 << 20,
     keep_ends: 0,
@@ -42,13 +44,26 @@ impl<P: Http + Clock + Random + Files + Log> Sender<'_, P> {
             Err(stop) => return Reply::of(Answer::Stop(stop)),
         };
         self.calls.set(self.calls.get() + 1);
-        match self.port.send(request, LIMITS).await {
+        let began = self.port.elapsed();
+        let limits = HttpLimits { first_byte: self.silence.first_byte(began), ..LIMITS };
+        let answer = self.port.send(request, limits).await;
+        match &answer {
+            Err(error) if error.is_silence() => {
+                if self.silence.goes_on(began) {
+                    let name = self.protocol.profile().name;
+                    self.log.log(Level::Warn, format!("no answer from {name}: {error}"));
+                }
+            }
+            _ => self.silence.ends(),
+        }
+        match answer {
             Ok(response) => {
                 self.answered.set(Some(self.port.elapsed()));
                 self.read(batch, &response)
             }
             Err(error) if error.may_pass() => {
-                let why = error.to_string();
+                let name = self.protocol.profile().name;
+                let why = format!("{name} cannot be reached: {error}");
                 let reply = Reply::of(Answer::MayPass { throttled: false, why });
                 Reply { error: Some(error), ..reply }
             }

@@ -8,7 +8,7 @@ use super::{Answer, Batch, Item, Outcome, Protocol, Stop, Undelivered};
 use crate::aws::credentials::{Keeper, Lent, Source};
 use crate::log::Logger;
 use crate::ports::{Clock, Files, Http, HttpError, Log, Random};
-use crate::retry::{self, Passing, Retry};
+use crate::retry::{self, Passing, Retry, Silence};
 
 /// A clock that is further off is corrected: AWS refuses signatures from five minutes on.
 const CLOCK_OFF_MS: i64 = 4 * 60 * 1000;
@@ -25,6 +25,7 @@ pub struct Pace {
 /// A destination, as one run sends to it.
 pub struct Sender<'a, P> {
     pub(super) port: &'a P,
+    pub(super) log: Logger<'a, P>,
     pub(super) protocol: &'a dyn Protocol,
     credentials: Keeper<'a, P>,
     pace: Pace,
@@ -38,6 +39,7 @@ pub struct Sender<'a, P> {
     doubtful: Cell<u64>,
     /// When the endpoint last answered anything, on the clock that never goes back.
     pub(super) answered: Cell<Option<Duration>>,
+    pub(super) silence: Silence,
 }
 
 /// What became of a batch.
@@ -84,6 +86,8 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
     ) -> Self {
         Self {
             port: log.port(),
+            log,
+            silence: Silence::default(),
             protocol,
             credentials: Keeper::new(log, source, deadline),
             pace,
@@ -183,9 +187,14 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                 Next::Done => return None,
                 Next::Halves(halves) => return Some(halves),
                 Next::AtOnce => {}
-                Next::Later { left, asked, error } => {
+                Next::Later { mut left, asked, error } => {
                     let passing = Passing::of(error.as_ref(), asked);
-                    if !tried.retry.again(self.port, passing).await {
+                    if let Some(asked) = asked.filter(|_| tried.retry.is_too_long(self.port, asked))
+                    {
+                        left.iter_mut().for_each(|why| why.asks_to_wait(asked));
+                    }
+                    let over = self.silence.is_over(self.port.elapsed());
+                    if over || !tried.retry.again(self.port, passing).await {
                         sent.undelivered.extend(tried.batch.items.into_iter().zip(left));
                         // If another batch got an answer meanwhile, the destination can be reached.
                         let answered = self.answered.get().is_some_and(|last| last >= tried.begun);
@@ -236,7 +245,8 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                     self.clock_ahead_ms.set(ahead_ms);
                     Next::AtOnce
                 }
-                _ => stop(std::mem::take(&mut tried.batch), why, sent),
+                Some(_) => stop(std::mem::take(&mut tried.batch), why, sent),
+                None => stop(std::mem::take(&mut tried.batch), why.or_the_clock(), sent),
             },
             Answer::Expired(_) if self.credentials.renews() && !tried.renewed => {
                 tried.renewed = true;

@@ -3,7 +3,8 @@
 use serde::Deserialize;
 
 use super::error::malformed;
-use super::{KongError, Version};
+use super::{KongError, Version, ignored};
+use crate::words::shown;
 
 /// What `GET /` tells.
 #[derive(Clone, Debug)]
@@ -40,21 +41,21 @@ impl Root {
         if !version.is_enterprise() {
             return Err(KongError::NotEnterprise { version: self.version });
         }
-        let shown = Settings(self.configuration);
-        if shown.is_off("audit_log") {
+        let settings = Settings(self.configuration);
+        if settings.is_off("audit_log") {
             return Err(KongError::AuditLogOff);
         }
         for (name, value) in [("database", "off"), ("role", "data_plane")] {
-            if shown.text(name) == Some(value) {
+            if settings.text(name) == Some(value) {
                 return Err(KongError::NoDatabase { setting: format!("{name} = {value}") });
             }
         }
         Ok(About {
-            version,
             now,
-            record_ttl: shown.seconds("audit_log_record_ttl"),
-            hides: shown.hiding(),
-            rbac_is_off: shown.is_off("enforce_rbac"),
+            record_ttl: settings.seconds("audit_log_record_ttl"),
+            hides: settings.hiding(&version),
+            rbac_is_off: settings.is_off("enforce_rbac"),
+            version,
         })
     }
 }
@@ -79,9 +80,9 @@ impl Settings {
     }
 
     /// The ignore settings that hide entries. The paths by which the audit log itself is read do not count.
-    fn hiding(&self) -> Vec<String> {
-        const READERS: [&str; 3] = ["^/$", "^/audit/requests", "^/audit/objects"];
-        ["audit_log_ignore_paths", "audit_log_ignore_methods", "audit_log_ignore_tables"]
+    fn hiding(&self, version: &Version) -> Vec<String> {
+        const PATHS: &str = "audit_log_ignore_paths";
+        [PATHS, "audit_log_ignore_methods", "audit_log_ignore_tables"]
             .into_iter()
             .filter_map(|name| {
                 let listed: Vec<&str> = match self.0.get(name)? {
@@ -91,11 +92,12 @@ impl Settings {
                     serde_json::Value::String(text) => text.split(',').map(str::trim).collect(),
                     _ => return None,
                 };
-                let hiding: Vec<&str> = listed
-                    .into_iter()
-                    .filter(|item| !item.is_empty() && !READERS.contains(item))
-                    .collect();
-                (!hiding.is_empty()).then(|| format!("{name} = {}", hiding.join(",")))
+                let hides = |item: &&str| {
+                    !item.is_empty()
+                        && (name != PATHS || ignored::hides(item, version.ignores_by_text()))
+                };
+                let hiding: Vec<&str> = listed.into_iter().filter(hides).collect();
+                (!hiding.is_empty()).then(|| shown(&format!("{name} = {}", hiding.join(","))))
             })
             .collect()
     }

@@ -7,12 +7,13 @@ use std::time::Duration;
 use http::HeaderName;
 
 use super::about::{About, Root};
-use super::error::malformed;
+use super::error::{malformed, refused};
 use super::{KongError, Page};
-use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpResponse, Random};
-use crate::retry::{self, Passing, Retry};
+use crate::log::{Level, Logger};
+use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpResponse, Log, Random};
+use crate::retry::{self, Passing, Retry, Silence};
 use crate::terms::{Secret, Stream, Window};
-use crate::wire::{date, query_value, retry_after, rfc3339};
+use crate::wire::{date, encoding, query_value, retry_after, rfc3339};
 
 /// Largest page, in bytes. When one is larger, half as many entries are asked for.
 const MAX_PAGE: usize = 16 * 1024 * 1024;
@@ -20,6 +21,8 @@ const MAX_PAGE: usize = 16 * 1024 * 1024;
 const MAX_ENTRY: usize = 48 * 1024 * 1024;
 /// Bytes that are kept of each end of a larger one: they tell the entry's id and where the next page begins.
 const KEPT_ENDS: usize = 64 * 1024;
+/// A wait that Kong asks for is told when it is this long.
+const LONG_WAIT: Duration = Duration::from_secs(30);
 
 /// Where the Admin API is, and how to ask it.
 #[derive(Clone, Debug)]
@@ -46,8 +49,10 @@ impl Access {
 /// The Admin API, as one run reads it.
 pub struct Kong<'a, P> {
     port: &'a P,
+    log: Logger<'a, P>,
     access: &'a Access,
     deadline: Duration,
+    silence: Silence,
     page_size: Cell<u32>,
     dates: Cell<Dates>,
     tried_other_dates: Cell<bool>,
@@ -81,13 +86,15 @@ impl Dates {
     }
 }
 
-impl<'a, P: Http + Clock + Random> Kong<'a, P> {
+impl<'a, P: Http + Clock + Random + Log> Kong<'a, P> {
     /// A client whose tries end at `deadline` on the clock that never goes back.
-    pub fn new(port: &'a P, access: &'a Access, deadline: Duration) -> Self {
+    pub fn new(log: Logger<'a, P>, access: &'a Access, deadline: Duration) -> Self {
         Self {
-            port,
+            port: log.port(),
+            log,
             access,
             deadline,
+            silence: Silence::default(),
             page_size: Cell::new(access.page_size),
             dates: Cell::new(Dates::Rfc3339),
             tried_other_dates: Cell::new(false),
@@ -198,23 +205,54 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         let mut retry = Retry::new(retry::KONG, self.deadline);
         loop {
             let mut asked = None;
+            let began = self.port.elapsed();
             let outcome = match self.get(path, max_body, keep_ends).await {
                 Ok(response) => {
+                    self.silence.ends();
                     asked = retry_after(&response);
-                    check_status(path, &response).and_then(|()| read(response))
+                    let token = self.access.token.as_ref().map_or("", Secret::expose);
+                    refused(path, &response, token)
+                        .map_or(Ok(response), Err)
+                        .and_then(|response| not_encoded(path, response))
+                        .and_then(&mut read)
                 }
-                Err(error) => Err(error),
+                Err(error) => {
+                    self.note(&error, path, began);
+                    Err(KongError::Http(error))
+                }
             };
-            match outcome {
-                Err(error) if error.may_pass() => {
-                    let http = if let KongError::Http(error) = &error { Some(error) } else { None };
-                    if !retry.again(self.port, Passing::of(http, asked)).await {
-                        return Err(error);
-                    }
-                    self.retries.set(self.retries.get() + 1);
-                }
+            let error = match outcome {
+                Err(error) if error.may_pass() => error,
                 decided => return decided,
+            };
+            if retry.is_too_long(self.port, asked) {
+                return Err(error.asks_to_wait(asked.unwrap_or_default()));
             }
+            if let Some(asked) = asked.filter(|asked| *asked >= LONG_WAIT) {
+                let secs = asked.as_secs();
+                self.log.log(
+                    Level::Warn,
+                    format!("this run waits for {secs} s, which Kong asks for: {error}"),
+                );
+            }
+            let http = if let KongError::Http(error) = &error { Some(error) } else { None };
+            let over = self.silence.is_over(self.port.elapsed());
+            if over || !retry.again(self.port, Passing::of(http, asked)).await {
+                return Err(error);
+            }
+            self.retries.set(self.retries.get() + 1);
+        }
+    }
+
+    /// Takes note of a call without an answer. The first time-out of a run is logged at once: a run that waits
+    /// for a Kong that hangs must not look like one that hangs itself.
+    fn note(&self, error: &HttpError, path: &str, began: Duration) {
+        if !error.is_silence() {
+            self.silence.ends();
+        } else if self.silence.goes_on(began) {
+            let path = path.split('?').next().unwrap_or_default();
+            self.log
+                .log(Level::Warn, format!("no answer from Kong's Admin API on {path}: {error}"));
         }
     }
 
@@ -223,7 +261,7 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         path: &str,
         max_body: usize,
         keep_ends: usize,
-    ) -> Result<HttpResponse, KongError> {
+    ) -> Result<HttpResponse, HttpError> {
         self.calls.set(self.calls.get() + 1);
         let mut request = http::Request::get(self.access.url(path))
             .header("accept", "application/json")
@@ -231,40 +269,22 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
         if let Some(token) = &self.access.token {
             request = request.header(&self.access.token_header, token.expose());
         }
-        let invalid = |error: http::Error| KongError::Http(HttpError::Invalid(error.to_string()));
+        let invalid = |error: http::Error| HttpError::Invalid(error.to_string());
         let request = request.body(Vec::new()).map_err(invalid)?;
         let limits = HttpLimits {
             connect: Duration::from_secs(10),
-            first_byte: Duration::from_mins(1),
+            first_byte: self.silence.first_byte(self.port.elapsed()),
             between_bytes: Duration::from_secs(30),
             max_body,
             keep_ends,
         };
-        self.port.send(request, limits).await.map_err(KongError::Http)
+        self.port.send(request, limits).await
     }
 }
 
-fn check_status(path: &str, response: &HttpResponse) -> Result<(), KongError> {
+fn not_encoded(path: &str, response: HttpResponse) -> Result<HttpResponse, KongError> {
     let path = path.split('?').next().unwrap_or_default().to_owned();
-    match response.status().as_u16() {
-        200 => Ok(()),
-        status @ (401 | 403) => Err(KongError::TokenRefused { status, path }),
-        404 if path.starts_with("/audit/") => Err(KongError::NoAuditLog { path }),
-        400 => Err(nginx_error(response.body()).unwrap_or(KongError::Status { status: 400, path })),
-        status => Err(KongError::Status { status, path }),
-    }
-}
-
-/// What nginx says in a 400 of its own, before Kong sees the request.
-fn nginx_error(page: &[u8]) -> Option<KongError> {
-    let page = String::from_utf8_lossy(page);
-    if page.contains("plain HTTP request was sent to HTTPS port") {
-        return Some(KongError::SpeaksTls);
-    }
-    ["No required SSL certificate was sent", "The SSL certificate error"]
-        .into_iter()
-        .find(|why| page.contains(why))
-        .map(|why| KongError::ClientCertificate { why })
+    encoding(&response).map_or(Ok(response), |encoding| Err(KongError::Encoded { path, encoding }))
 }
 
 fn body_text(path: &str, response: HttpResponse) -> Result<String, KongError> {
@@ -284,10 +304,18 @@ mod tests {
     use super::*;
     use crate::testing::{Answer, InMemory, answer};
 
-    /// When `GET /` is asked for while those are the answers.
     fn tries(
         answers: impl IntoIterator<Item = Answer>,
     ) -> (Vec<Duration>, Result<About, KongError>) {
+        let (times, about, _) = asked(Duration::ZERO, answers);
+        (times, about)
+    }
+
+    /// When `GET /` is asked for while those are the answers, each after `latency`; and what is logged.
+    fn asked(
+        latency: Duration,
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> (Vec<Duration>, Result<About, KongError>, Vec<String>) {
         let access = Access {
             api: "http://kong:8001".to_owned(),
             path: String::new(),
@@ -295,9 +323,11 @@ mod tests {
             token_header: HeaderName::from_static("kong-admin-token"),
             page_size: 1000,
         };
-        let port = InMemory::answering(0, answers);
-        let about = port.clock.run(Kong::new(&port, &access, Duration::from_hours(1)).about());
-        (port.times(), about)
+        let mut port = InMemory::answering(0, answers);
+        port.latency = latency;
+        let log = Logger::new(&port, Level::Info);
+        let about = port.clock.run(Kong::new(log, &access, Duration::from_hours(1)).about());
+        (port.times(), about, port.lines.take())
     }
 
     #[test]
@@ -311,8 +341,9 @@ mod tests {
         let (times, about) = tries([busy(), busy(), Ok(root)]);
         assert_eq!((times, about.is_ok()), ([0, 70, 140].map(Duration::from_secs).to_vec(), true));
         let (times, about) = tries((0..5).map(|_| busy()));
-        let status = KongError::Status { status: 503, path: "/".to_owned() };
-        assert_eq!((times.len(), about.unwrap_err()), (5, status));
+        let error = about.unwrap_err();
+        assert!(matches!(error, KongError::Status { status: 503, .. }), "{error}");
+        assert_eq!(times.len(), 5);
     }
 
     #[test]
@@ -323,18 +354,40 @@ mod tests {
     }
 
     #[test]
-    fn a_400_of_nginx_is_told_from_one_of_kong() {
-        let status = |body: &str| {
-            let response = http::Response::builder().status(400).body(body.into()).unwrap();
-            check_status("/", &response).unwrap_err()
+    fn a_kong_that_hangs_is_told_at_once_and_given_up_within_two_minutes() {
+        let hangs = || Err(HttpError::Timeout("no answer within 55 s".to_owned()));
+        let (times, about, lines) = asked(Duration::from_secs(55), [hangs(), hangs(), hangs()]);
+        assert_eq!(times.len(), 2, "{times:?}");
+        assert!(times[1] + Duration::from_secs(55) < Duration::from_mins(2), "{times:?}");
+        assert!(about.unwrap_err().to_string().contains("it hangs (no answer within 55 s)"));
+        let [line] = &lines[..] else { panic!("{lines:?}") };
+        assert!(
+            line.contains(r#""level":"warn""#) && line.contains("Kong's Admin API on /: it hangs")
+        );
+    }
+
+    #[test]
+    fn a_wait_that_is_longer_than_the_run_is_told_and_not_waited_for() {
+        let busy = |secs: &str| {
+            let mut busy = answer(429, r#"{"message":"API rate limit exceeded"}"#);
+            busy.headers_mut().insert("retry-after", secs.parse().unwrap());
+            Ok(busy)
         };
-        let page = |why: &str| status(&format!("<html><head><title>400 {why}</title></head>"));
-        assert_eq!(page("The plain HTTP request was sent to HTTPS port"), KongError::SpeaksTls);
-        for why in ["No required SSL certificate was sent", "The SSL certificate error"] {
-            assert_eq!(page(why), KongError::ClientCertificate { why });
-            assert!(!page(why).may_pass());
-        }
-        let other = KongError::Status { status: 400, path: "/".to_owned() };
-        assert_eq!(status(r#"{"message":"bad request"}"#), other);
+        let (times, about, _) = asked(Duration::ZERO, [busy("3600")]);
+        let error = about.unwrap_err().to_string();
+        assert_eq!(times, [Duration::ZERO]);
+        assert!(error.contains("rate limit exceeded") && error.contains("3600 s"), "{error}");
+        let root = answer(200, r#"{"version":"3.9.0.0-enterprise-edition"}"#);
+        let (times, about, lines) = asked(Duration::ZERO, [busy("1800"), Ok(root)]);
+        assert_eq!((times.len(), about.is_ok()), (2, true));
+        assert!(lines[0].contains("waits for 1800 s"), "{lines:?}");
+    }
+
+    #[test]
+    fn an_answer_that_is_compressed_unasked_is_named_and_not_asked_for_again() {
+        let encoded = http::Response::builder().header("content-encoding", "gzip");
+        let (times, about, _) = asked(Duration::ZERO, [Ok(encoded.body(b"x".to_vec()).unwrap())]);
+        assert_eq!(times.len(), 1);
+        assert!(about.unwrap_err().to_string().contains("encoded (gzip)"));
     }
 }

@@ -4,6 +4,7 @@ mod about;
 mod client;
 pub mod entry;
 mod error;
+mod ignored;
 mod page;
 mod version;
 

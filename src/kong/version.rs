@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::words::shown;
+
 /// For example `3.9.0.0-enterprise-edition`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
@@ -39,6 +41,11 @@ impl Version {
         self.parts == 4 || self.text.contains("enterprise")
     }
 
+    /// Whether `audit_log_ignore_paths` are texts and no patterns.
+    pub(super) fn ignores_by_text(&self) -> bool {
+        self.parts > 1 && self.numbers < [0, 35, 0, 0]
+    }
+
     /// Whether `before` and `after` filter the audit log; older Kong ignores them.
     pub(crate) fn has_time_filters(&self) -> bool {
         let line = |version: &[u32; 4]| (version[0], version[1]);
@@ -51,7 +58,7 @@ impl Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&shown(&self.text))
     }
 }
 

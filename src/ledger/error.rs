@@ -5,6 +5,7 @@ use std::fmt;
 use crate::ports::KeyValue;
 use crate::seal::ValueFault;
 use crate::store::{Store, StoreError};
+use crate::words::{Told, shown};
 
 /// Why the ledger cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,24 +44,31 @@ impl LedgerError {
     }
 }
 
+impl LedgerError {
+    /// In words.
+    pub fn told(&self) -> Told {
+        let left = |key: &str, fault: &ValueFault| {
+            let Told { cause, remedy } = fault.told();
+            Told::new(
+                format!("the ledger's value at {key}, which was left as it is, {cause}"),
+                remedy,
+            )
+        };
+        match self {
+            Self::Store(error) => error.told(),
+            Self::Unreadable { key, fault } => left(key, fault),
+            Self::OtherTarget { target, variables } => Told::new(
+                format!("this ledger remembers what went to {}", shown(target)),
+                format!("set ledger to a new name for the new target, or {variables} back"),
+            ),
+            Self::OldFormat { key } => left(key, &ValueFault::OldFormat),
+        }
+    }
+}
+
 impl fmt::Display for LedgerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Store(error) => error.fmt(f),
-            Self::Unreadable { key, fault } => {
-                write!(f, "the ledger's value at {key}, which was left as it is, {fault}")
-            }
-            Self::OtherTarget { target, variables } => write!(
-                f,
-                "this ledger remembers what went to {target}: set ledger to a new name for the new target, or {variables} \
-                 back"
-            ),
-            Self::OldFormat { key } => write!(
-                f,
-                "the ledger's value at {key}, which was left as it is, {}",
-                ValueFault::OldFormat
-            ),
-        }
+        self.told().fmt(f)
     }
 }
 

@@ -120,8 +120,7 @@ impl<P: Ports> Reader<'_, '_, P> {
         }
         let told = entry.get("request_timestamp").filter(|value| value.get() != "null");
         if let Some(told) = told.filter(|_| entry.stamp().is_none()) {
-            let told: String = told.get().chars().take(40).collect();
-            self.run.log.log(Level::Warn, messages::odd_time(stream, name, &told));
+            self.run.log.log(Level::Warn, messages::odd_time(stream, name, told.get()));
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Why a stream, or the whole run, ends before it is complete.
 
-use std::fmt;
-
 use crate::delivery::Failure;
 use crate::kong::KongError;
 use crate::lease::LeaseError;
 use crate::ledger::LedgerError;
+use crate::words::Told;
 
 /// Why a stream, or the whole run, ends before it is complete.
 #[derive(Clone, Debug)]
@@ -18,13 +17,13 @@ pub enum Halt {
     Delivery(Failure),
 }
 
-impl fmt::Display for Halt {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kong(error) => error.fmt(f),
-            Self::Delivery(failure) => failure.fmt(f),
-            Self::Budget => {
-                f.write_str("run_budget_secs has passed: the next run goes on from here")
+impl From<Halt> for Told {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Kong(error) => error.told(),
+            Halt::Delivery(failure) => failure.told(),
+            Halt::Budget => {
+                Self::new("run_budget_secs has passed", "the next run goes on from here")
             }
         }
     }

@@ -3,45 +3,57 @@
 use std::fmt::Display;
 
 use crate::coverage::Sweep;
+use crate::delivery::HowFar;
 use crate::kong::Version;
 use crate::terms::Stream;
+use crate::wire::rfc3339;
+use crate::words::{Told, shown};
 
 /// The most entries of a stream that are meant to be read as a whole, again and again.
 pub const MOST_WITHOUT_FILTERS: usize = 1_000_000;
 
-pub fn too_many(stream: Stream, version: &Version, kept: usize) -> String {
-    format!(
-        "the ledger holds {kept} fingerprints of {}, and Kong {} gives only all of them at once, which is meant for \
-         {MOST_WITHOUT_FILTERS} at most: nothing is lost, but runs take ever longer; upgrade Kong to 3.7 or later, shorten \
-         audit_log_record_ttl, or let no proxy drop the query",
-        stream.name(),
-        version
+pub fn too_many(stream: Stream, version: &Version, kept: usize) -> Told {
+    Told::new(
+        format!(
+            "the ledger holds {kept} fingerprints of {}, and Kong {version} gives only all of them at once, which is meant \
+             for {MOST_WITHOUT_FILTERS} at most: nothing is lost, but runs take ever longer",
+            stream.name(),
+        ),
+        "upgrade Kong to 3.7 or later, shorten audit_log_record_ttl, or let no proxy drop the query",
     )
 }
 
-pub fn left_behind_by(stream: Stream) -> String {
-    format!(
-        "{} entries that the comparison with all that Kong retains met before are pending: it begins again when it is \
-         through, and tries them again",
-        stream.name()
+pub fn left_behind_by(stream: Stream) -> Told {
+    Told::new(
+        format!(
+            "{} entries that the comparison with all that Kong retains met before are pending",
+            stream.name()
+        ),
+        "it begins again when it is through, and tries them again",
     )
 }
 
-pub fn not_compared(stream: Stream) -> String {
-    format!(
-        "all {} entries that tell their time are shipped, and those that do not are being looked for among all that Kong \
-         retains: the next run goes on with it",
-        stream.name()
+pub fn not_compared(stream: Stream) -> Told {
+    Told::new(
+        format!(
+            "all {} entries that tell their time are shipped, and those that do not are being looked for among all that \
+             Kong retains",
+            stream.name()
+        ),
+        "the next run goes on with it",
     )
 }
 
-pub fn spread(stream: Stream, sweep: &Sweep) -> String {
-    format!(
-        "all {} entries that Kong {} held at {} are accounted for, and what came since is left to the next run: reading all \
-         of them took several; raise run_budget_secs, or upgrade Kong to 3.7 or later",
-        stream.name(),
-        sweep.version,
-        sweep.began
+pub fn spread(stream: Stream, sweep: &Sweep) -> Told {
+    Told::new(
+        format!(
+            "all {} entries that Kong {} held at {} are accounted for, and what came since is left to the next run: \
+             reading all of them took several",
+            stream.name(),
+            shown(&sweep.version),
+            rfc3339(sweep.began)
+        ),
+        "raise run_budget_secs, or upgrade Kong to 3.7 or later",
     )
 }
 
@@ -49,11 +61,11 @@ pub fn sweep_goes_on(stream: Stream, sweep: &Sweep) -> String {
     format!(
         "the comparison of {} with all that Kong retains, begun at {}, goes on in the next run",
         stream.name(),
-        sweep.began
+        rfc3339(sweep.began)
     )
 }
 
-pub fn filters_ignored(stream: Stream, version: &str) -> String {
+pub fn filters_ignored(stream: Stream, version: &Version) -> String {
     format!(
         "Kong {version} ignored before and after on /audit/{}, so all of it is read, every full_secs: check that no \
          proxy drops the query",
@@ -69,17 +81,21 @@ pub fn hidden_entries(hides: &[String], destination: &str) -> String {
     )
 }
 
-pub fn pending(stream: Stream, entries: u64, why: &str) -> String {
-    format!(
-        "{entries} of the {} entries are pending, and tried again by the next run: {why}",
-        stream.name()
-    )
+/// Without a reason where something else in the report is the reason.
+pub fn pending(stream: Stream, entries: u64, why: &str) -> Told {
+    let stream = stream.name();
+    let pending =
+        format!("{entries} of the {stream} entries are pending, and tried again by the next run");
+    Told::from(if why.is_empty() { pending } else { format!("{pending} ({why})") })
 }
 
-pub fn rejected(destination: &str, stream: Stream, entries: u64, why: &str) -> String {
-    format!(
-        "{destination} refused {entries} of the {} entries for good, which are dead letters now (see kong-cloudtrail dead-letters): {why}",
-        stream.name()
+pub fn rejected(destination: &str, stream: Stream, entries: u64, why: &str) -> Told {
+    Told::new(
+        format!(
+            "{destination} refused {entries} of the {} entries for good, which are dead letters now ({why})",
+            stream.name()
+        ),
+        "mend what the reason names, then kong-cloudtrail dead-letters replay sends them again",
     )
 }
 
@@ -90,9 +106,11 @@ pub fn without_id(stream: Stream, hash: &str) -> String {
 
 pub fn odd_time(stream: Stream, name: &str, told: &str) -> String {
     format!(
-        "the {} entry {name} has the request_timestamp {told}, which is no number of seconds: it is shipped with the time \
+        "the {} entry {} has the request_timestamp {}, which is no number of seconds: it is shipped with the time \
          it tells otherwise, and the value verbatim in additionalEventData",
-        stream.name()
+        stream.name(),
+        shown(name),
+        shown(told)
     )
 }
 
@@ -114,15 +132,33 @@ pub fn lease_not_released(error: &impl Display) -> String {
     format!("the lease could not be released, and runs out by itself: {error}")
 }
 
-pub fn lost_index(letters: u64, key: &str) -> String {
-    format!(
-        "the store has lost the index of {letters} dead letters, {key}, or gone back to an earlier one: restore it from its \
-         snapshot"
+const RESTORE: &str = "restore the store from its snapshot";
+
+pub fn lost_index(letters: u64, key: &str) -> Told {
+    Told::new(
+        format!(
+            "the store has lost the index of {letters} dead letters, {key}, or gone back to an earlier one"
+        ),
+        RESTORE,
     )
 }
 
-pub fn lost_letters(key: &str) -> String {
-    format!("the store has lost the dead letters at {key}: restore it from its snapshot")
+pub fn lost_letters(key: &str) -> Told {
+    Told::new(format!("the store has lost the dead letters at {key}"), RESTORE)
+}
+
+/// How far a run that takes long has come.
+pub fn how_far(stream: Stream, how_far: &HowFar) -> String {
+    let until = match how_far.until.get() {
+        Some(until) => format!("all accounted for up to {}", rfc3339(until)),
+        None => "nothing accounted for up to a time yet".to_owned(),
+    };
+    format!(
+        "{}: {} entries fetched and {} shipped so far in this run; {until}",
+        stream.name(),
+        how_far.fetched.get(),
+        how_far.shipped.get()
+    )
 }
 
 pub fn not_deleted(key: &str) -> String {

@@ -39,7 +39,10 @@ mod store;
 mod stream_run;
 mod streams;
 
+use std::pin::pin;
 use std::time::Duration;
+
+use futures::future::{Either, select};
 
 use facts::Facts;
 use halt::Halt;
@@ -48,6 +51,7 @@ use store::Ended;
 use stream_run::StreamRun;
 
 use crate::config::Config;
+use crate::delivery::HowFar;
 use crate::destination::Sender;
 use crate::kong::Kong;
 use crate::lease::{Lease, LeaseError};
@@ -56,6 +60,9 @@ use crate::ports::Ports;
 use crate::report::{Calls, Outcome, Report};
 use crate::seal::Seals;
 use crate::store::Store;
+
+/// How often a run that takes long says how far it is.
+const TELLS: Duration = Duration::from_secs(10);
 
 /// Reads the variables, does one run, and reports it.
 pub async fn run<P: Ports>(
@@ -70,7 +77,7 @@ pub async fn run<P: Ports>(
             report.notes = notes::of_config(&config);
             take_lease(port, &config, &mut report).await;
         }
-        Err(mistakes) => report.add(Outcome::Failed, Some(mistakes.to_string())),
+        Err(mistakes) => report.add(Outcome::Failed, mistakes.to_string()),
     }
     report.duration_ms = millis(port.elapsed().saturating_sub(started));
     report
@@ -84,7 +91,8 @@ async fn take_lease<P: Ports>(port: &P, config: &Config, report: &mut Report) {
     let log = Logger::new(port, config.log_level);
     let seals = Seals::new(config.seal.clone(), config.previous_seal.clone());
     let store = Store::sealed(port, &config.ledger, seals);
-    let kong = Kong::new(port, &config.kong, deadline);
+    let kong = Kong::new(log, &config.kong, deadline);
+    let how_far = HowFar::default();
     let destination = config.destination.as_ref();
     let sender = Sender::new(log, destination, &config.credentials, config.pace, deadline);
 
@@ -98,17 +106,18 @@ async fn take_lease<P: Ports>(port: &P, config: &Config, report: &mut Report) {
                 kong: &kong,
                 sender: &sender,
                 lease: &lease,
+                how_far: &how_far,
                 budget,
                 deadline,
                 began,
             };
-            if let Err(halt) = lease.during(run.ship(report)).await {
-                report.add(Outcome::Failed, Some(halt.to_string()));
+            if let Err(halt) = run.telling(lease.during(run.ship(report))).await {
+                report.add(Outcome::Failed, halt);
             }
             match lease.release() {
                 Ok(()) => {}
                 Err(LeaseError::Lost) => {
-                    report.add(Outcome::Failed, Some(LeaseError::Lost.to_string()));
+                    report.add(Outcome::Failed, LeaseError::Lost.told());
                 }
                 Err(error) => log.log(Level::Warn, messages::lease_not_released(&error)),
             }
@@ -117,7 +126,7 @@ async fn take_lease<P: Ports>(port: &P, config: &Config, report: &mut Report) {
             report.outcome = Outcome::Skipped;
             log.log(Level::Info, held.to_string());
         }
-        Err(error) => report.add(Outcome::Failed, Some(error.to_string())),
+        Err(error) => report.add(Outcome::Failed, error.told()),
     }
 
     if sender.doubtful() > 0 {
@@ -136,12 +145,28 @@ struct Run<'a, P> {
     kong: &'a Kong<'a, P>,
     sender: &'a Sender<'a, P>,
     lease: &'a Lease<'a, P>,
+    how_far: &'a HowFar,
     budget: Duration,
     deadline: Duration,
     began: Duration,
 }
 
 impl<P: Ports> Run<'_, P> {
+    /// Awaits `work`, and says every [`TELLS`] how far it is.
+    async fn telling<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            let rest = pin!(self.port.sleep(TELLS));
+            match select(work, rest).await {
+                Either::Left((done, _)) => return done,
+                Either::Right(((), unfinished)) => work = unfinished,
+            }
+            if let Some(stream) = self.how_far.stream.get() {
+                self.log.log(Level::Info, messages::how_far(stream, self.how_far));
+            }
+        }
+    }
+
     /// Reads the ledger first. So the report says how far the streams are behind, even when Kong is out of
     /// reach.
     async fn ship(&self, report: &mut Report) -> Result<(), Halt> {

@@ -109,9 +109,9 @@ impl<'a, P: Ports> Run<'a, P> {
         };
         let error = messages::lost_index(known.letters, &self.store.key(DEAD_LETTERS));
         // Logged too, since a later run does not find it out again.
-        self.log.log(Level::Error, error.clone());
+        self.log.log(Level::Error, error.to_string());
         report.attention.insert(Attention::StoreLost);
-        report.add(Outcome::Partial, Some(error));
+        report.add(Outcome::Partial, error);
         dead_letters.go_on_after(known, self.port.now_ms().unsigned_abs());
     }
 
@@ -125,7 +125,7 @@ impl<'a, P: Ports> Run<'a, P> {
         records.ledger.write()?;
         report.recorded();
         let pending = delivery::replay(records, self.sender, self.lease, self.log).await?;
-        if pending.is_some() {
+        if let Some(pending) = pending {
             report.add(Outcome::Partial, pending);
         }
         Ok(())
@@ -147,7 +147,7 @@ impl<'a, P: Ports> Run<'a, P> {
             _ => true,
         };
         if let Err(halt) = ended {
-            report.add(Outcome::Failed, Some(halt.to_string()));
+            report.add(Outcome::Failed, halt);
         }
         // Before the report is completed: this write may find out that the store has lost letters.
         let letters = if may_write { self.write_letters(&mut kept.records) } else { Ok(()) };
@@ -155,7 +155,7 @@ impl<'a, P: Ports> Run<'a, P> {
         report.dead_letters = Some(dead_letters.count());
         for key in dead_letters.take_lost() {
             report.attention.insert(Attention::StoreLost);
-            report.add(Outcome::Partial, Some(messages::lost_letters(&key)));
+            report.add(Outcome::Partial, messages::lost_letters(&key));
         }
         if report.late() > 0 {
             report.attention.insert(Attention::Late);

@@ -12,6 +12,7 @@ use crate::log::Level;
 use crate::ports::Ports;
 use crate::report::{Attention, Outcome, Report};
 use crate::terms::Stream;
+use crate::words::Told;
 
 /// The most reasons that a report gives for pending or refused events. The log has all of them.
 const MAX_REASONS: usize = 5;
@@ -52,7 +53,8 @@ impl<'a, P: Ports> Run<'a, P> {
         facts: Facts,
         records: &mut Records<'a, P>,
     ) -> (Vec<StreamRun>, Facts, Closed) {
-        let delivery = Delivery::new(facts.now, records, self.sender, self.lease, self.log);
+        let delivery = Delivery::new(facts.now, records, self.sender, self.lease, self.log)
+            .telling(self.how_far);
         let mut reader = Reader { run: self, facts, delivery };
         let stream_runs = self.read_all(&mut reader).await;
         let failed = stream_runs.iter().find_map(StreamRun::failure);
@@ -108,7 +110,7 @@ impl<'a, P: Ports> Run<'a, P> {
             }
             reader.coverage(stream).clone_from(&before);
             if !self.kong.try_other_dates() {
-                let version = reader.facts.about.version.as_str();
+                let version = &reader.facts.about.version;
                 self.log.log(Level::Warn, messages::filters_ignored(stream, version));
                 filters = Filters::Ignored;
             }
@@ -146,25 +148,29 @@ impl<'a, P: Ports> Run<'a, P> {
 
     /// Reports how a stream ended.
     fn conclude(&self, stream_run: StreamRun, report: &mut Report) {
-        let Tally { report: done, pending, rejected, .. } = stream_run.tally;
+        let Tally { report: done, mut pending, rejected, .. } = stream_run.tally;
         let stream = stream_run.stream;
         let few = |reasons: BTreeMap<String, u64>| {
             reasons.into_keys().take(MAX_REASONS).collect::<Vec<_>>().join("; ")
         };
         match stream_run.halted {
-            // A failed delivery ends the run. It is reported once, and not for each stream.
-            None | Some(Halt::Delivery(_)) => {}
-            Some(halt @ Halt::Budget) => report.add(Outcome::Partial, Some(halt.to_string())),
-            Some(halt) => report.add(Outcome::Failed, Some(halt.to_string())),
+            // A failed delivery ends the run. It is reported once, and not for each stream or reason.
+            Some(Halt::Delivery(failure)) => {
+                let Told { cause, .. } = failure.told();
+                pending.retain(|why, _| !why.starts_with(&cause));
+            }
+            None => {}
+            Some(halt @ Halt::Budget) => report.add(Outcome::Partial, halt),
+            Some(halt) => report.add(Outcome::Failed, halt),
         }
         if done.pending > 0 {
             let why = messages::pending(stream, done.pending, &few(pending));
-            report.add(Outcome::Partial, Some(why));
+            report.add(Outcome::Partial, why);
         }
         if done.rejected > 0 {
             let name = self.config.destination.profile().name;
             let why = messages::rejected(name, stream, done.rejected, &few(rejected));
-            report.add(Outcome::Partial, Some(why));
+            report.add(Outcome::Partial, why);
         }
         *report.stream(stream) = done;
     }
@@ -179,7 +185,7 @@ fn explain<P: Ports>(
     report: &mut Report,
 ) {
     let StreamRun { stream, plan, .. } = stream_run;
-    let mut partial = |why| report.add(Outcome::Partial, Some(why));
+    let mut partial = |why: Told| report.add(Outcome::Partial, why);
     if stream_run.tally.report.pending == 0 {
         if let Some(sweep) = stream_run.lags_behind(facts.now) {
             partial(messages::spread(*stream, sweep));

@@ -16,6 +16,7 @@ use wstd::runtime::AsyncPollable;
 
 use super::Host;
 use crate::ports::{Ends, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
+use crate::words::shown;
 
 impl Http for Host {
     async fn send(
@@ -29,7 +30,7 @@ impl Http for Host {
             .body()
             .map_err(|()| HttpError::Invalid("the body was taken already".to_owned()))?;
         let answer = outgoing_handler::handle(outgoing, Some(options))
-            .map_err(|error| http_error(&error))?;
+            .map_err(|error| http_error(&error, ""))?;
         {
             // The answer may come before the upload is through, and is then all that matters;
             // where the upload breaks off, the answer says why.
@@ -43,7 +44,10 @@ impl Http for Host {
             .get()
             .and_then(Result::ok)
             .ok_or_else(|| HttpError::Connection("the host gave no answer".to_owned()))?
-            .map_err(|error| http_error(&error))?;
+            .map_err(|error| {
+                let late = format!("no answer within {} s", limits.first_byte.as_secs());
+                http_error(&error, &late)
+            })?;
         drop(answer);
         receive(response, limits).await
     }
@@ -178,15 +182,10 @@ async fn read_body(incoming: &IncomingBody, limits: HttpLimits) -> Result<Vec<u8
             },
             Err(StreamError::LastOperationFailed(error)) => {
                 let code = wasip2::http::types::http_error_code(&error);
-                break Err(code.map_or_else(
-                    || {
-                        HttpError::Connection(format!(
-                            "the answer broke off: {}",
-                            error.to_debug_string()
-                        ))
-                    },
-                    |code| http_error(&code),
-                ));
+                let secs = limits.between_bytes.as_secs();
+                let late = format!("its answer stood still for {secs} s");
+                let broke = || HttpError::Connection("in its answer".to_owned());
+                break Err(code.map_or_else(broke, |code| http_error(&code, &late)));
             }
         }
     };
@@ -195,27 +194,43 @@ async fn read_body(incoming: &IncomingBody, limits: HttpLimits) -> Result<Vec<u8
     outcome
 }
 
-fn http_error(error: &ErrorCode) -> HttpError {
+/// The host's error, in words: WASI gives names of an enum. `late` says which time-out it would be.
+fn http_error(error: &ErrorCode, late: &str) -> HttpError {
     match error {
         ErrorCode::HttpRequestDenied => HttpError::Denied,
-        ErrorCode::DnsTimeout
-        | ErrorCode::DnsError(_)
-        | ErrorCode::DestinationNotFound
-        | ErrorCode::DestinationUnavailable
-        | ErrorCode::DestinationIpProhibited
-        | ErrorCode::DestinationIpUnroutable
-        | ErrorCode::ConnectionRefused
-        | ErrorCode::ConnectionTimeout => HttpError::NotReached(error.to_string()),
+        ErrorCode::DnsTimeout | ErrorCode::DnsError(_) | ErrorCode::DestinationNotFound => {
+            HttpError::UnknownHost
+        }
+        ErrorCode::ConnectionRefused => HttpError::ConnectionRefused,
+        ErrorCode::ConnectionTimeout => HttpError::NoConnection,
+        ErrorCode::DestinationUnavailable => HttpError::NotReached("unavailable".to_owned()),
+        ErrorCode::DestinationIpProhibited => {
+            HttpError::NotReached("the host does not allow this address".to_owned())
+        }
+        ErrorCode::DestinationIpUnroutable => {
+            HttpError::NotReached("there is no route to it".to_owned())
+        }
         ErrorCode::ConnectionReadTimeout
         | ErrorCode::ConnectionWriteTimeout
-        | ErrorCode::HttpResponseTimeout => HttpError::Timeout(error.to_string()),
-        ErrorCode::TlsProtocolError
-        | ErrorCode::TlsCertificateError
-        | ErrorCode::TlsAlertReceived(_) => HttpError::Tls(error.to_string()),
-        ErrorCode::HttpProtocolError => HttpError::NoHttp(error.to_string()),
-        ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestMethodInvalid => {
-            HttpError::Invalid(error.to_string())
+        | ErrorCode::HttpResponseTimeout => HttpError::Timeout(late.to_owned()),
+        ErrorCode::TlsProtocolError => HttpError::Tls("it broke off".to_owned()),
+        ErrorCode::TlsCertificateError => HttpError::Tls("its certificate".to_owned()),
+        ErrorCode::TlsAlertReceived(alert) => {
+            let words = alert.alert_message.as_deref().map(shown).unwrap_or_default();
+            HttpError::Tls(format!("it sent the alert {words:.60}"))
         }
-        _ => HttpError::Connection(error.to_string()),
+        ErrorCode::HttpProtocolError => HttpError::NoHttp("no HTTP came".to_owned()),
+        ErrorCode::HttpRequestUriInvalid | ErrorCode::HttpRequestMethodInvalid => {
+            HttpError::Invalid("the host does not take its address".to_owned())
+        }
+        ErrorCode::ConnectionTerminated => HttpError::Connection("by the other side".to_owned()),
+        ErrorCode::HttpResponseIncomplete => HttpError::Connection("in its answer".to_owned()),
+        ErrorCode::InternalError(Some(words)) => HttpError::Connection(shown(words)),
+        // A name such as `LoopDetected`: what stands before a parenthesis is a word.
+        other => {
+            let name = other.to_string();
+            let name = name.split(['(', ' ']).next().unwrap_or_default();
+            HttpError::Connection(name.trim_start_matches("ErrorCode::").to_owned())
+        }
     }
 }

@@ -15,7 +15,7 @@ impl Stores {
         let store = spin_sdk::key_value::Store::open_default().map_err(key_value_error);
         // A Redis out of reach holds up each open for minutes: once is enough.
         let bucket = match &store {
-            Ok(_) => buckets::open("default").map_err(|error| KeyValueError(format!("{error:?}"))),
+            Ok(_) => buckets::open("default").map_err(bucket_error),
             Err(error) => Err(error.clone()),
         };
         Self { store, bucket }
@@ -32,8 +32,23 @@ impl Host {
     }
 }
 
+/// The host's own words: what Spin's SDK makes of them is for its developers.
 fn key_value_error(error: spin_sdk::key_value::Error) -> KeyValueError {
-    KeyValueError(error.to_string())
+    use spin_sdk::key_value::Error;
+    KeyValueError(match error {
+        Error::StoreTableFull => "store table full".to_owned(),
+        Error::NoSuchStore => "no such store".to_owned(),
+        Error::AccessDenied => "access denied".to_owned(),
+        Error::Other(why) => why,
+    })
+}
+
+fn bucket_error(error: buckets::Error) -> KeyValueError {
+    KeyValueError(match error {
+        buckets::Error::NoSuchStore => "no such store".to_owned(),
+        buckets::Error::AccessDenied => "access denied".to_owned(),
+        buckets::Error::Other(why) => why,
+    })
 }
 
 impl KeyValue for Host {
@@ -44,8 +59,7 @@ impl KeyValue for Host {
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
         match pairs {
             [(key, value)] => self.store()?.set(key, value).map_err(key_value_error),
-            _ => batch::set_many(self.bucket()?, pairs)
-                .map_err(|error| KeyValueError(format!("{error:?}"))),
+            _ => batch::set_many(self.bucket()?, pairs).map_err(bucket_error),
         }
     }
 
@@ -54,24 +68,22 @@ impl KeyValue for Host {
     }
 
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
-        let failed = |error| KeyValueError(format!("{error:?}"));
-        let cas = atomics::Cas::new(self.bucket()?, key).map_err(failed)?;
-        if cas.current().map_err(failed)?.as_deref() == expected {
+        let cas = atomics::Cas::new(self.bucket()?, key).map_err(bucket_error)?;
+        if cas.current().map_err(bucket_error)?.as_deref() == expected {
             match atomics::swap(cas, new) {
                 Ok(()) | Err(atomics::CasError::CasFailed(_)) => {}
-                Err(atomics::CasError::StoreError(error)) => return Err(failed(error)),
+                Err(atomics::CasError::StoreError(error)) => return Err(bucket_error(error)),
             }
         }
         Ok(())
     }
 
     fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
-        let failed = |error| KeyValueError(format!("{error:?}"));
         let store = self.store()?;
         let [before, between, after] = TRIAL;
         store.set(key, before).map_err(key_value_error)?;
-        let cas = atomics::Cas::new(self.bucket()?, key).map_err(failed)?;
-        cas.current().map_err(failed)?;
+        let cas = atomics::Cas::new(self.bucket()?, key).map_err(bucket_error)?;
+        cas.current().map_err(bucket_error)?;
         store.set(key, between).map_err(key_value_error)?;
         // Its answer says nothing, as everywhere.
         let _ = atomics::swap(cas, after);

@@ -94,7 +94,7 @@ fn an_ok_run_counts_with_what_it_shipped_and_how_far_behind_it_is() {
 #[test]
 fn a_run_that_failed_before_anything_was_read_counts_as_failed_alone() {
     let mut report = Report::default();
-    report.add(Outcome::Failed, Some("kong_admin_token: Kong refuses it".to_owned()));
+    report.add(Outcome::Failed, "kong_admin_token: Kong refuses it".to_owned());
     assert_eq!(metrics(&report.line()), expected([("FailedRuns", &[1.0])]));
 }
 
@@ -104,7 +104,7 @@ fn refused_entries_and_dead_letters_count_whatever_the_stream() {
         let mut report = Report::default();
         report.dead_letters = Some(7);
         report.stream(stream).rejected = 3;
-        report.add(Outcome::Partial, None);
+        report.outcome = Outcome::Partial;
         let values = expected([("Rejected", &[3.0]), ("DeadLetters", &[7.0])]);
         assert_eq!(metrics(&report.line()), values);
     }
@@ -113,7 +113,7 @@ fn refused_entries_and_dead_letters_count_whatever_the_stream() {
 #[test]
 fn a_skipped_run_is_neither_ok_nor_failed() {
     let mut report = Report::default();
-    report.add(Outcome::Skipped, None);
+    report.outcome = Outcome::Skipped;
     assert_eq!(metrics(&report.line()), expected([]));
 }
 

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
-use anyhow::{Context, Error, Result};
+use anyhow::{Error, Result, anyhow};
 use kong_cloudtrail::config;
+use kong_cloudtrail::store::fault;
 use kong_cloudtrail_application::Application;
 use kong_cloudtrail_application::key_value::swapped::Swapped;
 
@@ -38,8 +39,7 @@ pub fn on_ledger<T>(
     let place = format!("the ledger {name:?} in {}", stores.place());
     eprintln!("Looking at {place}");
     let port = Port::open(&*stores, LABEL, swapped)
-        .map_err(Error::msg)
-        .context("the store cannot be opened: check that it is up and reachable")?;
+        .map_err(|why| anyhow!("the store cannot be opened: {}", fault::told(&why)))?;
     let store = Store::sealed(&port, &name, seals);
     kong_cloudtrail::ledger::settle_key(&store).map_err(Error::msg)?;
     work(&Ledger { port: &port, store, place })

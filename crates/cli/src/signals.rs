@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use kong_cloudtrail::lease;
+use kong_cloudtrail::ports::KeyValueError;
+use kong_cloudtrail::store::fault;
 use kong_cloudtrail_application::key_value::swapped::Swapped;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -80,7 +82,10 @@ pub async fn free(signal: Signal, swapped: &Swapped) -> ExitCode {
     let lease = match freed {
         Ok(Ok(true)) => "its lease is freed, so that the next run can begin at once".to_owned(),
         Ok(Ok(false)) => "it held no lease".to_owned(),
-        Ok(Err(error)) => format!("its lease was not freed and runs out by itself: {error}"),
+        Ok(Err(error)) => {
+            let why = fault::told(&KeyValueError(error.to_string()));
+            format!("its lease was not freed and runs out by itself: {why}")
+        }
         Err(_) => {
             let secs = PATIENCE.as_secs();
             format!("the store did not answer for {secs} s, and a lease runs out by itself")

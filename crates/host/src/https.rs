@@ -59,10 +59,20 @@ fn request_error(error: &legacy::Error) -> Error {
             Error::DnsError { rcode: Some((*why).to_owned()), info_code: Some(0) }
         }
         None => {
-            tracing::warn!("an HTTPS request failed: {error:?}");
+            tracing::warn!("an HTTPS request failed: {}", reasons(error));
             Error::HttpProtocolError
         }
     }
+}
+
+/// An error and what is behind it, in their own words.
+fn reasons(error: &dyn std::error::Error) -> String {
+    let (mut text, mut behind) = (error.to_string(), error.source());
+    while let Some(error) = behind {
+        text = format!("{text}: {error}");
+        behind = error.source();
+    }
+    text
 }
 
 /// Why there is no connection.
@@ -191,7 +201,7 @@ impl Body for Timed {
             self.silence.as_mut().reset(deadline);
             return Poll::Ready(frame.map(|frame| {
                 frame.map_err(|error| {
-                    tracing::warn!("an HTTPS answer broke off: {error:?}");
+                    tracing::warn!("an HTTPS answer broke off: {}", reasons(&error));
                     Error::HttpProtocolError
                 })
             }));

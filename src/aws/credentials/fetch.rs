@@ -5,6 +5,8 @@ use std::pin::Pin;
 
 use crate::ports::{FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse};
 use crate::retry::Passing;
+use crate::wire::quoted;
+use crate::words::Told;
 
 /// Largest token file: a projected token has some 2 KiB.
 const MAX_TOKEN: usize = 64 * 1024;
@@ -21,15 +23,20 @@ pub struct FetchError {
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { source, what, remedy, .. } = self;
-        write!(f, "no AWS credentials from {source}: {what}; {remedy}")
+        self.told().fmt(f)
     }
 }
 
 impl FetchError {
+    /// In words.
+    pub fn told(&self) -> Told {
+        let Self { source, what, remedy, .. } = self;
+        Told::new(format!("no AWS credentials from {source}: {what}"), remedy.clone())
+    }
+
     /// How to try again, where the same may succeed in a moment.
     pub(super) fn passing_by(&self) -> Option<Passing> {
-        self.may_pass.then_some(Passing { asked: None, handshake: self.handshake })
+        self.may_pass.then_some(Passing { handshake: self.handshake, ..Passing::default() })
     }
 
     /// Trying again will not help.
@@ -102,17 +109,9 @@ pub(super) fn token_file(
 
 /// What a service said, as far as it may be printed: not what holds a secret that was sent to it.
 pub(super) fn said(code: &str, message: &str, sent: &str) -> String {
-    let words = [code, message].into_iter().filter(|words| !words.is_empty());
-    let words: String = words.collect::<Vec<_>>().join(": ").chars().take(300).collect();
-    // Of a long token a part would be too much.
-    let shown = sent.is_empty() || !sent.as_bytes().windows(16).any(|part| holds(&words, part));
-    match words.as_str() {
-        "" => String::new(),
-        words if shown && !holds(words, sent.as_bytes()) => format!(" ({words})"),
-        _ => " (its words are not shown)".to_owned(),
+    let words: Vec<_> = [code, message].into_iter().filter(|words| !words.is_empty()).collect();
+    match words.join(": ") {
+        words if words.is_empty() => words,
+        words => format!(" ({})", quoted(&words, sent)),
     }
-}
-
-fn holds(words: &str, part: &[u8]) -> bool {
-    !part.is_empty() && words.as_bytes().windows(part.len()).any(|window| window == part)
 }

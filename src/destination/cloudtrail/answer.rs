@@ -4,13 +4,18 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use crate::aws::{ErrorCode, shortened};
+use crate::aws::{ErrorCode, is_of_clock, is_of_signature};
 use crate::destination::{Answer, Batch, Outcome, Stop};
 use crate::ports::HttpResponse;
+use crate::wire::encoding;
+use crate::words::shown;
 
 fn remedy(code: &str) -> &'static str {
     match code {
-        "InvalidSignatureException" => {
+        code if is_of_clock(code) => {
+            "set this machine's clock right: AWS refuses requests that are signed five minutes off (compare with date -u)"
+        }
+        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
             "check aws_secret_access_key (and aws_session_token): they do not belong to aws_access_key_id"
         }
         "UnrecognizedClientException" | "InvalidClientTokenId" => {
@@ -57,7 +62,16 @@ fn refused(code: &str, message: &str) -> Stop {
 
 /// What an answer means for the batch.
 pub fn read(batch: &Batch, response: &HttpResponse) -> Answer {
-    if response.status() == 200 { of_success(batch, response.body()) } else { of_error(response) }
+    if response.status() != 200 {
+        return of_error(response);
+    }
+    if let Some(encoding) = encoding(response) {
+        let why = format!(
+            "CloudTrail's answer came encoded ({encoding}), though none was asked for; a proxy on the way may have done it"
+        );
+        return Answer::MayPass { throttled: false, why };
+    }
+    of_success(batch, response.body())
 }
 
 fn of_success(batch: &Batch, body: &[u8]) -> Answer {
@@ -96,8 +110,11 @@ fn of_success(batch: &Batch, body: &[u8]) -> Answer {
 }
 
 fn of_event(code: &str, message: &str) -> Outcome {
-    let (code, message) = (shortened(code), shortened(message));
-    let why = || format!("{code} {message}").trim_end().to_owned();
+    let (code, message) = (shown(code), shown(message));
+    let why = || match format!("{code} {message}").trim() {
+        "" => "CloudTrail gave no reason".to_owned(),
+        why => why.to_owned(),
+    };
     match code.as_str() {
         "FieldTooLong" | "FieldNotFound" | "InvalidData" | "InvalidChecksum" => {
             Outcome::Refused(why())
@@ -113,15 +130,16 @@ fn of_error(response: &HttpResponse) -> Answer {
     let status = response.status().as_u16();
     let ErrorCode { code, message } = ErrorCode::of(response);
     let refused = |code: &str| refused(code, &message);
-    let why = || format!("CloudTrail answered {status} {code} {message}").trim_end().to_owned();
+    let why = || {
+        let words = [code.as_str(), &message].join(" ");
+        format!("CloudTrail answered {status} {}", words.trim()).trim_end().to_owned()
+    };
     let may_pass = |throttled| Answer::MayPass { throttled, why: why() };
     match code.as_str() {
         "ThrottlingException" | "Throttling" | "TooManyRequestsException" => may_pass(true),
         "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => may_pass(false),
         "DuplicatedAuditEventId" | "RequestEntityTooLargeException" => Answer::Split(why()),
-        "InvalidSignatureException" | "RequestExpired" | "RequestTimeTooSkewed" => {
-            Answer::Signature(refused(&code))
-        }
+        code if is_of_signature(code) => Answer::Signature(refused(code)),
         "ExpiredTokenException" | "ExpiredToken" => {
             Answer::Expired(refused("ExpiredTokenException"))
         }
@@ -196,8 +214,9 @@ mod tests {
             ("InvalidClientTokenId", "does not know these credentials"),
             ("ExpiredTokenException", "renew aws_session_token"),
             ("InvalidSignatureException", "do not belong to aws_access_key_id"),
-            ("RequestExpired", "cloudtrail_endpoint"),
-            ("RequestTimeTooSkewed", "cloudtrail_endpoint"),
+            ("SignatureDoesNotMatch", "do not belong to aws_access_key_id"),
+            ("RequestExpired", "clock right"),
+            ("RequestTimeTooSkewed", "clock right"),
             ("SomethingNew", "a proxy on the way"),
             ("ValidationException", "a proxy on the way"),
         ] {
@@ -213,7 +232,12 @@ mod tests {
 
     #[test]
     fn a_refused_signature_and_expired_credentials_are_told_from_the_rest() {
-        for kind in ["InvalidSignatureException", "RequestExpired", "RequestTimeTooSkewed"] {
+        for kind in [
+            "InvalidSignatureException",
+            "SignatureDoesNotMatch",
+            "RequestExpired",
+            "RequestTimeTooSkewed",
+        ] {
             assert!(matches!(answer(403, kind), Answer::Signature(_)), "{kind}");
         }
         for kind in ["ExpiredTokenException", "ExpiredToken"] {

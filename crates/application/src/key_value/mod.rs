@@ -39,9 +39,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Spin hands the backend's error to the component in its debug form.
-    pub(crate) fn other(error: impl std::fmt::Debug) -> Self {
-        let message = format!("{error:?}");
+    /// The backend's error in its own words. Spin gives its debug form, of which the component takes the words.
+    pub(crate) fn other(error: impl std::fmt::Display) -> Self {
+        let message = error.to_string();
         tracing::warn!("key-value error: {message}");
         Self::Other(message)
     }

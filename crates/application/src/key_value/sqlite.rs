@@ -48,7 +48,9 @@ impl StoreManager for SqliteStores {
                     let connection = match path {
                         Some(path) => {
                             if let Some(folder) = path.parent() {
-                                std::fs::create_dir_all(folder).map_err(StoreError::other)?;
+                                std::fs::create_dir_all(folder).map_err(|error| {
+                                    StoreError::other(format_args!("{error}: {}", folder.display()))
+                                })?;
                             }
                             Connection::open(path)
                         }
@@ -56,9 +58,10 @@ impl StoreManager for SqliteStores {
                     }
                     .map_err(StoreError::other)?;
                     prepare(&connection).map_err(StoreError::other)?;
-                    Ok(Database(Arc::new(Mutex::new(connection))))
+                    Ok(Arc::new(Mutex::new(connection)))
                 })
                 .await
+                .map(|connection| Database { connection, place: self.place() })
             })
             .await?;
         Ok(Arc::new(SqliteStore { label: label.to_owned(), database: database.clone() }))
@@ -79,7 +82,10 @@ fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 #[derive(Clone)]
-struct Database(Arc<Mutex<Connection>>);
+struct Database {
+    connection: Arc<Mutex<Connection>>,
+    place: String,
+}
 
 impl Database {
     /// Runs `statements` on the one connection.
@@ -87,11 +93,15 @@ impl Database {
         &self,
         statements: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let connection = self.0.clone();
-        off_the_reactor(move || {
+        let connection = self.connection.clone();
+        let done = off_the_reactor(move || {
             statements(&mut connection.lock().unwrap_or_else(PoisonError::into_inner))
+        });
+        // SQLite does not name its file.
+        done.await.map_err(|error| match error {
+            StoreError::Other(why) => StoreError::Other(format!("{why}: {}", self.place)),
+            error => error,
         })
-        .await
     }
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use kong_cloudtrail::kong::Fields;
 use kong_cloudtrail::ledger::DeadLetter;
+use kong_cloudtrail::words::{json_shown, shown};
 use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 use time::OffsetDateTime;
@@ -28,10 +29,10 @@ pub fn table(letters: &[DeadLetter], columns: Option<u16>, out: &mut impl Write)
         let cells = [
             &letter.id,
             letter.stream.name(),
-            &printable(&letter.entry),
+            &shown(&letter.entry),
             &refused_at(letter),
             replay,
-            &printable(&letter.error),
+            &shown(&letter.error),
         ];
         let mut row = Row::from(cells);
         row.max_height(1);
@@ -52,15 +53,15 @@ pub fn table(letters: &[DeadLetter], columns: Option<u16>, out: &mut impl Write)
 
 /// A line of JSON, without the event.
 pub fn line(letter: &DeadLetter, out: &mut impl Write) -> io::Result<()> {
-    serde_json::to_writer(&mut *out, &Shown::new(letter, None))?;
-    writeln!(out)
+    let json = serde_json::to_string(&Shown::new(letter, None))?;
+    writeln!(out, "{}", json_shown(&json))
 }
 
 /// The whole letter, over several lines of JSON.
 pub fn whole(letter: &DeadLetter, out: &mut impl Write) -> io::Result<()> {
     let data: &RawValue = serde_json::from_str(&letter.data)?;
-    serde_json::to_writer_pretty(&mut *out, &Shown::new(letter, Some(Verbatim(data, 0))))?;
-    writeln!(out)
+    let json = serde_json::to_string_pretty(&Shown::new(letter, Some(Verbatim(data, 0))))?;
+    writeln!(out, "{}", json_shown(&json))
 }
 
 #[derive(Serialize)]
@@ -120,11 +121,6 @@ fn refused_at(letter: &DeadLetter) -> String {
         .unwrap_or_else(|| letter.refused_at.to_string())
 }
 
-/// Ids and errors come from elsewhere, and must not steer the terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -137,7 +133,7 @@ mod tests {
         DeadLetter {
             stream: Stream::Objects,
             id: "7ebabee7".to_owned(),
-            entry: "an entry\u{1b}[2J".to_owned(),
+            entry: "an entry\u{1b}[2J\u{202e}".to_owned(),
             error: "InvalidData ".repeat(20),
             refused_at: 1_795_348_800,
             replay: true,
@@ -160,7 +156,8 @@ mod tests {
         assert!(lines[1].contains("7ebabee7") && lines[1].contains("2026-11-22T"), "{text}");
         assert!(lines[2].contains(&letters[1].id), "{text}");
         assert!(text.lines().all(|line| line.matches("InvalidData").count() <= 5), "{text}");
-        assert!(!text.contains('\u{1b}'), "no escape sequence reaches the terminal");
+        assert!(text.contains(r"an entry\u001b[2J\u202e"), "{text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "nothing steers the terminal: {text}");
         let text = printed(|out| table(&letters[..1], Some(100), out));
         assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
         assert!(text.contains("7ebabee7") && text.lines().count() == 2, "{text}");
@@ -168,11 +165,14 @@ mod tests {
 
     #[test]
     fn a_whole_letter_holds_the_event_with_its_order_repeats_and_digits() {
-        let data = r#"{"b":1.10,"a":[12345678901234567890123,{"a":1,"a":2}],"c":{}}"#;
-        let text = printed(|out| whole(&letter(data), out));
+        let data = r#"{"b":1.10,"a":[12345678901234567890123,{"a":1,"a":2}],"c":{},"d":"\u202e"}"#;
+        let steering = data.replace(r"\u202e", "\u{202e}");
+        let text = printed(|out| whole(&letter(&steering), out));
         let (_, event) = text.split_once("\"event\": ").unwrap();
         let packed: String = event.split_whitespace().collect();
         assert_eq!(packed, format!("{data}}}"));
+        let listed = printed(|out| line(&letter(&steering), out));
+        assert!(listed.contains(r"\u202e") && !listed.contains('\u{202e}'), "{listed}");
         assert!(text.lines().count() > 10, "{text}");
     }
 
