@@ -42,6 +42,8 @@ pub mod store;
 pub mod terms;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 pub mod variables;
 pub mod wire;
 pub mod words;

@@ -74,7 +74,7 @@ impl Stop {
     }
 
     /// A refused signature where the answer did not tell AWS's time: the clock may be at fault too.
-    pub(super) fn or_the_clock(self) -> Self {
+    pub(crate) fn or_the_clock(self) -> Self {
         match self {
             Self::Refused { name, code, message, .. } => {
                 Self::Refused { name, code, message, remedy: SIGNATURE_OR_CLOCK }

@@ -307,13 +307,12 @@ mod tests {
     fn tries(
         answers: impl IntoIterator<Item = Answer>,
     ) -> (Vec<Duration>, Result<About, KongError>) {
-        let (times, about, _) = asked(Duration::ZERO, answers);
+        let (times, about, _) = asked(answers);
         (times, about)
     }
 
-    /// When `GET /` is asked for while those are the answers, each after `latency`; and what is logged.
+    /// When `GET /` is asked for while those are the answers, and what is logged.
     fn asked(
-        latency: Duration,
         answers: impl IntoIterator<Item = Answer>,
     ) -> (Vec<Duration>, Result<About, KongError>, Vec<String>) {
         let access = Access {
@@ -323,8 +322,7 @@ mod tests {
             token_header: HeaderName::from_static("kong-admin-token"),
             page_size: 1000,
         };
-        let mut port = InMemory::answering(0, answers);
-        port.latency = latency;
+        let port = InMemory::answering(0, answers);
         let log = Logger::new(&port, Level::Info);
         let about = port.clock.run(Kong::new(log, &access, Duration::from_hours(1)).about());
         (port.times(), about, port.lines.take())
@@ -356,7 +354,7 @@ mod tests {
     #[test]
     fn a_kong_that_hangs_is_told_at_once_and_given_up_within_two_minutes() {
         let hangs = || Err(HttpError::Timeout("no answer within 55 s".to_owned()));
-        let (times, about, lines) = asked(Duration::from_secs(55), [hangs(), hangs(), hangs()]);
+        let (times, about, lines) = asked([hangs(), hangs(), hangs()]);
         assert_eq!(times.len(), 2, "{times:?}");
         assert!(times[1] + Duration::from_secs(55) < Duration::from_mins(2), "{times:?}");
         assert!(about.unwrap_err().to_string().contains("it hangs (no answer within 55 s)"));
@@ -373,12 +371,12 @@ mod tests {
             busy.headers_mut().insert("retry-after", secs.parse().unwrap());
             Ok(busy)
         };
-        let (times, about, _) = asked(Duration::ZERO, [busy("3600")]);
+        let (times, about, _) = asked([busy("3600")]);
         let error = about.unwrap_err().to_string();
         assert_eq!(times, [Duration::ZERO]);
         assert!(error.contains("rate limit exceeded") && error.contains("3600 s"), "{error}");
         let root = answer(200, r#"{"version":"3.9.0.0-enterprise-edition"}"#);
-        let (times, about, lines) = asked(Duration::ZERO, [busy("1800"), Ok(root)]);
+        let (times, about, lines) = asked([busy("1800"), Ok(root)]);
         assert_eq!((times.len(), about.is_ok()), (2, true));
         assert!(lines[0].contains("waits for 1800 s"), "{lines:?}");
     }
@@ -386,7 +384,7 @@ mod tests {
     #[test]
     fn an_answer_that_is_compressed_unasked_is_named_and_not_asked_for_again() {
         let encoded = http::Response::builder().header("content-encoding", "gzip");
-        let (times, about, _) = asked(Duration::ZERO, [Ok(encoded.body(b"x".to_vec()).unwrap())]);
+        let (times, about, _) = asked([Ok(encoded.body(b"x".to_vec()).unwrap())]);
         assert_eq!(times.len(), 1);
         assert!(about.unwrap_err().to_string().contains("encoded (gzip)"));
     }

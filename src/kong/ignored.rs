@@ -84,9 +84,9 @@ pub fn hides(pattern: &str, as_text: bool) -> bool {
         .any(|word| !WORDS.iter().any(|known| known.contains(&word.to_ascii_lowercase())));
     names_another
         || alternatives.iter().any(|one| {
-            let one = std::slice::from_ref(one);
-            OTHERS.iter().any(|path| matches(one, path))
-                || !READS.iter().any(|path| matches(one, path))
+            let found = |path: &&str| found(std::slice::from_ref(one), path);
+            OTHERS.iter().any(|path| found(path) != Some(false))
+                || !READS.iter().any(|path| found(path) == Some(true))
         })
 }
 
@@ -221,11 +221,12 @@ impl<'p> Parser<'p> {
     }
 }
 
-/// Whether the pattern is found in the path.
-fn matches(pattern: &[Sequence], path: &str) -> bool {
+/// Whether the pattern is found in the path; none where that takes too long to find out.
+fn found(pattern: &[Sequence], path: &str) -> Option<bool> {
     let path: Vec<char> = path.chars().collect();
     let search = Search { path: &path, steps: Cell::new(0) };
-    (0..=path.len()).any(|at| search.any(pattern, at, &|_| true)) || search.is_out_of_steps()
+    let found = (0..=path.len()).any(|at| search.any(pattern, at, &|_| true));
+    (found || !search.is_out_of_steps()).then_some(found)
 }
 
 struct Search<'s> {

@@ -1,5 +1,6 @@
 //! Why a stream, or the whole run, ends before it is complete.
 
+use super::messages;
 use crate::delivery::Failure;
 use crate::kong::KongError;
 use crate::lease::LeaseError;
@@ -22,9 +23,7 @@ impl From<Halt> for Told {
         match halt {
             Halt::Kong(error) => error.told(),
             Halt::Delivery(failure) => failure.told(),
-            Halt::Budget => {
-                Self::new("run_budget_secs has passed", "the next run goes on from here")
-            }
+            Halt::Budget => messages::out_of_time(),
         }
     }
 }

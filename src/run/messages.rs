@@ -65,6 +65,10 @@ pub fn sweep_goes_on(stream: Stream, sweep: &Sweep) -> String {
     )
 }
 
+pub fn out_of_time() -> Told {
+    Told::new("run_budget_secs has passed", "the next run goes on from here")
+}
+
 pub fn filters_ignored(stream: Stream, version: &Version) -> String {
     format!(
         "Kong {version} ignored before and after on /audit/{}, so all of it is read, every full_secs: check that no \

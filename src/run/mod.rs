@@ -31,7 +31,7 @@ mod entries;
 mod facts;
 mod halt;
 mod lambda;
-mod messages;
+pub(crate) mod messages;
 mod notes;
 mod reader;
 mod slices;
@@ -205,3 +205,6 @@ fn calls<P: Ports>(kong: &Kong<'_, P>, sender: &Sender<'_, P>, store: &Store<'_,
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

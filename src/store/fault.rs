@@ -208,6 +208,15 @@ pub fn told(why: &KeyValueError) -> Told {
     }
 }
 
+/// Each fault by its first word.
+#[cfg(test)]
+pub(crate) fn samples() -> impl Iterator<Item = (&'static str, Told)> {
+    FAULTS.iter().map(|Fault(words, ..)| {
+        let when = if words[0].len() < 30 { words[0] } else { "swaps that keep nobody out" };
+        (when, told(&KeyValueError(words[0].to_owned())))
+    })
+}
+
 const REACHABLE: &str = "check that the store named in Spin's runtime config is up and reachable";
 
 fn with(cause: &str, words: &str) -> String {
@@ -258,11 +267,11 @@ fn plain(why: &str) -> String {
         Some((code, rest)) if code.bytes().all(|byte| byte.is_ascii_uppercase()) => {
             format!("{code} {rest}")
         }
-        _ => why
-            .trim_matches('"')
-            .replace(" - AuthenticationFailed", "")
-            .replace("- AuthenticationFailed", "")
-            .replace("\\\"", "\""),
+        _ => {
+            let unquoted = why.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+            let why = unquoted.unwrap_or(&why).replace("\\\"", "\"");
+            why.replace(" - AuthenticationFailed", "").replace("- AuthenticationFailed", "")
+        }
     }
 }
 
@@ -459,6 +468,16 @@ mod tests {
         let other = told(&KeyValueError("Other(\"something \\\"new\\\"\")".to_owned()));
         assert_eq!(other.cause, "something \"new\"");
         assert!(other.remedy.contains("up and reachable"));
+    }
+
+    #[test]
+    fn each_word_leads_to_its_own_fault() {
+        for Fault(words, cause, remedy) in &FAULTS {
+            for word in *words {
+                let told = told(&KeyValueError((*word).to_owned()));
+                assert!(told.cause.starts_with(cause) && told.remedy == *remedy, "{word}: {told}");
+            }
+        }
     }
 
     #[test]

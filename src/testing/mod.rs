@@ -116,7 +116,11 @@ impl Http for InMemory<'_> {
     async fn send(&self, request: HttpRequest, limits: HttpLimits) -> Answer {
         self.sent.borrow_mut().push((self.clock.elapsed(), request.clone()));
         self.clock.sleep(self.latency).await;
-        let answer = self.service.borrow_mut()(&request)?;
+        let answer = self.service.borrow_mut()(&request);
+        if let Err(HttpError::Timeout(_)) = &answer {
+            self.clock.sleep(limits.first_byte).await;
+        }
+        let answer = answer?;
         let body = answer.body();
         if body.len() <= limits.max_body {
             return Ok(answer);

@@ -284,7 +284,7 @@ async fn instance_metadata_that_gives_nothing_says_why() {
     aws.endpoints.set(|settings| settings.instance_error = None);
 
     aws.endpoints.set(|settings| settings.beyond_hop_limit = true);
-    aws.fails_naming(&["timed out", "HttpPutResponseHopLimit to 2"]).await;
+    aws.fails_naming(&["no answer within 2 s", "HttpPutResponseHopLimit to 2"]).await;
     aws.endpoints.set(|settings| settings.beyond_hop_limit = false);
 
     aws.world.set("run_budget_secs", "60");

@@ -313,7 +313,7 @@ impl History {
             let awaited = ["left to the next run", "the next run goes on with it"];
             let error = report.error.as_deref().unwrap_or_default();
             let tells = error.contains("has lost the index of");
-            let only_that = tells && error.ends_with("restore it from its snapshot");
+            let only_that = tells && error.ends_with("restore the store from its snapshot");
             let explained = round == 0
                 && report.outcome == Outcome::Partial
                 && tells == lost

@@ -24,7 +24,7 @@ fn to_a_store_that_takes_no_write_nothing_is_sent_and_after_it_everything_once()
         let report = scene.run_with(read_only_after(0)).unwrap();
         assert_eq!(report.outcome, Outcome::Failed);
         let error = report.error.unwrap();
-        assert!(error.contains("READONLY") && error.contains("up and reachable"), "{error}");
+        assert!(error.contains("READONLY") && error.contains("lead to the primary"), "{error}");
         assert_eq!(report.calls.destination, 0);
         scene.pass(300);
     }
