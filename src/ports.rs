@@ -90,7 +90,7 @@ impl std::fmt::Display for HttpError {
                 write!(f, "nothing listens on that port (connection refused)")
             }
             Self::NoConnection => {
-                write!(f, "no connection in time, as where a firewall is in between")
+                write!(f, "no connection in time; a firewall may be in between")
             }
             Self::NotReached(why) => write!(f, "the connection failed ({why})"),
             Self::Connection(why) => write!(f, "the connection broke off ({why})"),

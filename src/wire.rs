@@ -103,16 +103,17 @@ pub(crate) fn tls_remedy<'s>(
         if handshake {
             write!(
                 f,
-                "one run of spin-command.toml with RUST_LOG=warn says why. Its certificate must be of an authority trusted here: set \
-                 ca_roots_file in a [[client_tls]] of the runtime config whose hosts has the host of {setting}, without \
-                 port; be valid now; and name the host of {setting}. If it asks for a client certificate, set {IDENTITY} \
-                 there; if it speaks plain HTTP, write http:// in {setting}"
+                "if the server's certificate is of a private authority, set ca_roots_file in a [[client_tls]] of the runtime \
+                 config whose hosts has the host of {setting}, without port; else look at whether the certificate is valid now \
+                 and names that host; if the server asks for a client certificate, set {IDENTITY} there; if it speaks plain \
+                 HTTP, write http:// in {setting}; one run of spin-command.toml with RUST_LOG=warn says which it is"
             )
         } else {
             write!(
                 f,
-                "one run of spin-command.toml with RUST_LOG=warn may say why. If it asks for a client certificate, {IDENTITY} in the \
-                 [[client_tls]] of its host are missing or refused; check also the scheme in {setting}: http:// or https://"
+                "check the scheme in {setting}, http:// or https://; if the server asks for a client certificate, {IDENTITY} in \
+                 the [[client_tls]] of its host are missing or refused; one run of spin-command.toml with RUST_LOG=warn may \
+                 say more"
             )
         }
     }))

@@ -63,9 +63,13 @@ impl Stop {
             }
             Self::Unreachable { name, variable, remedy, error } => {
                 let cause = format!("{name} cannot be reached: {error}");
-                match tls_remedy(error, variable) {
-                    Some(remedy) => Told::new(cause, remedy.to_string()),
-                    None => Told::new(cause, *remedy),
+                match (tls_remedy(error, variable), error) {
+                    (Some(remedy), _) => Told::new(cause, remedy.to_string()),
+                    (None, HttpError::Denied) => Told::new(
+                        cause,
+                        format!("check {variable}, allow_outbound and kong_admin_api"),
+                    ),
+                    (None, _) => Told::new(cause, *remedy),
                 }
             }
             Self::Credentials(error) => error.told(),

@@ -294,40 +294,46 @@ fn remedy_of_status(status: u16, path: &str, said: &str) -> &'static str {
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match status {
         402 | 403 if says(&["license", "licence"]) => {
-            "install a valid Enterprise licence on the control plane (POST /licenses, or KONG_LICENSE_DATA), and restart it; \
-             the token is not at fault"
+            "Kong's Enterprise licence is missing or has run out, and the token is not at fault; install a valid licence on the \
+             control plane (POST /licenses, or KONG_LICENSE_DATA) and restart it"
         }
         401 => {
-            "set kong_admin_token to the token of Kong's RBAC user, and kong_admin_token_header to what rbac_auth_header says \
-             in kong.conf; the token is missing or wrong"
+            "kong_admin_token is missing or wrong; set it to the token of a Kong RBAC user that may read /, /audit/requests and \
+             /audit/objects, and kong_admin_token_header to what rbac_auth_header says in kong.conf"
         }
         403 => {
-            "give the RBAC user of kong_admin_token the read action on the endpoints /, /audit/requests and /audit/objects"
+            "the RBAC user of kong_admin_token may not read it; give it the read action on the endpoints /, /audit/requests and \
+             /audit/objects"
         }
-        426 => "write https:// in kong_admin_api, with the port of Kong's HTTPS (8444 by default)",
+        426 => {
+            "Kong takes HTTPS alone there; write https:// in kong_admin_api, with the port of Kong's HTTPS (8444 by default)"
+        }
         400 if says(&["offset"]) => {
-            "the next run begins without that offset; if it comes back, look for a proxy that changes the query"
+            "Kong does not know the place in the pages; the next run begins them anew, and if it comes back, look for a proxy \
+             that changes the query"
         }
-        400 if says(&["size"]) => "lower page_size to what Kong allows",
+        400 if says(&["size"]) => "page_size is above what this Kong allows; lower it",
         400 if says(&["before", "after", "date", "timestamp", "time"]) => {
-            "Kong takes times in neither form that this version knows: report it, with the version of Kong"
+            "Kong takes times in neither form that this version knows; report it, with the version of Kong"
         }
         404 => {
-            "no Admin API answers there: check kong_admin_api, and kong_admin_path when the Admin API sits behind a path \
-             prefix"
+            "no Admin API answers there; check kong_admin_api, and kong_admin_path when the Admin API sits behind a path prefix"
         }
-        407 => "a proxy on the way asks for a login: have it let this machine pass",
+        407 => "a proxy on the way asks for a login; have it let this machine pass",
         429 => {
-            "raise the rate limit for this machine in Kong or in the proxy before it, or interval_secs in spin.toml"
+            "it is asked too often; raise the rate limit for this machine in Kong or in the proxy before it, or interval_secs in \
+             spin.toml"
         }
         502..=504 => {
-            "look at whether Kong runs, and at the proxy or load balancer before it; Kong's error log on the control plane says \
-             more"
+            "Kong may be down behind a proxy or load balancer; look at whether it runs, and at its error log on the control plane"
         }
         500.. if path != "/" => {
-            "Kong's error log on the control plane says why; its database may be away, or its migrations not finished"
+            "Kong itself failed, as when its database is away or its migrations are not finished; its error log on the control \
+             plane says why"
         }
-        _ => "Kong's error log on the control plane says why",
+        _ => {
+            "look into the error log of Kong on the control plane, and into that of a proxy before it"
+        }
     }
 }
 
@@ -353,7 +359,7 @@ mod tests {
             (400, "'x' is not a valid offset: bad base64 encoding", "offset"),
             (400, "before must be a RFC 3339 date", "version of Kong"),
             (429, "API rate limit exceeded", "rate limit"),
-            (500, "An unexpected error occurred", "error log"),
+            (500, "An unexpected error occurred", "migrations"),
             (503, "", "load balancer"),
         ] {
             let body = serde_json::json!({ "message": said }).to_string();
@@ -361,7 +367,7 @@ mod tests {
             let cause = format!("Kong answered {status} on /audit/requests");
             assert!(told.cause.starts_with(&cause) && told.cause.contains(said), "{told}");
             assert!(told.remedy.contains(remedy), "{told}");
-            assert_eq!(told.remedy.contains("kong_admin_token to"), status == 401, "{told}");
+            assert_eq!(told.remedy.contains("kong_admin_token is"), status == 401, "{told}");
         }
     }
 

@@ -58,7 +58,10 @@ impl LedgerError {
             Self::Store(error) => error.told(),
             Self::Unreadable { key, fault } => left(key, fault),
             Self::OtherTarget { target, variables } => Told::new(
-                format!("this ledger remembers what went to {}", shown(target)),
+                format!(
+                    "this ledger is of another target: it remembers what went to {}",
+                    shown(target)
+                ),
                 format!("set ledger to a new name for the new target, or {variables} back"),
             ),
             Self::OldFormat { key } => left(key, &ValueFault::OldFormat),

@@ -89,14 +89,14 @@ pub fn hidden_entries(hides: &[String], destination: &str) -> String {
 pub fn pending(stream: Stream, entries: u64, why: &str) -> Told {
     let stream = stream.name();
     let pending =
-        format!("{entries} of the {stream} entries are pending, and tried again by the next run");
+        format!("{entries} {stream} entries are pending, and the next run tries them again");
     Told::from(if why.is_empty() { pending } else { format!("{pending} ({why})") })
 }
 
 pub fn rejected(destination: &str, stream: Stream, entries: u64, why: &str) -> Told {
     Told::new(
         format!(
-            "{destination} refused {entries} of the {} entries for good, which are dead letters now ({why})",
+            "{destination} refused {entries} {} entries for good, which are dead letters now ({why})",
             stream.name()
         ),
         "mend what the reason names, then kong-cloudtrail dead-letters replay sends them again",

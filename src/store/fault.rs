@@ -24,7 +24,7 @@ const FAULTS: [Fault; 30] = [
     ),
     Fault(
         &["NOPERM", "NoPerm", "PermissionDenied: this user", "no permissions to"],
-        "Redis's ACL does not allow its user that",
+        "Redis's ACL does not allow its user this command or this key",
         "allow its user GET, SET, MSET, DEL, WATCH, MULTI and EXEC on the keys kong-cloudtrail:* in Redis's ACL",
     ),
     Fault(
@@ -134,7 +134,7 @@ const FAULTS: [Fault; 30] = [
         "restore it from a backup, or move it away: then all that Kong still holds is shipped again",
     ),
     Fault(
-        &["ertificate", "Hostname mismatch", "SSL", "tls", "Tls", "TLS"],
+        &["certificate", "Certificate", "Hostname mismatch", "SSL", "tls", "Tls", "TLS"],
         "the TLS connection to Redis failed",
         "have the certificate's authority in the system's store, or in the file that SSL_CERT_FILE names to the host; the \
          certificate must name the host in the url of [key_value_store.default] and be valid now; write redis:// where \
@@ -154,7 +154,7 @@ const FAULTS: [Fault; 30] = [
     ),
     Fault(
         &["Connection refused", "os error 111"],
-        "nothing listens at Redis's address (connection refused)",
+        "nothing listens at Redis's address",
         "start Redis, or check host and port in the url of [key_value_store.default] in the runtime config",
     ),
     Fault(
@@ -169,7 +169,8 @@ const FAULTS: [Fault; 30] = [
     ),
     Fault(
         &[
-            "roken pipe",
+            "Broken pipe",
+            "broken pipe",
             "Connection reset",
             "terminated",
             "unexpected end of file",
@@ -447,7 +448,7 @@ mod tests {
             "does not resolve",
             "lookup",
         ),
-        ("Connection refused (os error 111)", "connection refused", "os error 111"),
+        ("Connection refused (os error 111)", "nothing listens", "os error 111"),
         ("no answer within 30 s", "in time", "30 s"),
         ("Broken pipe (os error 32)", "ended the connection", "Broken pipe"),
         ("no such store", "of the name default", "no such store"),

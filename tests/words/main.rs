@@ -186,7 +186,9 @@ fn a_wrong_value_is_told_by_its_cause_and_then_what_to_do() {
             "a wrong token",
             "kong_admin_token",
             "another",
-            &["Kong answered 401 on / (Invalid RBAC credentials): set kong_admin_token"],
+            &[
+                "Kong answered 401 on / (Invalid RBAC credentials): kong_admin_token is missing or wrong; set it",
+            ],
         ),
         (
             "a wrong secret",
@@ -225,7 +227,7 @@ fn a_wrong_value_is_told_by_its_cause_and_then_what_to_do() {
             "a wrong path",
             "kong_admin_path",
             "/nowhere",
-            &["Kong answered 404 on /", ": no Admin API answers there: check kong_admin_api"],
+            &["Kong answered 404 on /", ": no Admin API answers there; check kong_admin_api"],
         ),
     ] {
         setup(None).set(name, value).fails_saying(wrong, words);
@@ -260,7 +262,7 @@ fn a_store_that_is_away_or_takes_nothing_is_told_by_its_cause() {
         "Redis is down",
         &[
             "the key-value store failed at kong-cloudtrail:default:",
-            "nothing listens at Redis's address (connection refused)",
+            "nothing listens at Redis's address (Connection refused",
             ": start Redis, or check host and port",
         ],
     );
@@ -338,17 +340,23 @@ fn kongs_own_words_stand_in_the_error_with_the_remedy_for_them_cut_and_escaped()
         (
             403,
             "Enterprise license missing or expired",
-            &["403", "(Enterprise license missing or expired): install a valid Enterprise licence"]
-                [..],
+            &[
+                "403",
+                "(Enterprise license missing or expired): Kong's Enterprise licence is missing or has run out",
+            ][..],
         ),
         (
             403,
             "reader, you do not have permissions to read this resource",
-            &["(reader, you do not have permissions", ": give the RBAC user", "read action"],
+            &[
+                "(reader, you do not have permissions",
+                ": the RBAC user of kong_admin_token may not read it; give it",
+                "read action",
+            ],
         ),
-        (426, "Please use HTTPS protocol", &["426", ": write https://"]),
-        (400, "size must be an integer between 1 and 1000", &["400", ": lower page_size"]),
-        (401, &long, &[r"(evil\u202e\u200b xxx", "x…): set kong_admin_token"]),
+        (426, "Please use HTTPS protocol", &["426", "write https://"]),
+        (400, "size must be an integer between 1 and 1000", &["400", ": page_size is above"]),
+        (401, &long, &[r"(evil\u202e\u200b xxx", "x…): kong_admin_token is missing or wrong"]),
     ] {
         let setup = setup(None);
         let body = serde_json::json!({ "message": message }).to_string();
