@@ -231,7 +231,8 @@ fn with(cause: &str, words: &str) -> String {
 /// The library's words without what is for its developers: the debug form of an enum, and names of its own for
 /// Redis's codes.
 fn plain(why: &str) -> String {
-    const OWN_NAMES: [(&str, &str); 15] = [
+    const OWN_NAMES: [(&str, &str); 16] = [
+        ("Server(ResponseError): ", ""),
         ("ReadOnly: ", "READONLY "),
         ("NoPerm: ", "NOPERM "),
         ("CrossSlot: ", "CROSSSLOT "),
@@ -282,7 +283,7 @@ mod tests {
 
     /// What the libraries give, each with the cause, and with words that are no debug text. First as redis-rs 0.32
     /// and rusqlite 0.34 in Spin have it, then as the project's host.
-    const GIVEN: [(&str, &str, &str); 47] = [
+    const GIVEN: [(&str, &str, &str); 48] = [
         (NOT_ATOMIC, "MULTI", "overwrote"),
         (NO_EFFECT, "did not do", "it answered"),
         (
@@ -381,6 +382,11 @@ mod tests {
             "\"NOAUTH\": Authentication required.",
             "none is set",
             "(NOAUTH Authentication required.)",
+        ),
+        (
+            "Redis server refused to switch database - Server(ResponseError): DB index is out of range",
+            "number in the url",
+            "database - DB index is out of range)",
         ),
         (
             "Redis server refused to switch database - ResponseError: DB index is out of range",
