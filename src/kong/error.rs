@@ -356,7 +356,7 @@ mod tests {
             (403, "reader, you do not have permissions to read this resource", "read action"),
             (426, "Please use HTTPS protocol", "https://"),
             (400, "size must be an integer between 1 and 1000", "page_size"),
-            (400, "'x' is not a valid offset: bad base64 encoding", "offset"),
+            (400, "'x' is not a valid offset: bad base64 encoding", "place in the pages"),
             (400, "before must be a RFC 3339 date", "version of Kong"),
             (429, "API rate limit exceeded", "rate limit"),
             (500, "An unexpected error occurred", "migrations"),
