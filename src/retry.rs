@@ -79,7 +79,7 @@ impl Silence {
 
     /// Whether the server has been silent for so long that no call is made again.
     pub fn is_over(&self, now: Duration) -> bool {
-        self.since.get().is_some_and(|since| now >= since + SILENT - LEAST)
+        self.since.get().is_some_and(|since| now >= since + SILENT.saturating_sub(LEAST))
     }
 
     /// The server answered.

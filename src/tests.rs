@@ -86,20 +86,24 @@ fn kong(of_page: bool, answers: Answer) -> KongError {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer, as those that are lost are")]
 fn with(status: u16, name: &'static str, value: &str, body: &str) -> Answer {
     let mut answer = answer(status, body);
     answer.headers_mut().insert(name, value.parse().unwrap());
     Ok(answer)
 }
 
-fn kong_rows() -> Vec<Row> {
+/// When Kong answers so: of a page or not, and what.
+fn kong_answers() -> Vec<(&'static str, bool, Answer)> {
     let status = |status, message: &str| {
         Ok(answer(status, serde_json::json!({ "message": message }).to_string()))
     };
     let root = |root: &str| Ok(answer(200, root));
     let nginx = |why: &str| Ok(answer(400, format!("<html><title>400 {why}</title></html>")));
     let page = true;
-    let mut answered = vec![
+    let data_plane = r#"{"version":"3.9.0.0","configuration":{"role":"data_plane"}}"#;
+    let off = r#"{"version":"3.9.0.0","configuration":{"audit_log":false}}"#;
+    vec![
         ("the token is wrong or missing", !page, status(401, "Invalid RBAC credentials")),
         (
             "the token's user lacks rights",
@@ -137,24 +141,20 @@ fn kong_rows() -> Vec<Row> {
         ),
         ("a proxy compresses answers", !page, with(200, "content-encoding", "gzip", "x")),
         ("an open-source Kong", !page, root(r#"{"version":"3.9.0"}"#)),
-        (
-            "audit_log is off",
-            !page,
-            root(r#"{"version":"3.9.0.0","configuration":{"audit_log":false}}"#),
-        ),
-        (
-            "a data plane, or a node without database",
-            !page,
-            root(r#"{"version":"3.9.0.0","configuration":{"role":"data_plane"}}"#),
-        ),
+        ("audit_log is off", !page, root(off)),
+        ("a data plane, or a node without database", !page, root(data_plane)),
         ("the audit paths are missing", page, status(404, "Not found")),
         ("no client certificate", !page, nginx("No required SSL certificate was sent")),
         ("a client certificate that is refused", !page, nginx("The SSL certificate error")),
         ("http:// to a port of TLS", !page, nginx("The plain HTTP request was sent to HTTPS port")),
         ("no JSON, such as a login page", !page, root("<html>")),
         ("a page without data", page, root("{}")),
-    ];
-    answered.extend(http_errors().into_iter().map(|(when, error)| (when, page, Err(error))));
+    ]
+}
+
+fn kong_rows() -> Vec<Row> {
+    let mut answered = kong_answers();
+    answered.extend(http_errors().into_iter().map(|(when, error)| (when, true, Err(error))));
     let errors: Vec<_> =
         answered.into_iter().map(|(when, of_page, answer)| (when, kong(of_page, answer))).collect();
     let number = |error: &KongError| match error {
@@ -295,10 +295,10 @@ fn destination_rows() -> Vec<Row> {
 }
 
 /// What a source of credentials says that is answered so.
-fn credentials(source: Source, answers: impl FnMut(&crate::ports::HttpRequest) -> Answer) -> Told {
+fn credentials(source: &Source, answers: impl FnMut(&crate::ports::HttpRequest) -> Answer) -> Told {
     let port = InMemory::at(0, answers);
     port.files.borrow_mut().insert("/token".to_owned(), "token-of-the-pod-0123456789".to_owned());
-    let keeper = Keeper::new(Logger::new(&port, Level::Error), &source, LATE);
+    let keeper = Keeper::new(Logger::new(&port, Level::Error), source, LATE);
     port.clock.run(keeper.lend(0)).err().unwrap().told()
 }
 
@@ -322,10 +322,11 @@ fn credential_rows() -> Vec<Row> {
     let sts = |code: &str| {
         let xml =
             format!("<E><Error><Code>{code}</Code><Message>AWS's words</Message></Error></E>");
-        credentials(identity(), move |_| Ok(answer(400, xml.clone())))
+        credentials(&identity(), move |_| Ok(answer(400, xml.clone())))
     };
-    let says =
-        |source, status, body: &'static str| credentials(source, move |_| Ok(answer(status, body)));
+    let says = |source, status, body: &'static str| {
+        credentials(&source, move |_| Ok(answer(status, body)))
+    };
     let no_role = |request: &crate::ports::HttpRequest| {
         Ok(if request.method() == http::Method::PUT { answer(200, "t") } else { answer(404, "") })
     };
@@ -339,7 +340,7 @@ fn credential_rows() -> Vec<Row> {
         ("ECS, EKS: not credentials", says(container("/token"), 200, "<html>")),
         (
             "ECS, EKS: out of reach",
-            credentials(container("/token"), |_| Err(HttpError::ConnectionRefused)),
+            credentials(&container("/token"), |_| Err(HttpError::ConnectionRefused)),
         ),
         ("IRSA: the token has run out", sts("ExpiredTokenException")),
         ("IRSA: the token is not known", sts("InvalidIdentityToken")),
@@ -347,12 +348,14 @@ fn credential_rows() -> Vec<Row> {
         ("IRSA: a wrong role", sts("ValidationError")),
         ("IRSA: STS is off in the region", sts("RegionDisabledException")),
         ("IRSA: AWS cannot reach the issuer", sts("IDPCommunicationError")),
-        ("IRSA: STS is out of reach", credentials(identity(), |_| Err(HttpError::NoConnection))),
+        ("IRSA: STS is out of reach", credentials(&identity(), |_| Err(HttpError::NoConnection))),
         ("EC2: metadata is off", says(instance(), 403, "")),
-        ("EC2: no role", credentials(instance(), no_role)),
+        ("EC2: no role", credentials(&instance(), no_role)),
         (
             "EC2: in a container, or not on EC2",
-            credentials(instance(), |_| Err(HttpError::Timeout("no answer within 2 s".to_owned()))),
+            credentials(&instance(), |_| {
+                Err(HttpError::Timeout("no answer within 2 s".to_owned()))
+            }),
         ),
     ]
 }
@@ -360,11 +363,12 @@ fn credential_rows() -> Vec<Row> {
 /// Variables that take whatever is set.
 const TAKES_ALL: [&str; 2] = ["aws_container_authorization_token_file", "kong_admin_token_header"];
 
-fn setting_rows() -> Vec<(String, String)> {
+/// Variables that are wrong, alone or together.
+fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
     let id = ("aws_access_key_id", "AKIDEXAMPLE");
     let role = ("aws_role_arn", "arn:aws:iam::123456789012:role/a");
     let file = ("aws_web_identity_token_file", "/token");
-    let cases: Vec<Vec<(&str, &str)>> = vec![
+    vec![
         vec![("kong_admin_api", "")],
         vec![("kong_admin_api", "kong.internal")],
         vec![("kong_admin_api", "http://user:password@kong:8001")],
@@ -409,7 +413,11 @@ fn setting_rows() -> Vec<(String, String)> {
         vec![("lease_secs", "100000")],
         vec![("adopt_lambda_keys", "yes")],
         vec![("log_level", "all")],
-    ];
+    ]
+}
+
+fn setting_rows() -> Vec<(String, String)> {
+    let cases = wrong_settings();
     let named: BTreeSet<&str> =
         cases.iter().flatten().map(|(name, _)| *name).chain(TAKES_ALL).collect();
     for variable in VARIABLES {
@@ -418,8 +426,8 @@ fn setting_rows() -> Vec<(String, String)> {
     let rows = cases.iter().map(|case| {
         let mistakes = config(case).err().unwrap_or_else(|| panic!("{case:?} is taken"));
         assert!(!mistakes.contains("; and "), "{mistakes}");
-        let names: Vec<_> = case.iter().map(|(name, _)| format!("`{name}`")).collect();
-        (names.join(", "), mistakes.replace(LONG.as_str(), "…"))
+        let wrong: Vec<_> = case.iter().map(|(name, _)| format!("`{name}`")).collect();
+        (wrong.join(", "), mistakes.replace(LONG.as_str(), "…"))
     });
     rows.collect()
 }

@@ -1,6 +1,6 @@
 //! What answers mean for a batch and for each event, in terms that all destinations share.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::Profile;
@@ -113,9 +113,7 @@ impl Undelivered {
     pub(super) fn asks_to_wait(&mut self, asked: Duration) {
         let (Self::Pending(why) | Self::Failing(why) | Self::Refused(why)) = self;
         let secs = asked.as_secs();
-        why.push_str(&format!(
-            ", and asks for a wait of {secs} s, which is longer than this run has"
-        ));
+        let _ = write!(why, ", and asks for a wait of {secs} s, which is longer than this run has");
     }
 }
 

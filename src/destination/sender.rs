@@ -191,7 +191,9 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                     let passing = Passing::of(error.as_ref(), asked);
                     if let Some(asked) = asked.filter(|_| tried.retry.is_too_long(self.port, asked))
                     {
-                        left.iter_mut().for_each(|why| why.asks_to_wait(asked));
+                        for why in &mut left {
+                            why.asks_to_wait(asked);
+                        }
                     }
                     let over = self.silence.is_over(self.port.elapsed());
                     if over || !tried.retry.again(self.port, passing).await {

@@ -86,7 +86,7 @@ pub enum KongError {
 
 /// An answer on `path` that is not what Kong sends.
 pub(super) fn malformed(path: &str, why: String) -> KongError {
-    KongError::Malformed { path: without_query(path), why: shown(&why) }
+    KongError::Malformed { path: without_query(path), why }
 }
 
 /// What an answer on `path` says that is no success. `token` is not repeated.
@@ -200,7 +200,7 @@ impl KongError {
                  Kong's own address in kong_admin_api",
             ),
             Self::Malformed { path, why } => Told::new(
-                format!("what answered on {path} is not Kong's Admin API: {why}"),
+                format!("what answered on {path} is not Kong's Admin API: {}", shown(why)),
                 "check kong_admin_api and kong_admin_path (Kong Manager, a login page or a proxy may answer there)",
             ),
             Self::FilterIgnored => Told::new("Kong ignored the time filters before and after", ""),

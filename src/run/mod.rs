@@ -111,7 +111,9 @@ async fn take_lease<P: Ports>(port: &P, config: &Config, report: &mut Report) {
                 deadline,
                 began,
             };
-            if let Err(halt) = run.telling(lease.during(run.ship(report))).await {
+            // Boxed: each wait around it would have a copy of its own.
+            let work = Box::pin(run.ship(report));
+            if let Err(halt) = run.telling(lease.during(work)).await {
                 report.add(Outcome::Failed, halt);
             }
             match lease.release() {

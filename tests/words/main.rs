@@ -95,7 +95,7 @@ impl Setup {
     }
 
     fn stored_in(mut self, runtime_config: &str) -> Self {
-        self.runtime_config = runtime_config.to_owned();
+        self.runtime_config.push_str(runtime_config);
         self
     }
 
@@ -165,71 +165,75 @@ fn everything_right_ships_all() {
     assert_eq!((&run.report["outcome"], run.error()), (&Value::from("ok"), ""), "{}", run.said);
 }
 
+/// What is wrong, the variable, its value, and words of the error in their order.
+type Wrong = (&'static str, &'static str, &'static str, &'static [&'static str]);
+
+const WRONG: [Wrong; 10] = [
+    (
+        "the ARN of something else",
+        "channel_arn",
+        "arn:aws:s3:::bucket",
+        &["channel_arn", "is not the ARN of a CloudTrail channel"],
+    ),
+    (
+        "the ARN of another channel",
+        "channel_arn",
+        OTHER_CHANNEL,
+        &["CloudTrail answered ChannelNotFound", ": check channel_arn"],
+    ),
+    ("no ARN", "channel_arn", "", &["channel_arn is not set: give the ARN"]),
+    (
+        "a wrong token",
+        "kong_admin_token",
+        "another",
+        &[
+            "Kong answered 401 on / (Invalid RBAC credentials): kong_admin_token is missing or wrong; set it",
+        ],
+    ),
+    (
+        "a wrong secret",
+        "aws_secret_access_key",
+        "another",
+        &["CloudTrail answered ", "Signature", ": check aws_secret_access_key"],
+    ),
+    (
+        "an unknown access key",
+        "aws_access_key_id",
+        "AKIDOTHER",
+        &["CloudTrail answered ", ": check aws_access_key_id"],
+    ),
+    (
+        "Kong is down",
+        "kong_admin_api",
+        "http://localhost:1",
+        &[
+            "Kong's Admin API cannot be reached: nothing listens on that port",
+            ": check the port in kong_admin_api",
+        ],
+    ),
+    (
+        "a name that does not resolve",
+        "kong_admin_api",
+        "https://kong.invalid:8444",
+        &["its host name does not resolve: check the host in kong_admin_api"],
+    ),
+    (
+        "the same in plain HTTP",
+        "kong_admin_api",
+        "http://kong.invalid:8001",
+        &["its host name does not resolve: check the host in kong_admin_api"],
+    ),
+    (
+        "a wrong path",
+        "kong_admin_path",
+        "/nowhere",
+        &["Kong answered 404 on /", ": no Admin API answers there; check kong_admin_api"],
+    ),
+];
+
 #[test]
 fn a_wrong_value_is_told_by_its_cause_and_then_what_to_do() {
-    let closed = "http://localhost:1";
-    for (wrong, name, value, words) in [
-        (
-            "the ARN of something else",
-            "channel_arn",
-            "arn:aws:s3:::bucket",
-            &["channel_arn", "is not the ARN of a CloudTrail channel"][..],
-        ),
-        (
-            "the ARN of another channel",
-            "channel_arn",
-            OTHER_CHANNEL,
-            &["CloudTrail answered ChannelNotFound", ": check channel_arn"],
-        ),
-        ("no ARN", "channel_arn", "", &["channel_arn is not set: give the ARN"]),
-        (
-            "a wrong token",
-            "kong_admin_token",
-            "another",
-            &[
-                "Kong answered 401 on / (Invalid RBAC credentials): kong_admin_token is missing or wrong; set it",
-            ],
-        ),
-        (
-            "a wrong secret",
-            "aws_secret_access_key",
-            "another",
-            &["CloudTrail answered ", "Signature", ": check aws_secret_access_key"],
-        ),
-        (
-            "an unknown access key",
-            "aws_access_key_id",
-            "AKIDOTHER",
-            &["CloudTrail answered ", ": check aws_access_key_id"],
-        ),
-        (
-            "Kong is down",
-            "kong_admin_api",
-            closed,
-            &[
-                "Kong's Admin API cannot be reached: nothing listens on that port",
-                ": check the port in kong_admin_api",
-            ],
-        ),
-        (
-            "a name that does not resolve",
-            "kong_admin_api",
-            "https://kong.invalid:8444",
-            &["its host name does not resolve: check the host in kong_admin_api"],
-        ),
-        (
-            "the same in plain HTTP",
-            "kong_admin_api",
-            "http://kong.invalid:8001",
-            &["its host name does not resolve: check the host in kong_admin_api"],
-        ),
-        (
-            "a wrong path",
-            "kong_admin_path",
-            "/nowhere",
-            &["Kong answered 404 on /", ": no Admin API answers there; check kong_admin_api"],
-        ),
-    ] {
+    for (wrong, name, value, words) in WRONG {
         setup(None).set(name, value).fails_saying(wrong, words);
     }
 }
