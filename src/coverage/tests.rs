@@ -219,6 +219,8 @@ fn finished(coverage: &Coverage, spans: &Spans) -> Finished<'static> {
         sweep_accounted_for: true,
         timeless: false,
         writes_timeless: false,
+        untimed: false,
+        blocked: false,
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Tally {
     pub pending: BTreeMap<String, u64>,
     /// Why events became dead letters, and how many for each reason.
     pub rejected: BTreeMap<String, u64>,
+    /// Why places that could not be read became dead letters, and how many for each reason.
+    pub unreadable: BTreeMap<String, u64>,
 }
 
 /// The result of a delivery.

@@ -4,7 +4,6 @@ use std::fmt;
 
 use crate::ports::HttpError;
 use crate::retry::status_may_pass;
-use crate::terms::Stream;
 use crate::wire::tls_remedy;
 
 /// Why Kong's audit log could not be read.
@@ -60,20 +59,25 @@ pub enum KongError {
     /// Entries came back that the filters cannot have let through, from outside the window or without a
     /// time: this Kong ignores them.
     FilterIgnored,
+    /// Pages that lead on for ever and bring nothing new.
+    Circle {
+        /// The path.
+        path: String,
+        /// The last offset.
+        offset: String,
+    },
+    /// Too many seconds of a stream hold rows that cannot be read.
+    ManyFail {
+        /// How many.
+        places: usize,
+        /// Kong's error in the last one.
+        last: Box<KongError>,
+    },
 }
 
 /// An answer on `path` that is not what Kong sends.
 pub(super) fn malformed(path: &str, why: String) -> KongError {
     KongError::Malformed { path: path.to_owned(), why }
-}
-
-/// What to say of an entry that is too large to be read.
-pub fn too_large(stream: Stream, name: &str) -> String {
-    format!(
-        "the {} entry {name} is larger than the 48 MiB that this version reads, and stays pending until Kong drops it: keep \
-         a copy of its row from Kong's database, and lower nginx_admin_client_max_body_size on the control plane",
-        stream.name()
-    )
 }
 
 impl KongError {
@@ -85,6 +89,17 @@ impl KongError {
             Self::Malformed { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether a row on the page, or the size of the page, may be the cause: an answer that came, and is none
+    /// or not whole. A Kong that is busy, away or refuses the caller is no matter of rows.
+    pub(crate) fn may_be_a_row(&self) -> bool {
+        matches!(
+            self,
+            Self::Status { status: 500 | 502 | 504, .. }
+                | Self::Malformed { .. }
+                | Self::Http(HttpError::Connection(_))
+        )
     }
 
     /// Whether the same request may succeed when it is made again.
@@ -147,6 +162,15 @@ impl fmt::Display for KongError {
                  Manager, a login page or a proxy may answer there)"
             ),
             Self::FilterIgnored => write!(f, "Kong ignored the time filters before and after"),
+            Self::Circle { path, offset } => write!(
+                f,
+                "the pages of {path} lead in a circle: the one behind the offset {offset:.200} brings nothing new; check \
+                 that no proxy before Kong's Admin API keeps answers or drops the query"
+            ),
+            Self::ManyFail { places, last } => write!(
+                f,
+                "rows of {places} seconds cannot be read, and more fail, so the stream is not read on in this run: {last}"
+            ),
         }
     }
 }

@@ -83,6 +83,23 @@ pub fn rejected(destination: &str, stream: Stream, entries: u64, why: &str) -> S
     )
 }
 
+pub fn unreadable(stream: Stream, places: u64, why: &str) -> String {
+    format!(
+        "{places} of the {} entries, or seconds of them, could not be read for 24 hours, so the watermark passes them; they \
+         are dead letters now (see kong-cloudtrail dead-letters), and each comparison with all that Kong retains tries them \
+         again: {why}",
+        stream.name()
+    )
+}
+
+pub fn partly(stream: Stream) -> String {
+    format!(
+        "the {} entries behind a row that cannot be read, and in no window of time, cannot be had, as long as it stands: \
+         mend the row in Kong's database, or upgrade Kong to 3.7 or later, which can be asked by time",
+        stream.name()
+    )
+}
+
 pub fn without_id(stream: Stream, hash: &str) -> String {
     let field = stream.id_field();
     format!("a {} entry without {field} is shipped under the hash {hash}", stream.name())

@@ -23,6 +23,10 @@ pub struct StreamRun {
     pub timeless: bool,
     /// Buckets whose entries Kong still holds.
     pub buckets: BTreeSet<Bucket>,
+    /// A row was left out that does not tell its bucket.
+    pub untimed: bool,
+    /// A sweep ended at a row that fails, and cannot tell what lies behind it.
+    pub blocked: bool,
     /// The sweep that came to its end.
     pub swept: Option<Sweep>,
     /// Why its reading, or the delivery, ended early.
@@ -42,6 +46,8 @@ impl StreamRun {
             read_all: false,
             timeless: false,
             buckets: BTreeSet::new(),
+            untimed: false,
+            blocked: false,
             swept: None,
             halted: None,
             tally: Tally::default(),
@@ -84,6 +90,8 @@ impl StreamRun {
             sweep_accounted_for: self.tally.pending_in_sweep == 0,
             timeless: self.timeless,
             writes_timeless,
+            untimed: self.untimed,
+            blocked: self.blocked,
         }
     }
 }
