@@ -27,8 +27,8 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
 
 pub use failure::Failure;
-pub use replay::replay;
 pub use outcomes::PATIENCE_SECS;
+pub use replay::replay;
 pub use tally::{Closed, Tally};
 pub use unreadable::Unreadable;
 pub use waiting::Reading;

@@ -116,7 +116,9 @@ impl Waiting {
                     Progress::Window { end, .. } => {
                         let is_from_before =
                             |(_, stamp): (u64, Option<i64>)| stamp.is_none_or(|stamp| stamp < *end);
-                        if left_out.is_some_and(is_from_before) || open.any(|entry| entry.is_from_before(*end)) {
+                        if left_out.is_some_and(is_from_before)
+                            || open.any(|entry| entry.is_from_before(*end))
+                        {
                             break;
                         }
                         advance(*stream, progress, false);

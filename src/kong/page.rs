@@ -70,8 +70,11 @@ impl Page {
             from..from + raw.get().len()
         };
         let rows: Vec<_> = rows.into_iter().map(range).collect();
-        let outside = |at: &usize| rows.iter().all(|row| !row.contains(at));
-        if bad_bytes.iter().any(outside) {
+        let is_in_a_row = |at: &usize| {
+            let before = rows.partition_point(|row| row.start <= *at);
+            rows[..before].last().is_some_and(|row| row.contains(at))
+        };
+        if !bad_bytes.iter().all(is_in_a_row) {
             return Err(malformed("the answer is not UTF-8".to_owned()));
         }
         Ok(Self { body, bad_bytes, rows, offset, date: None, left_out: None })
@@ -269,7 +272,8 @@ mod tests {
         let last = cut(r#"{"data":[{"payload":"\"request_id\":\"b\""#, r#"x"}],"next":null}"#);
         let last = last.unwrap();
         assert_eq!((row(&last).id, last.offset()), (None, None));
-        let timed = cut(r#"{"data":[{"request_timestamp":1795348800,"payload":"x"#, r#"x"}],"next":null}"#);
+        let timed =
+            cut(r#"{"data":[{"request_timestamp":1795348800,"payload":"x"#, r#"x"}],"next":null}"#);
         assert_eq!(row(&timed.unwrap()).stamp, Some(1_795_348_800));
     }
 
@@ -285,10 +289,25 @@ mod tests {
     fn a_row_that_cannot_be_shipped_leaves_those_around_it_alone() {
         let sound = br#"{"request_id":"a"},"#;
         for (row, flaw, id, time) in [
-            (&b"{\"request_id\":\"b\",\"request_timestamp\":5,\"path\":\"/\xff\"}"[..], Flaw::NotUtf8, Some("b"), Some(5)),
+            (
+                &b"{\"request_id\":\"b\",\"request_timestamp\":5,\"path\":\"/\xff\"}"[..],
+                Flaw::NotUtf8,
+                Some("b"),
+                Some(5),
+            ),
             (b"{\"request_id\":\"b\xff\",\"ttl\":5}", Flaw::NotUtf8, None, Some(12)),
-            (b"{\"request_id\":\"b\",\"request_timestamp\":\"5\xff\"}", Flaw::NotUtf8, Some("b"), None),
-            (b"{\"request_id\":\"b\",\"request_timestamp\":5,\"\xe4\":1}", Flaw::NotUtf8, Some("b"), Some(5)),
+            (
+                b"{\"request_id\":\"b\",\"request_timestamp\":\"5\xff\"}",
+                Flaw::NotUtf8,
+                Some("b"),
+                None,
+            ),
+            (
+                b"{\"request_id\":\"b\",\"request_timestamp\":5,\"\xe4\":1}",
+                Flaw::NotUtf8,
+                Some("b"),
+                Some(5),
+            ),
             (b"17", Flaw::NotAnEntry, None, None),
             (br#"{"\ud800":1}"#, Flaw::NotAnEntry, None, None),
             (b"\"\xff\"", Flaw::NotUtf8, None, None),

@@ -11,7 +11,7 @@ use crate::retry;
 const PATIENCE: u32 = 100;
 
 /// How often a single row is asked for, before it is the one.
-const ROW_TRIES: u32 = 3;
+const ROW_TRIES: u32 = 2;
 
 /// How many rows are asked for at once.
 #[derive(Clone, Debug)]

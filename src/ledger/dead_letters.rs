@@ -395,6 +395,41 @@ mod tests {
         letters
     }
 
+    #[test]
+    fn a_letter_about_what_cannot_be_read_stands_until_it_is_dropped() {
+        let memory = Memory::default();
+        let unreadable =
+            |id| DeadLetter { error: "unreadable: 500".to_owned(), ..letter(id, "null") };
+        add(&memory, [unreadable("a"), letter("b", "{}")]);
+        let stands = |id| DeadLetters::load(&store(&memory)).unwrap().stands(id).unwrap();
+        assert_eq!(["a", "b", "c"].map(stands), [true, false, false]);
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        dead_letters.add(unreadable("c"));
+        assert!(dead_letters.stands("c").unwrap(), "before it is stored, too");
+        let chunks = dead_letters.chunks();
+        dead_letters.replace(&chunks, &[]).unwrap();
+        assert!(!DeadLetters::load(&store).unwrap().stands("a").unwrap());
+    }
+
+    #[test]
+    fn since_when_places_fail_is_forgotten_by_their_names() {
+        let memory = Memory::default();
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        for id in ["p-1", "p-2", "q-1", "o"] {
+            dead_letters.failing_since(id, 100);
+        }
+        dead_letters.forget_failing("p-", |id| id.ends_with('1'));
+        dead_letters.write().unwrap();
+        let mut later = DeadLetters::load(&store).unwrap();
+        let since = ["p-1", "p-2", "q-1"].map(|id| later.failing_since(id, 200));
+        assert_eq!(since, [200, 100, 100]);
+        assert!(later.remember_failing("p-") && !later.remember_failing("r-"));
+        dead_letters.forget_failing("p-", |_| true);
+        assert!(!dead_letters.remember_failing("p-"));
+    }
+
     fn values_within_the_limit(memory: &Memory) -> bool {
         memory.values.borrow().values().all(|value| value.len() <= VALUE_BYTES)
     }

@@ -49,8 +49,8 @@ impl<P: Ports> Reader<'_, '_, P> {
         error: KongError,
         stream_run: &mut StreamRun,
     ) -> Result<(), Halt> {
-        self.places += 1;
-        if self.places > MOST_PLACES {
+        self.places.insert((stream_run.stream, second));
+        if self.places.len() > MOST_PLACES {
             let last = Box::new(error);
             return Err(KongError::ManyFail { places: MOST_PLACES, last }.into());
         }

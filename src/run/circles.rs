@@ -42,7 +42,10 @@ mod tests {
     use super::*;
 
     /// After how many of these pages the reading ends, each given by its first row and the next offset.
-    fn pages(start: Option<&str>, pages: impl IntoIterator<Item = (Option<String>, String)>) -> usize {
+    fn pages(
+        start: Option<&str>,
+        pages: impl IntoIterator<Item = (Option<String>, String)>,
+    ) -> usize {
         let mut circles = Circles::new(start);
         let goes_on =
             |(first, next): &(Option<String>, String)| circles.may_go_on(first.as_deref(), next);

@@ -4,6 +4,7 @@
 //! Keeps invariant 1: a reading that did not see all of its window says so. Keeps invariant 3: each entry is
 //! mapped whole.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::circles::Circles;
@@ -62,8 +63,8 @@ pub struct Reader<'r, 'a, P> {
     pub facts: Facts,
     /// Where entries go.
     pub delivery: Delivery<'r, 'a, P>,
-    /// How many seconds hold rows that cannot be read.
-    pub places: usize,
+    /// Seconds with rows that cannot be read.
+    pub places: HashSet<(Stream, i64)>,
 }
 
 impl<P: Ports> Reader<'_, '_, P> {
@@ -111,7 +112,11 @@ impl<P: Ports> Reader<'_, '_, P> {
     }
 
     /// Reads the first page of a window. Whether that is all of it.
-    async fn is_one_page(&mut self, window: Window, stream_run: &mut StreamRun) -> Result<bool, Halt> {
+    async fn is_one_page(
+        &mut self,
+        window: Window,
+        stream_run: &mut StreamRun,
+    ) -> Result<bool, Halt> {
         let question = Question { window, offset: None, closes_in: true };
         Ok(match self.read_page(question, stream_run).await? {
             Fetched::Page(page) => page.is_last(),
@@ -192,8 +197,9 @@ impl<P: Ports> Reader<'_, '_, P> {
     ) -> Result<Fetched, Halt> {
         let Question { window, offset, closes_in } = question;
         let stream = stream_run.stream;
-        // Nothing is in a window that is ahead of Kong's clock.
-        let ahead = Window { after: Some(self.facts.now + DAY), before: Some(self.facts.now + 2 * DAY) };
+        // Nothing is in a second that is ahead of Kong's clock.
+        let ahead = self.facts.now + DAY;
+        let ahead = Window { after: Some(ahead), before: Some(ahead + 1) };
         let probe = if stream_run.filters == Filters::Ignored { Window::default() } else { ahead };
         let fetch = self.run.kong.page(Ask { stream, window, offset, probe, closes_in });
         let fetched = self.delivery.alongside(fetch).await??;

@@ -1,11 +1,11 @@
 //! The streams of a run: each is planned, read and reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::{Facts, Halt, Reader, Run, StreamRun, messages};
 use crate::coverage::{Filters, Mode};
-use crate::delivery::{PATIENCE_SECS, Closed, Delivery, Reading, Records, Tally};
+use crate::delivery::{Closed, Delivery, PATIENCE_SECS, Reading, Records, Tally};
 use crate::kong::KongError;
 use crate::ledger::Ledger;
 use crate::log::Level;
@@ -56,7 +56,7 @@ impl<'a, P: Ports> Run<'a, P> {
         records: &mut Records<'a, P>,
     ) -> (Vec<StreamRun>, Facts, Closed) {
         let delivery = Delivery::new(facts.now, records, self.sender, self.lease, self.log);
-        let mut reader = Reader { run: self, facts, delivery, places: 0 };
+        let mut reader = Reader { run: self, facts, delivery, places: HashSet::new() };
         let stream_runs = self.read_all(&mut reader).await;
         let failed = stream_runs.iter().find_map(StreamRun::failure);
         let Reader { facts, delivery, .. } = reader;

@@ -29,10 +29,7 @@ enum Step {
     /// There is no next page.
     Last,
     /// What lies behind that place, and is in no window of time, cannot be had.
-    Blocked {
-        place: String,
-        error: String,
-    },
+    Blocked { place: String, error: String },
 }
 
 /// A sweep in a run.
@@ -77,6 +74,9 @@ impl<P: Ports> Reader<'_, '_, P> {
         let until = self.sweeps_until(deadline, stream_run);
         let version = self.facts.about.version.as_str().to_owned();
         let mut under = Under::new(self.coverage(stream).sweep(now, &version));
+        if under.sweep.by_time.is_some() && stream_run.filters == Filters::Ignored {
+            under = Under::new(Sweep::new(now, &version));
+        }
         stream_run.buckets.extend(&under.sweep.buckets);
         stream_run.untimed |= under.sweep.untimed;
         while self.run.port.elapsed() < until {
@@ -127,18 +127,21 @@ impl<P: Ports> Reader<'_, '_, P> {
             return self.sweep_by_time(under, until, stream_run).await;
         }
         let offset = under.sweep.offset.clone();
-        let question = Question { window: Window::default(), offset: offset.as_deref(), closes_in: true };
+        let question =
+            Question { window: Window::default(), offset: offset.as_deref(), closes_in: true };
         let goes_on = std::mem::take(&mut under.goes_on);
         let page = match self.read_page(question, stream_run).await {
             // Kong may no longer know this offset: the sweep begins again without one. If that fails too, the
             // place that is stored stays.
-            Err(Halt::Kong(error)) | Ok(Fetched::Fails(error))
-                if goes_on && error.may_be_the_offset() =>
-            {
+            Err(Halt::Kong(error)) if goes_on && error.may_be_the_offset() => {
                 *under = Under::new(Sweep::new(self.facts.now, &under.sweep.version));
                 return Ok(Step::On);
             }
             Ok(Fetched::Fails(error)) => {
+                if stream_run.filters == Filters::Ignored && goes_on && error.may_be_the_offset() {
+                    *under = Under::new(Sweep::new(self.facts.now, &under.sweep.version));
+                    return Ok(Step::On);
+                }
                 let (place, error) = (under.place(), error.to_string());
                 if stream_run.filters == Filters::Ignored {
                     return Ok(Step::Blocked { place, error });

@@ -44,10 +44,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::bad::{BadRow, Flaw};
 pub use self::options::{
     Configuration, Database, Leaves, Node, Options, Rbac, Role, Shape, Upgrade,
 };
-pub use self::bad::{BadRow, Flaw};
 pub use self::page::{Dates, EmptyList, Endless};
 use self::state::State;
 use self::version::Version;

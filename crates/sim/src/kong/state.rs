@@ -187,7 +187,12 @@ impl State {
         let struck = Struck::default();
         let body = self.with_trail(stream, |trail| {
             let (bad, struck) = (faults.bad_rows.as_slice(), &struck);
-            page(manner, stream, &Shown { trail, stream, version: &version, now, bad, struck }, query)
+            page(
+                manner,
+                stream,
+                &Shown { trail, stream, version: &version, now, bad, struck },
+                query,
+            )
         })?;
         Ok(struck.answer(body, faults.most_rows))
     }
