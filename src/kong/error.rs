@@ -91,14 +91,14 @@ impl KongError {
         }
     }
 
-    /// Whether a row on the page, or the size of the page, may be the cause: an answer that came, and is none
-    /// or not whole. A Kong that is busy, away or refuses the caller is no matter of rows.
+    /// Whether a row on the page, or the size of the page, may be the cause: the answer is none or not whole, or
+    /// the connection ended in its stead. A Kong that is busy, away or refuses the caller is no matter of rows.
     pub(crate) fn may_be_a_row(&self) -> bool {
         matches!(
             self,
             Self::Status { status: 500 | 502 | 504, .. }
                 | Self::Malformed { .. }
-                | Self::Http(HttpError::Connection(_))
+                | Self::Http(HttpError::Connection(_) | HttpError::NoHttp(_))
         )
     }
 
@@ -206,5 +206,43 @@ fn write_status(status: u16, path: &str, f: &mut fmt::Formatter<'_>) -> fmt::Res
             f,
             "Kong answered {status} on {path}; its error log on the control plane says why"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_may_be_at_fault_where_an_answer_came_and_is_none() {
+        let status = |status| KongError::Status { status, path: String::new() };
+        let words = String::new;
+        for error in [
+            status(500),
+            status(502),
+            status(504),
+            malformed("", words()),
+            KongError::Http(HttpError::Connection(words())),
+            KongError::Http(HttpError::NoHttp(words())),
+        ] {
+            assert!(error.may_be_a_row() && error.may_pass(), "{error:?}");
+        }
+        for error in [
+            status(302),
+            status(400),
+            status(426),
+            status(429),
+            status(503),
+            KongError::TokenRefused { status: 403, path: words() },
+            KongError::NoAuditLog { path: words() },
+            KongError::Http(HttpError::NotReached(words())),
+            KongError::Http(HttpError::Timeout(words())),
+            KongError::Http(HttpError::Tls(words())),
+            KongError::Http(HttpError::Denied),
+            KongError::FilterIgnored,
+            KongError::Circle { path: words(), offset: words() },
+        ] {
+            assert!(!error.may_be_a_row(), "{error:?}");
+        }
     }
 }

@@ -242,7 +242,8 @@ fn a_comparison_by_time_goes_on_in_the_next_run() {
     scene.write_stamped(1, now - 22 * 86_400);
     scene.write_stamped(1, now - 12 * 86_400);
     let by_time = ByTime { from: now - 20 * 86_400, place: String::new(), error: String::new() };
-    let sweep = Sweep { by_time: Some(by_time), ..Sweep::new(now - 60, "3.9.0.0") };
+    let sweep =
+        Sweep { by_time: Some(by_time), ..Sweep::new(now - 60, "3.9.0.0-enterprise-edition") };
     scene.change_head(|head| {
         let coverage = &mut head.stream(Stream::Requests).coverage;
         coverage.advance(&Progress::Sweep(sweep.clone()), false);

@@ -1,9 +1,12 @@
 //! Rows that cannot be read, and pages that are too large for what stands before Kong.
 
 use std::cell::Cell;
+use std::io;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use futures::stream::{self, StreamExt as _};
 use http::{StatusCode, header};
 use serde::{Deserialize, Serialize};
 
@@ -74,8 +77,12 @@ impl Struck {
             Some(Flaw::CutOff) => {
                 let length = [(header::CONTENT_LENGTH, body.len())];
                 let half = body[..body.len() / 2].to_vec();
-                let end = Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof));
-                let stream = futures::stream::iter([Ok(half), end]);
+                let end = async {
+                    // What was written so far must be on its way before the connection goes.
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                    Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+                };
+                let stream = stream::once(async { Ok(half) }).chain(stream::once(end));
                 (json, length.map(|(name, n)| (name, n.to_string())), Body::from_stream(stream))
                     .into_response()
             }
