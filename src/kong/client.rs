@@ -179,7 +179,12 @@ impl<'a, P: Http + Clock + Random> Kong<'a, P> {
             let tries = if ask.closes_in { self.sizes.borrow().tries(size) } else { 1 };
             match self.page_of(size, ask, tries).await {
                 Ok(page) => {
-                    self.sizes.borrow_mut().good(size);
+                    let mut sizes = self.sizes.borrow_mut();
+                    if closes_in && page.is_a_bad_row() {
+                        sizes.failed(size);
+                    } else {
+                        sizes.good(size);
+                    }
                     return Ok(Fetched::Page(page));
                 }
                 Err(KongError::Http(HttpError::TooLarge(_))) if size > 1 => {

@@ -191,6 +191,11 @@ impl Page {
         self.date
     }
 
+    /// Whether it is of a single row, which cannot be read.
+    pub(super) fn is_a_bad_row(&self) -> bool {
+        self.left_out.is_some()
+    }
+
     /// Whether no page comes after it.
     pub fn is_last(&self) -> bool {
         self.offset.is_none()

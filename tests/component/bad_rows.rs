@@ -101,6 +101,7 @@ async fn one_bad_row(version: &str, flaw: Flaw, behind: Behind) {
     assert!(report["calls"]["kong"].as_u64().unwrap() < 150, "{what}");
     let known = match (behind, flaw) {
         (Behind::OtherSeconds, _) => "T",
+        (Behind::None, _) => "behind the entry before",
         (_, Flaw::NotAnObject) => "of unknown id",
         _ => "entry bad",
     };
@@ -110,6 +111,7 @@ async fn one_bad_row(version: &str, flaw: Flaw, behind: Behind) {
     let report = tick(&world, &format!("{what}, 23 hours later")).await;
     assert_eq!(counts(&report), [0, 1, 0], "{what}");
     assert_eq!(report["outcome"], "partial", "{what}");
+    assert!(report["calls"]["kong"].as_u64().unwrap() < 250, "{what}");
 
     world.kong.set_clock(DAY);
     world.kong.add_activity(7, 0);
@@ -216,6 +218,9 @@ async fn pages_that_lead_nowhere_end_the_reading_within_seconds_and_name_the_off
                 }
             }
             world.kong.set_faults(Faults::default());
+            // Without filters, the reading goes on where it ended, and what came since is the next run's.
+            world.tick().await;
+            world.kong.set_clock(25 * 3600);
             world.tick_ok().await;
             world.assert_exactly_once();
         }
