@@ -55,9 +55,8 @@ fn prefix(stream: Stream) -> String {
 }
 
 fn keyed(stream: Stream, kind: &str, name: &str) -> String {
-    let fingerprint = Fingerprint::of(stream, name).0;
-    let hex: String = fingerprint.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{}{kind}-{hex}", prefix(stream))
+    let fingerprint = u128::from_be_bytes(Fingerprint::of(stream, name).0);
+    format!("{}{kind}-{fingerprint:032x}", prefix(stream))
 }
 
 impl<P: Ports> Delivery<'_, '_, P> {

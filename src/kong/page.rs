@@ -282,8 +282,11 @@ mod tests {
         assert_eq!(row(&timed.unwrap()).stamp, Some(1_795_348_800));
     }
 
+    /// What is wrong with a row, its id and its time.
+    type Told = Option<(Flaw, Option<String>, Option<i64>)>;
+
     /// Of a page with these rows, what is wrong with each, its id and its time.
-    fn rows(rows: &[u8]) -> Vec<Option<(Flaw, Option<String>, Option<i64>)>> {
+    fn rows(rows: &[u8]) -> Vec<Told> {
         let body = [br#"{"data":["#, rows, br#"],"next":null}"#].concat();
         let page = Page::read("/audit/requests", body).unwrap().given_at(Some(7));
         let told = |row: LeftOut| (row.flaw, row.id, row.time.map(LedgerTime::secs));

@@ -138,7 +138,8 @@ impl<P: Ports> Reader<'_, '_, P> {
             Reached::End => Ok(true),
             Reached::TooMany => Ok(false),
             Reached::Failure(_) => {
-                self.read_around(slice.window, deadline, stream_run).await?;
+                // Boxed, as a page is: a future holds all that it may await.
+                Box::pin(self.read_around(slice.window, deadline, stream_run)).await?;
                 Ok(true)
             }
         }
@@ -166,27 +167,12 @@ impl<P: Ports> Reader<'_, '_, P> {
                 Fetched::Page(page) => page,
                 Fetched::Fails(error) => return Ok(Reached::Failure(error)),
             };
-            offset = self.next(&page, &mut circles, stream_run.stream)?;
+            offset = next_offset(&page, &mut circles, stream_run.stream)?;
             if offset.is_none() {
                 self.delivery.read_through(stream_run.stream, window);
                 return Ok(Reached::End);
             }
         }
-    }
-
-    /// Where the next page begins, if there is one, and the pages lead anywhere.
-    pub(super) fn next(
-        &self,
-        page: &Page,
-        circles: &mut Circles,
-        stream: Stream,
-    ) -> Result<Option<String>, Halt> {
-        let Some(offset) = page.offset() else { return Ok(None) };
-        if !circles.may_go_on(page.first(stream).as_deref(), offset) {
-            let path = format!("/audit/{}", stream.name());
-            return Err(KongError::Circle { path, offset: offset.to_owned() }.into());
-        }
-        Ok(Some(offset.to_owned()))
     }
 
     /// Reads a page and delivers what is new in it.
@@ -201,11 +187,25 @@ impl<P: Ports> Reader<'_, '_, P> {
         let ahead = self.facts.now + DAY;
         let ahead = Window { after: Some(ahead), before: Some(ahead + 1) };
         let probe = if stream_run.filters == Filters::Ignored { Window::default() } else { ahead };
-        let fetch = self.run.kong.page(Ask { stream, window, offset, probe, closes_in });
+        let fetch = Box::pin(self.run.kong.page(Ask { stream, window, offset, probe, closes_in }));
         let fetched = self.delivery.alongside(fetch).await??;
         if let Fetched::Page(page) = &fetched {
             self.take_in(page, window, stream_run)?;
         }
         Ok(fetched)
     }
+}
+
+/// Where the next page begins, if there is one, and the pages lead anywhere.
+pub fn next_offset(
+    page: &Page,
+    circles: &mut Circles,
+    stream: Stream,
+) -> Result<Option<String>, Halt> {
+    let Some(offset) = page.offset() else { return Ok(None) };
+    if !circles.may_go_on(page.first(stream).as_deref(), offset) {
+        let path = format!("/audit/{}", stream.name());
+        return Err(KongError::Circle { path, offset: offset.to_owned() }.into());
+    }
+    Ok(Some(offset.to_owned()))
 }

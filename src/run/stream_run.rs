@@ -8,6 +8,7 @@ use crate::delivery::{Failure, Tally};
 use crate::terms::{Bucket, Stream};
 
 /// One stream in one run.
+#[expect(clippy::struct_excessive_bools, reason = "what was met, each by itself")]
 pub struct StreamRun {
     /// Which stream.
     pub stream: Stream,

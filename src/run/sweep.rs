@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use super::circles::Circles;
-use super::reader::Question;
+use super::reader::{Question, next_offset};
 use super::slices::Slices;
 use super::{Halt, Reader, StreamRun, messages, unreadable};
 use crate::coverage::{ByTime, Filters, Progress, Sweep};
@@ -124,7 +124,7 @@ impl<P: Ports> Reader<'_, '_, P> {
         stream_run: &mut StreamRun,
     ) -> Result<Step, Halt> {
         if under.sweep.by_time.is_some() {
-            return self.sweep_by_time(under, until, stream_run).await;
+            return Box::pin(self.sweep_by_time(under, until, stream_run)).await;
         }
         let offset = under.sweep.offset.clone();
         let question =
@@ -154,7 +154,7 @@ impl<P: Ports> Reader<'_, '_, P> {
             Err(halt) => return Err(halt),
         };
         under.last = page.last(stream_run.stream).or(under.last.take());
-        under.sweep.offset = self.next(&page, &mut under.circles, stream_run.stream)?;
+        under.sweep.offset = next_offset(&page, &mut under.circles, stream_run.stream)?;
         self.has_come_to(&mut under.sweep, stream_run)?;
         Ok(if under.sweep.offset.is_some() { Step::On } else { Step::Last })
     }

@@ -132,7 +132,7 @@ pub fn page(
     let asked = parameters.understand(manner)?;
     let (shown, offset) = match manner.endless {
         None => cut(manner, rows, &asked),
-        Some(endless) => lead_on(endless, manner, rows, asked),
+        Some(endless) => lead_on(endless, manner, rows, &asked),
     };
     let mut body = br#"{"data":"#.to_vec();
     let list = match manner.empty_list {
@@ -199,11 +199,11 @@ fn lead_on(
     endless: Endless,
     manner: Manner<'_>,
     rows: &impl Rows,
-    asked: Asked,
+    asked: &Asked,
 ) -> (Range<usize>, Option<Offset>) {
     let pages = asked.offset.as_ref().map_or(0, |offset| offset.pages);
-    let page = cut(manner, rows, &asked);
-    let (first, second) = cut(manner, rows, &Asked { offset: None, ..asked });
+    let page = cut(manner, rows, asked);
+    let (first, second) = cut(manner, rows, &Asked { offset: None, ..*asked });
     let Some(second) = second else { return page };
     match endless {
         Endless::Circle if pages == 2 => (page.0, Some(second)),
