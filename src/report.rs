@@ -88,6 +88,9 @@ pub enum Attention {
     DiedBefore,
     /// The notes are others than in the report before.
     NotesChanged,
+    /// What could not be read of Kong for 24 hours became a dead letter, or keeps what lies behind it from
+    /// being read.
+    Unreadable,
 }
 
 impl Note {

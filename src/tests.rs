@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::coverage::Sweep;
 use crate::delivery::Failure;
 use crate::destination::{Answer as Meaning, Batch, Item, Outcome, Stop};
-use crate::kong::{Access, Kong, KongError, Version, too_large};
+use crate::kong::{Access, Ask, Fetched, Flaw, Kong, KongError, LeftOut, Version};
 use crate::lease::LeaseError;
 use crate::ledger::LedgerError;
 use crate::log::{Level, Logger};
@@ -80,7 +80,13 @@ fn kong(of_page: bool, answers: Answer) -> KongError {
     let port = InMemory::at(0, move |_| answers.clone());
     let client = Kong::new(Logger::new(&port, Level::Error), &access, LATE);
     if of_page {
-        port.clock.run(client.page(Stream::Requests, Window::default(), None)).err().unwrap()
+        let window = Window::default();
+        let stream = Stream::Requests;
+        let ask = Ask { stream, window, offset: None, probe: window, closes_in: true };
+        match port.clock.run(client.page(ask)) {
+            Err(error) | Ok(Fetched::Fails(error)) => error,
+            Ok(Fetched::Page(_)) => panic!("a page"),
+        }
     } else {
         port.clock.run(client.about()).unwrap_err()
     }
@@ -152,11 +158,30 @@ fn kong_answers() -> Vec<(&'static str, bool, Answer)> {
     ]
 }
 
+/// What no answer by itself makes.
+fn readings() -> [(&'static str, KongError); 2] {
+    let fails = answer(500, r#"{"message":"An unexpected error occurred"}"#);
+    [
+        (
+            "pages that lead on and bring nothing new",
+            KongError::Circle {
+                path: "/audit/requests".to_owned(),
+                offset: "WyJhYmMiXQ".to_owned(),
+            },
+        ),
+        (
+            "more than 100 rows fail",
+            KongError::ManyFail { places: 100, last: Box::new(kong(true, Ok(fails))) },
+        ),
+    ]
+}
+
 fn kong_rows() -> Vec<Row> {
     let mut answered = kong_answers();
     answered.extend(http_errors().into_iter().map(|(when, error)| (when, true, Err(error))));
-    let errors: Vec<_> =
-        answered.into_iter().map(|(when, of_page, answer)| (when, kong(of_page, answer))).collect();
+    let answered = answered.into_iter();
+    let answered = answered.map(|(when, of_page, answer)| (when, kong(of_page, answer)));
+    let errors: Vec<_> = answered.chain(readings()).collect();
     let number = |error: &KongError| match error {
         KongError::Http(_) => 0,
         KongError::Status { .. } => 1,
@@ -172,11 +197,27 @@ fn kong_rows() -> Vec<Row> {
         KongError::Malformed { .. } => 11,
         // A run reads on without filters: it is a log line.
         KongError::FilterIgnored => 12,
+        KongError::Circle { .. } => 13,
+        KongError::ManyFail { .. } => 14,
     };
-    assert_eq!(errors.iter().map(|(_, error)| number(error)).collect::<BTreeSet<_>>().len(), 12);
+    assert_eq!(errors.iter().map(|(_, error)| number(error)).collect::<BTreeSet<_>>().len(), 14);
     let rows = errors.iter().map(|(when, error)| (*when, error.told()));
-    let large = Told::from(too_large(Stream::Requests, "0bAf1b0nfOZsMSEByhhgn8FHdra7DjRp"));
-    rows.chain([("an entry over 48 MiB", large)]).collect()
+    rows.chain(row_rows()).collect()
+}
+
+/// What is said of a row that cannot be read.
+fn row_rows() -> Vec<Row> {
+    let stream = Stream::Requests;
+    let row = |flaw| {
+        let id = Some("0bAf1b0nfOZsMSEByhhgn8FHdra7DjRp".to_owned());
+        LeftOut { id, ..LeftOut::unknown(flaw, None) }.told(stream)
+    };
+    vec![
+        ("a row over 48 MiB", row(Flaw::TooLarge)),
+        ("a row with a byte that is not UTF-8", row(Flaw::NotUtf8)),
+        ("a row that is not JSON", row(Flaw::NotJson)),
+        ("a row that is no entry", row(Flaw::NotAnEntry)),
+    ]
 }
 
 fn store_rows() -> Vec<Row> {
@@ -448,6 +489,15 @@ fn partial_rows() -> Vec<Row> {
             "entries became dead letters",
             messages::rejected("CloudTrail", stream, 2, "FieldTooLong AWS's words"),
         ),
+        (
+            "what cannot be read is a dead letter now",
+            messages::unreadable(
+                stream,
+                1,
+                "a row of requests of 2026-11-22T12:00:00Z cannot be read",
+            ),
+        ),
+        ("rows behind one that cannot be read", messages::partly(stream)),
         ("an old Kong, many entries", messages::too_many(stream, &version, 1_200_000)),
         ("a comparison left entries behind", messages::left_behind_by(stream)),
         ("the first comparison goes on", messages::not_compared(Stream::Objects)),

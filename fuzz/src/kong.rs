@@ -68,7 +68,24 @@ pub fn may_be_of(uri: &Uri, entry: &Entry<'_>) -> bool {
 /// From here on a time is in milliseconds.
 const MILLISECONDS: i64 = 100_000_000_000;
 
-/// The entries of a page as Kong sends one; nothing where it is no such page.
+/// Whether a request may be for a second in which nothing is, which tells whether Kong is sound. What Kong says
+/// to it is not shipped.
+pub fn may_probe(uri: &Uri) -> bool {
+    let bounds = bound(uri, "after=").zip(bound(uri, "before="));
+    let is_a_second = bounds.is_some_and(|(after, before)| before - after == 1);
+    is_a_second && parameter(uri, "size=") == Some("1") && parameter(uri, "offset=").is_none()
+}
+
+/// A page as text, with a noncharacter for what is not UTF-8.
+fn decoded(page: &[u8]) -> String {
+    let chunks = page.utf8_chunks();
+    chunks.flat_map(|chunk| [chunk.valid(), if chunk.invalid().is_empty() { "" } else { BAD }]).collect()
+}
+
+/// Stands for what is not UTF-8.
+const BAD: &str = "\u{10fffe}";
+
+/// The entries of a page as Kong sends one, without rows that cannot be read; nothing where it is no such page.
 pub fn entries(page: &[u8]) -> Option<Vec<String>> {
     #[derive(Deserialize)]
     struct Page<'p> {
@@ -79,11 +96,14 @@ pub fn entries(page: &[u8]) -> Option<Vec<String>> {
         #[serde(default)]
         next: Option<String>,
     }
-    let page: Page<'_> = serde_json::from_slice(page).ok()?;
+    let text = decoded(page);
+    let page: Page<'_> = serde_json::from_str(&text).ok()?;
     let leads_on = page.offset.is_some_and(|offset| !offset.is_empty());
-    let is_entry = |entry: &&RawValue| Entry::parse(Stream::Requests, entry.get()).is_ok();
-    ((leads_on || page.next.is_none()) && page.data.iter().all(is_entry))
-        .then(|| page.data.iter().map(|entry| entry.get().to_owned()).collect())
+    let is_entry = |entry: &&&RawValue| {
+        !entry.get().contains(BAD) && Entry::parse(Stream::Requests, entry.get()).is_ok()
+    };
+    (leads_on || page.next.is_none())
+        .then(|| page.data.iter().filter(is_entry).map(|entry| entry.get().to_owned()).collect())
 }
 
 /// By what two entries are the same: their ids, else all that they say.

@@ -6,11 +6,13 @@
 //!
 //! Times are Unix seconds by Kong's clock.
 
-use std::collections::BTreeSet;
+mod sweep;
 
 use serde::{Deserialize, Serialize};
 
-use crate::terms::{Bucket, Stream, Window};
+pub use sweep::{ByTime, Partly, Sweep};
+
+use crate::terms::{Stream, Window};
 
 /// How far a stream has been read, and how.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +26,8 @@ pub struct Coverage {
     reconciled: Option<i64>,
     /// There may be rows without a time that no sweep has met.
     without_filters: bool,
+    /// Comparisons since then that could not see everything.
+    partly: Option<Partly>,
     /// The comparison that is under way, spread over runs.
     sweep: Option<Sweep>,
     /// The last run did not complete what was due.
@@ -32,31 +36,6 @@ pub struct Coverage {
     timeless: bool,
     /// Longest `ttl` seen, in seconds: Kong's retention where its `GET /` does not show it.
     longest_ttl: i64,
-}
-
-/// How far a reading of everything that Kong retains has come.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sweep {
-    /// When it began.
-    pub began: i64,
-    /// Kong's version.
-    pub version: String,
-    /// Where its next page begins.
-    pub offset: Option<String>,
-    /// Buckets whose entries Kong still holds.
-    pub buckets: BTreeSet<Bucket>,
-    /// An entry from before that place is pending, which only another reading meets again.
-    pub left_behind: bool,
-    /// It met entries that do not tell their time.
-    #[serde(default)]
-    pub timeless: bool,
-}
-
-impl Sweep {
-    /// A sweep that begins now.
-    pub fn new(now: i64, version: &str) -> Self {
-        Self { began: now, version: version.to_owned(), ..Self::default() }
-    }
 }
 
 /// How a run goes through a stream.
@@ -164,7 +143,7 @@ pub enum Progress {
 
 /// A reading that came to its end.
 #[derive(Clone, Copy, Debug)]
-#[expect(clippy::struct_excessive_bools, reason = "five answers that do not depend on each other")]
+#[expect(clippy::struct_excessive_bools, reason = "seven answers that do not depend on each other")]
 pub struct Finished<'r> {
     /// What was to be done.
     pub plan: Plan,
@@ -182,6 +161,10 @@ pub struct Finished<'r> {
     pub timeless: bool,
     /// Kong goes on writing rows that may have no time.
     pub writes_timeless: bool,
+    /// A row was left out of which nobody knows in which bucket it is filed.
+    pub untimed: bool,
+    /// The reading ended at a row behind which more may lie.
+    pub blocked: bool,
 }
 
 /// What the ledger need not keep any more.
@@ -213,6 +196,16 @@ impl Coverage {
     /// When everything that Kong retains was last compared.
     pub fn compared(&self) -> Option<i64> {
         self.reconciled
+    }
+
+    /// Comparisons that could not see everything, since the last one that did.
+    pub(crate) fn partly(&self) -> Option<Partly> {
+        self.partly
+    }
+
+    /// Whether every entry that Kong holds tells its time, by the last comparison and what came since.
+    pub(crate) fn all_have_times(&self) -> bool {
+        self.reconciled.is_some() && !self.timeless && !self.without_filters
     }
 
     /// Whether Kong holds entries that do not tell their time.
@@ -249,7 +242,8 @@ impl Coverage {
         let (mode, late_before) = (Mode::Full, None);
         let nothing = Plan { mode, window: None, sweep: false, late_before, looks_back: true };
         if filters == Filters::Ignored {
-            let sweep = self.incomplete || self.sweep.is_some() || due(self.reconciled, spans.full);
+            let last = self.reconciled.max(self.partly.map(|partly| partly.last));
+            let sweep = self.incomplete || self.sweep.is_some() || due(last, spans.full);
             return Plan { sweep, ..nothing };
         }
         let sweep = filters == Filters::Partial;
@@ -270,10 +264,12 @@ impl Coverage {
             return Plan { mode: Mode::Reconcile, late_before: Some(after), ..everything };
         }
         let window = Some(Window { after: Some(after), before: Some(now + 1) });
-        let sweep = self.sweep.is_some()
-            || self.reconciled.is_none()
+        let wanted = self.reconciled.is_none()
             || self.without_filters
             || (spans.reconcile > 0 && due(self.reconciled, spans.reconcile));
+        // One that cannot see everything is not made in each run.
+        let owed = self.partly.map(|partly| due(Some(partly.last), spans.lookback));
+        let sweep = self.sweep.is_some() || owed.unwrap_or(wanted);
         if sweep {
             // Until all was compared once, nothing is late.
             let late_before = self.reconciled.map(|_| after);
@@ -335,22 +331,28 @@ impl Coverage {
     ) -> Option<Expiry> {
         let Finished { plan, now, accounted_for, .. } = *finished;
         let swept = finished.swept.filter(|_| finished.sweep_accounted_for);
-        let compared = match swept {
+        let read = match swept {
             Some(sweep) => Some(sweep.began),
             None => (finished.window_was_all && accounted_for).then_some(now),
         };
-        let watermark = plan.window.map_or(compared, |_| Some(now));
+        let watermark = plan.window.map_or(read, |_| Some(now));
         if accounted_for && let Some(watermark) = watermark {
             self.watermark = Some(watermark);
             self.looked_back = plan.looks_back.then_some(watermark).or(self.looked_back);
             self.incomplete = false;
         }
-        if let Some(compared) = compared {
-            (self.reconciled, self.sweep) = (Some(compared), None);
+        if let Some(last) = finished.swept.filter(|_| finished.blocked).map(|sweep| sweep.began) {
+            let first = self.partly.map_or(last, |partly| partly.first);
+            (self.partly, self.sweep) = (Some(Partly { first, last }), None);
+            return None;
+        }
+        if let Some(compared) = read {
+            (self.reconciled, self.partly, self.sweep) = (Some(compared), None, None);
             self.timeless = finished.timeless || swept.is_some_and(|sweep| sweep.timeless);
             self.without_filters = finished.writes_timeless;
             let written = compared - retention.secs;
-            return Some(Expiry { written, deleted: compared, untold: true });
+            let expiry = Expiry { written, deleted: compared, untold: true };
+            return (!finished.untimed).then_some(expiry);
         }
         // Without comparisons, the ledger keeps what it knows twice as long as Kong keeps entries.
         let lets_go = accounted_for && spans.reconcile == 0 && plan.mode == Mode::Incremental;
@@ -363,7 +365,7 @@ impl Coverage {
 
     /// The entries are another Kong's: none of them has been compared.
     pub(crate) fn forget_comparisons(&mut self) {
-        (self.reconciled, self.sweep) = (None, None);
+        (self.reconciled, self.partly, self.sweep) = (None, None, None);
     }
 }
 

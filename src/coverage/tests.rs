@@ -21,6 +21,11 @@ fn sweep(began: i64) -> Sweep {
     Sweep { offset: Some("o".to_owned()), ..Sweep::new(began, "3.9") }
 }
 
+/// Compared before, and then in part.
+fn partly(last: i64) -> Coverage {
+    Coverage { partly: Some(Partly { first: NOW - 90_000, last }), ..covered() }
+}
+
 fn since(after: i64) -> Window {
     Window { after: Some(after), before: Some(NOW + 1) }
 }
@@ -103,6 +108,25 @@ fn what_is_due_of_a_stream_that_kong_filters() {
             false,
         ),
         (
+            "no comparison within an hour of one that could not see everything",
+            with(|it| {
+                (it.reconciled, it.partly, it.without_filters) =
+                    (None, partly(NOW - 3599).partly, true);
+            }),
+            SPANS,
+            recent,
+            false,
+            false,
+        ),
+        (
+            "one an hour later, also where they are switched off",
+            with(|it| it.partly = partly(NOW - 3600).partly),
+            NO_RECONCILES,
+            recent,
+            true,
+            false,
+        ),
+        (
             "the overlap of before, after a clock that went back a little",
             with(|it| it.watermark = Some(NOW + 60)),
             NO_RECONCILES,
@@ -147,6 +171,16 @@ fn what_is_due_of_a_stream_that_kong_does_not_filter() {
         ),
         ("what is under way", Coverage { sweep: Some(sweep(NOW - 300)), ..covered() }, true),
         ("what was not completed", Coverage { incomplete: true, ..covered() }, true),
+        (
+            "nothing before full_secs after a reading that could not see everything",
+            Coverage { reconciled: None, ..partly(NOW - 3599) },
+            false,
+        ),
+        (
+            "everything after full_secs of it",
+            Coverage { reconciled: None, ..partly(NOW - 3600) },
+            true,
+        ),
     ] {
         let plan = coverage.plan(&SPANS, Filters::Ignored, NOW);
         assert_eq!((plan.mode, plan.window, plan.sweep), (Mode::Full, None, sweep), "{case}");
@@ -219,6 +253,8 @@ fn finished(coverage: &Coverage, spans: &Spans) -> Finished<'static> {
         sweep_accounted_for: true,
         timeless: false,
         writes_timeless: false,
+        untimed: false,
+        blocked: false,
     }
 }
 
@@ -288,6 +324,52 @@ fn a_sweep_that_came_to_its_end_counts_from_when_it_began() {
         assert_eq!(coverage.timeless, through, "{case}");
         let expected = Expiry { written: NOW - 60 - 1000, deleted: NOW - 60, untold: true };
         assert_eq!(expiry, through.then_some(expected), "{case}");
+    }
+}
+
+#[test]
+fn a_sweep_that_could_not_see_everything_is_no_comparison_and_lets_nothing_go() {
+    let swept = sweep(NOW - 60);
+    let under_way =
+        Coverage { sweep: Some(sweep(NOW - 60)), incomplete: true, ..partly(NOW - 9000) };
+    let end = Finished { swept: Some(&swept), blocked: true, ..finished(&under_way, &SPANS) };
+    let alone = Plan { window: None, mode: Mode::Full, ..end.plan };
+    let held = Finished { sweep_accounted_for: false, ..pending(end) };
+    for (case, end, watermark) in [
+        ("beside a window", end, NOW),
+        ("its place is pending", held, NOW - 300),
+        ("without a window", Finished { plan: alone, ..end }, NOW - 60),
+        ("without a window, its place is pending", Finished { plan: alone, ..held }, NOW - 300),
+    ] {
+        let mut coverage = under_way.clone();
+        assert_eq!(coverage.finish(&end, RETENTION, &SPANS), None, "{case}");
+        assert_eq!(coverage.watermark, Some(watermark), "{case}");
+        assert_eq!((coverage.reconciled, &coverage.sweep), (Some(NOW - 600), &None), "{case}");
+        let expected = Partly { first: NOW - 90_000, last: NOW - 60 };
+        assert_eq!(coverage.partly, Some(expected), "{case}");
+        coverage.finish(&Finished { blocked: false, ..end }, RETENTION, &SPANS);
+        assert_eq!(coverage.partly.is_none(), end.sweep_accounted_for, "{case}: one that saw all");
+    }
+}
+
+#[test]
+fn a_comparison_that_left_out_a_row_of_unknown_time_lets_nothing_go() {
+    let swept = sweep(NOW - 60);
+    let end = Finished { swept: Some(&swept), untimed: true, ..finished(&covered(), &SPANS) };
+    let mut coverage = covered();
+    assert_eq!(coverage.finish(&end, RETENTION, &SPANS), None);
+    assert_eq!(coverage.reconciled, Some(NOW - 60));
+}
+
+#[test]
+fn whether_all_entries_tell_their_time_is_known_after_a_comparison() {
+    for (coverage, known) in [
+        (covered(), true),
+        (Coverage { reconciled: None, ..covered() }, false),
+        (Coverage { timeless: true, ..covered() }, false),
+        (Coverage { without_filters: true, ..covered() }, false),
+    ] {
+        assert_eq!(coverage.all_have_times(), known, "{coverage:?}");
     }
 }
 

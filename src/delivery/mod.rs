@@ -16,6 +16,7 @@ mod failure;
 mod outcomes;
 mod replay;
 mod tally;
+mod unreadable;
 mod waiting;
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
@@ -26,8 +27,10 @@ use futures::future::{FutureExt, LocalBoxFuture};
 use futures::stream::{FuturesUnordered, StreamExt};
 
 pub use failure::Failure;
+pub use outcomes::PATIENCE_SECS;
 pub use replay::replay;
 pub use tally::{Closed, HowFar, Tally};
+pub use unreadable::Unreadable;
 pub use waiting::Reading;
 
 use crate::coverage::Progress;
@@ -91,6 +94,8 @@ pub struct Delivery<'r, 'a, P> {
     /// The events of a batch that was refused as a whole, until the next one tells whether that is
     /// their own fault.
     suspects: Vec<(Item, String)>,
+    /// What could not be read, in this run.
+    left_out: HashSet<Fingerprint>,
     /// The store has recorded a batch in this run.
     proven: bool,
     /// The store has lost fingerprints.
@@ -125,6 +130,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             steps: 0,
             claimed: HashSet::new(),
             suspects: Vec::new(),
+            left_out: HashSet::new(),
             proven: false,
             store_lost: false,
             how_far: None,
@@ -194,6 +200,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         let NewEntry { fingerprint, time, stamp, late, name, events } = entry;
         let (number, count) = (self.waiting.number(), events.len());
         self.claimed.insert(fingerprint);
+        self.is_readable(&name);
         let mut left = Vec::with_capacity(count);
         for (part, event) in events.into_iter().enumerate() {
             if count == 1 || !self.is_known(&fingerprint.part(part), time)? {
@@ -221,19 +228,6 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             self.queue.extend(self.batcher.push(item));
         }
         Ok(())
-    }
-
-    /// Counts an entry that cannot be read as pending.
-    pub fn leave_out(&mut self, why: String) {
-        let by_sweep = self.reading == Reading::Sweep;
-        let tally = self.tally();
-        // The sweep beside a window meets it once more.
-        if tally.pending.insert(why, 1).is_some() {
-            return;
-        }
-        tally.report.pending += 1;
-        tally.pending_in_sweep += u64::from(by_sweep);
-        self.waiting.leave_out(self.stream, self.reading);
     }
 
     /// Takes note of how far the reading has come. That is stored once all entries added before are accounted

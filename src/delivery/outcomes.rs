@@ -10,10 +10,10 @@ use crate::terms::{Event, Stream};
 use crate::words::shown;
 
 /// How long an event may be answered with codes that may pass. After that it counts as refused for good.
-const PATIENCE_SECS: i64 = 24 * 3600;
+pub const PATIENCE_SECS: i64 = 24 * 3600;
 
 /// Longest name of an entry in a dead letter, in characters.
-const MAX_NAME: usize = 128;
+pub(super) const MAX_NAME: usize = 128;
 
 impl<P: Ports> Delivery<'_, '_, P> {
     /// Takes note of what became of a batch. Returns why the delivery must end, if it must.

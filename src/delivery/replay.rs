@@ -28,7 +28,7 @@ pub async fn replay<P: Ports>(
         let mut letters: Vec<_> = dead_letters.read(chunk)?.into_iter().map(Some).collect();
         let (mut open, mut batches) = (Batcher::new(sender.protocol()), Vec::new());
         for (place, letter) in letters.iter().enumerate() {
-            if let Some(letter) = letter.as_ref().filter(|letter| letter.replay) {
+            if let Some(letter) = letter.as_ref().filter(|it| it.replay && !it.is_unreadable()) {
                 batches.extend(open.push(Item::new(letter.event(), place as u64, 0)));
             }
         }

@@ -20,6 +20,8 @@ pub struct Tally {
     pub pending: BTreeMap<String, u64>,
     /// Why events became dead letters, and how many for each reason.
     pub rejected: BTreeMap<String, u64>,
+    /// Why places that could not be read became dead letters, and how many for each reason.
+    pub unreadable: BTreeMap<String, u64>,
 }
 
 /// How far a delivery is, for those who watch it.

@@ -50,8 +50,9 @@ pub struct Waiting {
     met: u64,
     /// Each step with the number of entries met before it.
     progress: BTreeMap<(Stream, Reading), VecDeque<(u64, Progress)>>,
-    /// The number of the first entry that was left out, and so stays pending.
-    left_out: BTreeMap<(Stream, Reading), u64>,
+    /// What was left out, and so stays pending: the number of the first entry, and the earliest stamp where
+    /// all have one.
+    left_out: BTreeMap<(Stream, Reading), (u64, Option<i64>)>,
 }
 
 impl Waiting {
@@ -82,9 +83,10 @@ impl Waiting {
     }
 
     /// Takes note of an entry that cannot be read, and so waits until the end.
-    pub fn leave_out(&mut self, stream: Stream, reading: Reading) {
+    pub fn leave_out(&mut self, stream: Stream, reading: Reading, stamp: Option<i64>) {
         let number = self.number();
-        self.left_out.entry((stream, reading)).or_insert(number);
+        let (_, earliest) = self.left_out.entry((stream, reading)).or_insert((number, stamp));
+        *earliest = (*earliest).zip(stamp).map(|(one, other)| one.min(other));
     }
 
     /// Takes note of how far a reading has come. When there are too many steps, the latest one takes the
@@ -109,10 +111,14 @@ impl Waiting {
             while let Some((met, progress)) = queue.front() {
                 let open = self.entries.range(..*met).map(|(_, entry)| entry);
                 let mut open = open.filter(|entry| entry.stream == *stream);
-                let left_out = left_out.is_some_and(|number| number < *met);
+                let left_out = left_out.filter(|(number, _)| number < met);
                 match progress {
                     Progress::Window { end, .. } => {
-                        if left_out || open.any(|entry| entry.is_from_before(*end)) {
+                        let is_from_before =
+                            |(_, stamp): (u64, Option<i64>)| stamp.is_none_or(|stamp| stamp < *end);
+                        if left_out.is_some_and(is_from_before)
+                            || open.any(|entry| entry.is_from_before(*end))
+                        {
                             break;
                         }
                         advance(*stream, progress, false);
@@ -123,7 +129,7 @@ impl Waiting {
                         if own.iter().any(|entry| !entry.failing) {
                             break;
                         }
-                        advance(*stream, progress, left_out || !own.is_empty());
+                        advance(*stream, progress, left_out.is_some() || !own.is_empty());
                     }
                 }
                 queue.pop_front();

@@ -1,19 +1,21 @@
 //! Reads Kong's Admin API: `GET /` once a run, then the pages of the audit log.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use http::HeaderName;
 
 use super::about::{About, Root};
-use super::error::{malformed, refused};
-use super::{KongError, Page};
-use crate::log::{Level, Logger};
-use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpResponse, Log, Random};
-use crate::retry::{self, Passing, Retry, Silence};
+use super::call::Calls;
+use super::page::{Page, decode};
+use super::sizes::{Finding, Sizes};
+use super::{Flaw, KongError};
+use crate::log::Logger;
+use crate::ports::{Clock, Ends, Http, HttpError, HttpLimits, Log, Random};
+use crate::retry;
 use crate::terms::{Secret, Stream, Window};
-use crate::wire::{date, encoding, query_value, retry_after, rfc3339};
+use crate::wire::{date, query_value, rfc3339};
 
 /// Largest page, in bytes. When one is larger, half as many entries are asked for.
 const MAX_PAGE: usize = 16 * 1024 * 1024;
@@ -21,8 +23,40 @@ const MAX_PAGE: usize = 16 * 1024 * 1024;
 const MAX_ENTRY: usize = 48 * 1024 * 1024;
 /// Bytes that are kept of each end of a larger one: they tell the entry's id and where the next page begins.
 const KEPT_ENDS: usize = 64 * 1024;
-/// A wait that Kong asks for is told when it is this long.
-const LONG_WAIT: Duration = Duration::from_secs(30);
+
+const LIMITS: HttpLimits = HttpLimits {
+    connect: Duration::from_secs(10),
+    first_byte: Duration::from_mins(1),
+    between_bytes: Duration::from_secs(30),
+    max_body: MAX_PAGE,
+    keep_ends: 0,
+};
+const LIMITS_OF_ONE: HttpLimits =
+    HttpLimits { max_body: MAX_ENTRY, keep_ends: KEPT_ENDS, ..LIMITS };
+
+/// Which page is asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'q> {
+    /// Of which stream.
+    pub stream: Stream,
+    /// Within which span.
+    pub window: Window,
+    /// Where it begins.
+    pub offset: Option<&'q str>,
+    /// What a sound Kong answers whatever its rows are like: a span with nothing in it. Where Kong does not
+    /// filter, its first page.
+    pub probe: Window,
+    /// Whether a page that fails is halved, down to the row that fails; else it is asked for once.
+    pub closes_in: bool,
+}
+
+/// What became of it.
+pub enum Fetched {
+    /// The page.
+    Page(Page),
+    /// A row on it fails, and Kong is sound: the first one, where that was closed in on.
+    Fails(KongError),
+}
 
 /// Where the Admin API is, and how to ask it.
 #[derive(Clone, Debug)]
@@ -48,16 +82,10 @@ impl Access {
 
 /// The Admin API, as one run reads it.
 pub struct Kong<'a, P> {
-    port: &'a P,
-    log: Logger<'a, P>,
-    access: &'a Access,
-    deadline: Duration,
-    silence: Silence,
-    page_size: Cell<u32>,
+    calls: Calls<'a, P>,
+    sizes: RefCell<Sizes>,
     dates: Cell<Dates>,
     tried_other_dates: Cell<bool>,
-    calls: Cell<u64>,
-    retries: Cell<u64>,
 }
 
 /// How a time is written in `before` and `after`. By its descriptions, Kong's API takes RFC 3339 in all
@@ -90,37 +118,33 @@ impl<'a, P: Http + Clock + Random + Log> Kong<'a, P> {
     /// A client whose tries end at `deadline` on the clock that never goes back.
     pub fn new(log: Logger<'a, P>, access: &'a Access, deadline: Duration) -> Self {
         Self {
-            port: log.port(),
-            log,
-            access,
-            deadline,
-            silence: Silence::default(),
-            page_size: Cell::new(access.page_size),
+            calls: Calls::new(log, access, deadline),
+            sizes: RefCell::new(Sizes::new(access.page_size)),
             dates: Cell::new(Dates::Rfc3339),
             tried_other_dates: Cell::new(false),
-            calls: Cell::new(0),
-            retries: Cell::new(0),
         }
     }
 
     /// Calls made so far, tries included.
     pub fn calls(&self) -> u64 {
-        self.calls.get()
+        self.calls.made()
     }
 
     /// Those of them that repeated a failed one.
     pub fn retries(&self) -> u64 {
-        self.retries.get()
+        self.calls.retries.get()
     }
 
     /// Reads `GET /`, and refuses a Kong that keeps no audit log.
     pub async fn about(&self) -> Result<About, KongError> {
-        self.tried("/", MAX_PAGE, 0, |response| {
-            let now = date(&response);
-            Root::read(&body_text("/", response)?).map(|root| (root, now))
-        })
-        .await
-        .and_then(|(root, now)| root.about(now))
+        self.calls
+            .tried("/", LIMITS, retry::KONG, |response| {
+                let now = date(&response);
+                let (body, _) = decode("/", response.into_body())?;
+                Root::read(&body).map(|root| (root, now))
+            })
+            .await
+            .and_then(|(root, now)| root.about(now))
     }
 
     /// Writes times in the other way from now on; false when that was tried before.
@@ -132,44 +156,69 @@ impl<'a, P: Http + Clock + Random + Log> Kong<'a, P> {
         true
     }
 
-    /// One page of `stream` within `window`. When a page is too large, half as many entries are asked for;
-    /// after that their number rises again. The filters go along with every offset, since Kong's own `next`
-    /// has them only from 3.9.0.0 on.
-    pub async fn page(
-        &self,
-        stream: Stream,
-        window: Window,
-        offset: Option<&str>,
-    ) -> Result<Page, KongError> {
+    /// The page that is asked for. When a page is too large, half as many entries are asked for; after that
+    /// their number rises again. The filters go along with every offset, since Kong's own `next` has them only
+    /// from 3.9.0.0 on.
+    ///
+    /// When a page fails for good and that may be a row's fault, the row is closed in on. Before that, and
+    /// before a row is named, Kong must answer the probe: a Kong that is simply broken is an error.
+    pub async fn page(&self, ask: Ask<'_>) -> Result<Fetched, KongError> {
+        if ask.offset.is_none() {
+            self.sizes.borrow_mut().begin();
+        }
         loop {
-            let size = self.page_size.get();
-            match self.page_of(size, stream, window, offset).await {
-                Err(KongError::Http(HttpError::TooLarge(_))) if size > 1 => {
-                    self.page_size.set(size / 2);
-                    self.retries.set(self.retries.get() + 1);
+            let (size, closes_in) = {
+                let sizes = self.sizes.borrow();
+                (sizes.next(), sizes.closes_in())
+            };
+            let tries = if ask.closes_in { self.sizes.borrow().tries(size) } else { 1 };
+            match self.page_of(size, ask, tries).await {
+                Ok(page) => {
+                    self.sizes.borrow_mut().good(size);
+                    return Ok(Fetched::Page(page));
                 }
-                Err(error @ KongError::Status { status: 400, .. }) if window.is_bounded() => {
+                Err(KongError::Http(HttpError::TooLarge(_))) if size > 1 => {
+                    self.sizes.borrow_mut().too_large(size);
+                }
+                Err(error @ KongError::Status { status: 400, .. }) if ask.window.is_bounded() => {
                     if !self.try_other_dates() {
                         self.dates.set(Dates::Rfc3339);
                         return Err(error);
                     }
-                    self.retries.set(self.retries.get() + 1);
                 }
-                page => {
-                    self.page_size.set((size + size / 4 + 1).min(self.access.page_size));
-                    return page;
+                Err(error)
+                    if error.may_be_a_row() && self.calls.port.elapsed() < self.calls.deadline =>
+                {
+                    if !ask.closes_in {
+                        return Ok(Fetched::Fails(error));
+                    }
+                    let is_told = closes_in && size > 1;
+                    if !is_told && !self.is_sound(ask, size).await {
+                        return Err(error);
+                    }
+                    if self.sizes.borrow_mut().failed(size) == Finding::Row {
+                        return Ok(Fetched::Fails(error));
+                    }
                 }
+                Err(error) => return Err(error),
             }
+            self.calls.again();
         }
     }
 
-    async fn page_of(
-        &self,
-        size: u32,
-        stream: Stream,
-        window: Window,
-        offset: Option<&str>,
-    ) -> Result<Page, KongError> {
+    /// Whether Kong answers what a sound one would, other than the page of that size that has failed.
+    async fn is_sound(&self, ask: Ask<'_>, size: u32) -> bool {
+        if !ask.probe.is_bounded() && ask.offset.is_none() {
+            return size > 1;
+        }
+        let probe = Ask { window: ask.probe, offset: None, ..ask };
+        let answer = self.page_of(1, probe, 1).await;
+        // Dates in the other form are no matter here.
+        matches!(answer, Ok(_) | Err(KongError::Status { status: 400, .. }))
+    }
+
+    async fn page_of(&self, size: u32, ask: Ask<'_>, tries: u32) -> Result<Page, KongError> {
+        let Ask { stream, window, offset, .. } = ask;
         let mut path = format!("/audit/{}?size={size}", stream.name());
         for (name, bound) in [("after", window.after), ("before", window.before)] {
             if let Some(bound) = bound {
@@ -179,122 +228,35 @@ impl<'a, P: Http + Clock + Random + Log> Kong<'a, P> {
         if let Some(offset) = offset {
             let _ = write!(path, "&offset={}", query_value(offset));
         }
-        let (max_body, keep_ends) = if size == 1 { (MAX_ENTRY, KEPT_ENDS) } else { (MAX_PAGE, 0) };
+        let alone = size == 1;
+        let limits = if alone { LIMITS_OF_ONE } else { LIMITS };
         let page = self
-            .tried(&path, max_body, keep_ends, |response| {
+            .calls
+            .tried(&path, limits, tries, |response| {
                 let date = date(&response);
-                Page::read(&path, body_text(&path, response)?).map(|page| page.given_at(date))
+                let body = response.into_body();
+                let ends = alone.then(|| ends_of(&body));
+                let page = Page::read(&path, body).or_else(|error| {
+                    let cut = |ends: Ends| Page::without_row(&path, stream, &ends, Flaw::NotJson);
+                    ends.and_then(cut).ok_or(error)
+                });
+                page.map(|page| page.given_at(date))
             })
             .await;
         match page {
-            Err(KongError::Http(HttpError::TooLarge(ends))) if size == 1 => {
-                Page::without_entry(&path, stream, &ends)
+            Err(KongError::Http(HttpError::TooLarge(ends))) if alone => {
+                Page::without_row(&path, stream, &ends, Flaw::TooLarge)
                     .ok_or(KongError::Http(HttpError::TooLarge(ends)))
             }
             page => page,
         }
     }
-
-    async fn tried<T>(
-        &self,
-        path: &str,
-        max_body: usize,
-        keep_ends: usize,
-        mut read: impl FnMut(HttpResponse) -> Result<T, KongError>,
-    ) -> Result<T, KongError> {
-        let mut retry = Retry::new(retry::KONG, self.deadline);
-        loop {
-            let mut asked = None;
-            let began = self.port.elapsed();
-            let outcome = match self.get(path, max_body, keep_ends).await {
-                Ok(response) => {
-                    self.silence.ends();
-                    asked = retry_after(&response);
-                    let token = self.access.token.as_ref().map_or("", Secret::expose);
-                    refused(path, &response, token)
-                        .map_or(Ok(response), Err)
-                        .and_then(|response| not_encoded(path, response))
-                        .and_then(&mut read)
-                }
-                Err(error) => {
-                    self.note(&error, path, began);
-                    Err(KongError::Http(error))
-                }
-            };
-            let error = match outcome {
-                Err(error) if error.may_pass() => error,
-                decided => return decided,
-            };
-            if retry.is_too_long(self.port, asked) {
-                return Err(error.asks_to_wait(asked.unwrap_or_default()));
-            }
-            if let Some(asked) = asked.filter(|asked| *asked >= LONG_WAIT) {
-                let secs = asked.as_secs();
-                self.log.log(
-                    Level::Warn,
-                    format!("this run waits for {secs} s, which Kong asks for: {error}"),
-                );
-            }
-            let http = if let KongError::Http(error) = &error { Some(error) } else { None };
-            let over = self.silence.is_over(self.port.elapsed());
-            if over || !retry.again(self.port, Passing::of(http, asked)).await {
-                return Err(error);
-            }
-            self.retries.set(self.retries.get() + 1);
-        }
-    }
-
-    /// Takes note of a call without an answer. The first time-out of a run is logged at once: a run that waits
-    /// for a Kong that hangs must not look like one that hangs itself.
-    fn note(&self, error: &HttpError, path: &str, began: Duration) {
-        if !error.is_silence() {
-            self.silence.ends();
-        } else if self.silence.goes_on(began) {
-            let path = path.split('?').next().unwrap_or_default();
-            self.log
-                .log(Level::Warn, format!("no answer from Kong's Admin API on {path}: {error}"));
-        }
-    }
-
-    async fn get(
-        &self,
-        path: &str,
-        max_body: usize,
-        keep_ends: usize,
-    ) -> Result<HttpResponse, HttpError> {
-        self.calls.set(self.calls.get() + 1);
-        let mut request = http::Request::get(self.access.url(path))
-            .header("accept", "application/json")
-            .header("accept-encoding", "identity");
-        if let Some(token) = &self.access.token {
-            request = request.header(&self.access.token_header, token.expose());
-        }
-        let invalid = |error: http::Error| HttpError::Invalid(error.to_string());
-        let request = request.body(Vec::new()).map_err(invalid)?;
-        let limits = HttpLimits {
-            connect: Duration::from_secs(10),
-            first_byte: self.silence.first_byte(self.port.elapsed()),
-            between_bytes: Duration::from_secs(30),
-            max_body,
-            keep_ends,
-        };
-        self.port.send(request, limits).await
-    }
 }
 
-fn not_encoded(path: &str, response: HttpResponse) -> Result<HttpResponse, KongError> {
-    let path = path.split('?').next().unwrap_or_default().to_owned();
-    encoding(&response).map_or(Ok(response), |encoding| Err(KongError::Encoded { path, encoding }))
-}
-
-fn body_text(path: &str, response: HttpResponse) -> Result<String, KongError> {
-    const BYTE_ORDER_MARK: &str = "\u{feff}";
-    let mut text = String::from_utf8(response.into_body())
-        .map_err(|_| malformed(path, "the answer is not UTF-8".to_owned()))?;
-    if text.starts_with(BYTE_ORDER_MARK) {
-        text.drain(..BYTE_ORDER_MARK.len());
-    }
-    Ok(text)
+/// Both ends of an answer.
+fn ends_of(body: &[u8]) -> Ends {
+    let kept = body.len().min(KEPT_ENDS);
+    Ends { start: body[..kept].to_vec(), end: body[body.len() - kept..].to_vec() }
 }
 
 #[cfg(test)]
@@ -302,6 +264,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::log::Level;
     use crate::testing::{Answer, InMemory, answer};
 
     fn tries(

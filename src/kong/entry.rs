@@ -63,7 +63,7 @@ impl<'a> Entry<'a> {
 
     /// The stamp, where it is a time in seconds, as all Kongs with filters write it.
     pub(crate) fn exact_time(&self) -> Option<i64> {
-        self.stamp().filter(|stamp| (2..MILLISECONDS).contains(stamp))
+        self.stamp().and_then(exact)
     }
 
     /// Whether there is a `request_timestamp`, whatever it says.
@@ -104,6 +104,11 @@ impl<'a> Entry<'a> {
         write_object(&mut out, kept, 0);
         out
     }
+}
+
+/// The stamp, where it is a time in seconds.
+pub(super) fn exact(stamp: i64) -> Option<i64> {
+    (2..MILLISECONDS).contains(&stamp).then_some(stamp)
 }
 
 /// The string that a JSON value is, if it is one.

@@ -7,7 +7,6 @@ use serde::Deserialize;
 
 use crate::ports::{HttpError, HttpResponse};
 use crate::retry::status_may_pass;
-use crate::terms::Stream;
 use crate::wire::{leads_to, quoted, tls_remedy};
 use crate::words::{Told, shown};
 
@@ -82,6 +81,20 @@ pub enum KongError {
     /// Entries came back that the filters cannot have let through, from outside the window or without a
     /// time: this Kong ignores them.
     FilterIgnored,
+    /// Pages that lead on for ever and bring nothing new.
+    Circle {
+        /// The path.
+        path: String,
+        /// The last offset.
+        offset: String,
+    },
+    /// Too many seconds of a stream hold rows that cannot be read.
+    ManyFail {
+        /// How many.
+        places: usize,
+        /// Kong's error in the last one.
+        last: Box<KongError>,
+    },
 }
 
 /// An answer on `path` that is not what Kong sends.
@@ -130,16 +143,6 @@ fn nginx_error(page: &[u8]) -> Option<KongError> {
         .map(|why| KongError::ClientCertificate { why })
 }
 
-/// What to say of an entry that is too large to be read.
-pub fn too_large(stream: Stream, name: &str) -> String {
-    format!(
-        "the {} entry {} is larger than the 48 MiB that this version reads, and stays pending until Kong drops it: keep \
-         a copy of its row from Kong's database, and lower nginx_admin_client_max_body_size on the control plane",
-        stream.name(),
-        shown(name)
-    )
-}
-
 impl KongError {
     /// Whether an offset that Kong does not know may be the cause. Not where a proxy before Kong says that
     /// Kong is away or busy, by a status of its own.
@@ -149,6 +152,17 @@ impl KongError {
             Self::Malformed { .. } => true,
             _ => false,
         }
+    }
+
+    /// Whether a row on the page, or the size of the page, may be the cause: an answer that came, and is none
+    /// or not whole. A Kong that is busy, away or refuses the caller is no matter of rows.
+    pub(crate) fn may_be_a_row(&self) -> bool {
+        matches!(
+            self,
+            Self::Status { status: 500 | 502 | 504, .. }
+                | Self::Malformed { .. }
+                | Self::Http(HttpError::Connection(_))
+        )
     }
 
     /// Whether the same request may succeed when it is made again.
@@ -204,6 +218,21 @@ impl KongError {
                 "check kong_admin_api and kong_admin_path (Kong Manager, a login page or a proxy may answer there)",
             ),
             Self::FilterIgnored => Told::new("Kong ignored the time filters before and after", ""),
+            Self::Circle { path, offset } => Told::new(
+                format!(
+                    "the pages of {path} lead in a circle: the one behind the offset {} brings nothing new",
+                    shown(offset)
+                ),
+                "check that no proxy before Kong's Admin API keeps answers or drops the query",
+            ),
+            Self::ManyFail { places, last } => {
+                let last = last.told();
+                let cause = format!(
+                    "rows of {places} seconds cannot be read, and more fail, so the stream is not read on in this run: {}",
+                    last.cause
+                );
+                Told::new(cause, last.remedy)
+            }
             _ => self.told_of_node(),
         }
     }

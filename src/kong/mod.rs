@@ -1,16 +1,20 @@
 //! Kong's Admin API: what it answers, and what an audit entry is.
 
 mod about;
+mod call;
 mod client;
 pub mod entry;
 mod error;
 mod ignored;
+mod left_out;
 mod page;
+mod sizes;
 mod version;
 
 pub use about::About;
-pub use client::{Access, Kong};
+pub use client::{Access, Ask, Fetched, Kong};
 pub use entry::{Entry, Fields, text};
-pub use error::{KongError, too_large};
+pub use error::KongError;
+pub use left_out::{Flaw, LeftOut};
 pub use page::Page;
 pub use version::Version;

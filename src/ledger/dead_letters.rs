@@ -8,16 +8,15 @@
 //! failing: they may yet become dead letters. A chunk is written together with the index and deleted after
 //! it; its number is never used again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::letter::{DeadLetter, decode, encoded};
 use super::{IndexState, LedgerError};
 use crate::ports::KeyValue;
 use crate::seal::{self, HEADER_BYTES, Mark, VALUE_BYTES, ValueFault};
 use crate::store::Store;
-use crate::terms::{Event, Stream};
-use crate::wire::read_rfc3339;
 
 /// The index's name in the store.
 pub const INDEX: &str = "dead-letters";
@@ -26,37 +25,6 @@ const CHUNK_MARK: Mark = *b"kdl2";
 
 /// The most failing events that the index remembers. More are taken up as others leave.
 const MAX_FAILING: usize = 1500;
-
-/// An event that the destination refuses, whole, and why.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct DeadLetter {
-    /// The stream that its entry came from.
-    pub stream: Stream,
-    /// The event's id.
-    pub id: String,
-    /// The entry's own id, or what log lines call it by.
-    pub entry: String,
-    /// What the destination answered.
-    pub error: String,
-    /// When it became a dead letter, in Unix seconds by Kong's clock.
-    pub refused_at: i64,
-    /// The next run is to send it again.
-    pub replay: bool,
-    /// `eventData`, as it was sent.
-    pub data: String,
-}
-
-/// A letter's first line in its chunk; `bytes` of `eventData` follow, and a line break.
-#[derive(Serialize, Deserialize)]
-struct Label {
-    stream: String,
-    id: String,
-    entry: String,
-    error: String,
-    refused_at: i64,
-    replay: bool,
-    bytes: usize,
-}
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Index {
@@ -87,6 +55,8 @@ pub struct DeadLetters<'a, P> {
     added: Vec<DeadLetter>,
     changed: bool,
     lost: Vec<String>,
+    /// The ids of all letters about what cannot be read, once somebody has asked.
+    unreadable: Option<BTreeSet<String>>,
 }
 
 impl<'a, P: KeyValue> DeadLetters<'a, P> {
@@ -99,7 +69,8 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
                 .and_then(seal::read_json)
                 .map_err(LedgerError::at(store, INDEX))?,
         };
-        Ok(Self { store, index, added: Vec::new(), changed: false, lost: Vec::new() })
+        let (added, lost) = (Vec::new(), Vec::new());
+        Ok(Self { store, index, added, changed: false, lost, unreadable: None })
     }
 
     /// Whether a run has ever stored anything in this ledger.
@@ -159,6 +130,41 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
     /// The destination has the event of that id, which no longer fails.
     pub fn arrived(&mut self, id: &str) {
         self.changed |= self.index.failing.remove(id).is_some();
+    }
+
+    /// Whether there is a letter of that id about what cannot be read.
+    pub(crate) fn stands(&mut self, id: &str) -> Result<bool, LedgerError> {
+        if self.unreadable.is_none() {
+            let mut ids = BTreeSet::new();
+            for chunk in self.chunks() {
+                let letters = match self.read(chunk) {
+                    Err(LedgerError::Unreadable { key, .. }) => {
+                        self.lost.push(key);
+                        continue;
+                    }
+                    letters => letters?,
+                };
+                ids.extend(letters.into_iter().filter(DeadLetter::is_unreadable).map(|it| it.id));
+            }
+            self.unreadable = Some(ids);
+        }
+        let is_new = || self.added.iter().any(|letter| letter.id == id);
+        Ok(self.unreadable.as_ref().is_some_and(|ids| ids.contains(id)) || is_new())
+    }
+
+    /// Whether something whose id begins so is remembered as failing.
+    pub(crate) fn remember_failing(&self, prefix: &str) -> bool {
+        let next = self.index.failing.range(prefix.to_owned()..).next();
+        next.is_some_and(|(id, _)| id.starts_with(prefix))
+    }
+
+    /// Forgets what fails no longer, of all whose ids begin so.
+    pub(crate) fn forget_failing(&mut self, prefix: &str, is_over: impl Fn(&str) -> bool) {
+        if self.remember_failing(prefix) {
+            let remembered = self.index.failing.len();
+            self.index.failing.retain(|id, _| !(id.starts_with(prefix) && is_over(id)));
+            self.changed |= self.index.failing.len() < remembered;
+        }
     }
 
     /// Forgets the failing events that began to fail before `time`: Kong no longer holds them.
@@ -320,31 +326,7 @@ impl Index {
     }
 }
 
-impl DeadLetter {
-    /// The event, with the time that it tells.
-    pub fn event(&self) -> Event {
-        let time = event_time(&self.data).unwrap_or_default();
-        Event { id: self.id.clone(), time, data: self.data.clone() }
-    }
-
-    /// Whether `other` is of the same event.
-    fn is_of(&self, other: &Self) -> bool {
-        (self.stream, &self.id) == (other.stream, &other.id)
-    }
-}
-
 const CHUNK_BYTES: usize = VALUE_BYTES - HEADER_BYTES;
-
-/// The `eventTime` in `eventData`.
-fn event_time(data: &str) -> Option<i64> {
-    #[derive(Deserialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Data<'d> {
-        event_time: &'d str,
-    }
-    let Data { event_time } = serde_json::from_str(data).ok()?;
-    read_rfc3339(event_time)
-}
 
 fn chunk_name(number: u64) -> String {
     format!("{INDEX}:{number}")
@@ -361,48 +343,12 @@ fn encode(number: u64, letters: &[DeadLetter]) -> (Chunk, Vec<u8>) {
     (chunk, body)
 }
 
-fn encoded(letter: &DeadLetter) -> Vec<u8> {
-    let label = Label {
-        stream: letter.stream.name().to_owned(),
-        id: letter.id.clone(),
-        entry: letter.entry.clone(),
-        error: letter.error.clone(),
-        refused_at: letter.refused_at,
-        replay: letter.replay,
-        bytes: letter.data.len(),
-    };
-    let mut out = serde_json::to_vec(&label).unwrap_or_default();
-    out.push(b'\n');
-    out.extend_from_slice(letter.data.as_bytes());
-    out.push(b'\n');
-    out
-}
-
-fn decode(mut body: &[u8]) -> Option<Vec<DeadLetter>> {
-    let mut letters = Vec::new();
-    while !body.is_empty() {
-        let (label, rest) = body.split_at(body.iter().position(|byte| *byte == b'\n')?);
-        let label: Label = serde_json::from_slice(label).ok()?;
-        let (data, rest) = rest[1..].split_at_checked(label.bytes)?;
-        letters.push(DeadLetter {
-            stream: Stream::ALL.into_iter().find(|stream| stream.name() == label.stream)?,
-            id: label.id,
-            entry: label.entry,
-            error: label.error,
-            refused_at: label.refused_at,
-            replay: label.replay,
-            data: String::from_utf8(data.to_vec()).ok()?,
-        });
-        body = rest.strip_prefix(b"\n")?;
-    }
-    Some(letters)
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
+    use crate::terms::Stream;
     use crate::testing::Memory;
 
     fn letter(id: &str, data: &str) -> DeadLetter {
@@ -447,6 +393,41 @@ mod tests {
             chunks.into_iter().flat_map(|chunk| dead_letters.read(chunk).unwrap()).collect();
         assert_eq!(dead_letters.count(), letters.len() as u64);
         letters
+    }
+
+    #[test]
+    fn a_letter_about_what_cannot_be_read_stands_until_it_is_dropped() {
+        let memory = Memory::default();
+        let unreadable =
+            |id| DeadLetter { error: "unreadable: 500".to_owned(), ..letter(id, "null") };
+        add(&memory, [unreadable("a"), letter("b", "{}")]);
+        let stands = |id| DeadLetters::load(&store(&memory)).unwrap().stands(id).unwrap();
+        assert_eq!(["a", "b", "c"].map(stands), [true, false, false]);
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        dead_letters.add(unreadable("c"));
+        assert!(dead_letters.stands("c").unwrap(), "before it is stored, too");
+        let chunks = dead_letters.chunks();
+        dead_letters.replace(&chunks, &[]).unwrap();
+        assert!(!DeadLetters::load(&store).unwrap().stands("a").unwrap());
+    }
+
+    #[test]
+    fn since_when_places_fail_is_forgotten_by_their_names() {
+        let memory = Memory::default();
+        let store = store(&memory);
+        let mut dead_letters = DeadLetters::load(&store).unwrap();
+        for id in ["p-1", "p-2", "q-1", "o"] {
+            dead_letters.failing_since(id, 100);
+        }
+        dead_letters.forget_failing("p-", |id| id.ends_with('1'));
+        dead_letters.write().unwrap();
+        let mut later = DeadLetters::load(&store).unwrap();
+        let since = ["p-1", "p-2", "q-1"].map(|id| later.failing_since(id, 200));
+        assert_eq!(since, [200, 100, 100]);
+        assert!(later.remember_failing("p-") && !later.remember_failing("r-"));
+        dead_letters.forget_failing("p-", |_| true);
+        assert!(!dead_letters.remember_failing("p-"));
     }
 
     fn values_within_the_limit(memory: &Memory) -> bool {

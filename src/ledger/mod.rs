@@ -13,16 +13,18 @@ mod dead_letters;
 mod error;
 mod fingerprint;
 mod head;
+mod letter;
 pub mod reports;
 mod segment;
 mod segments;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-pub use dead_letters::{Chunk, DeadLetter, DeadLetters, INDEX as DEAD_LETTERS};
+pub use dead_letters::{Chunk, DeadLetters, INDEX as DEAD_LETTERS};
 pub use error::LedgerError;
 pub use fingerprint::Fingerprint;
 pub use head::{Head, IndexState, SegmentMeta};
+pub use letter::{DeadLetter, UNREADABLE};
 pub use reports::Reports;
 pub use segment::{CAPACITY, Segment};
 

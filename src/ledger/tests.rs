@@ -39,6 +39,8 @@ fn cover(ledger: &mut Ledger<'_, Memory>) {
         sweep_accounted_for: true,
         timeless: false,
         writes_timeless: false,
+        untimed: false,
+        blocked: false,
     };
     coverage.finish(&finished, Retention { secs: 0, longest: 0 }, &spans);
 }

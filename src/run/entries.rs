@@ -38,7 +38,13 @@ impl<P: Ports> Reader<'_, '_, P> {
             late_before: stream_run.plan.late_before,
         };
         for entry in page.entries(stream_run.stream) {
-            let entry = entry?;
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(left_out) => {
+                    self.leave_out_row(left_out, stream_run)?;
+                    continue;
+                }
+            };
             if !entry.may_be_in(&window) {
                 return Err(Halt::Kong(KongError::FilterIgnored));
             }

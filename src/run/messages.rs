@@ -103,6 +103,29 @@ pub fn rejected(destination: &str, stream: Stream, entries: u64, why: &str) -> T
     )
 }
 
+pub fn unreadable(stream: Stream, places: u64, why: &str) -> Told {
+    Told::new(
+        format!(
+            "{places} of the {} entries, or seconds of them, could not be read for 24 hours; they are dead letters now, and \
+             the watermark passes them ({why})",
+            stream.name()
+        ),
+        "mend what the reason names: each comparison with all that Kong retains tries them again; kong-cloudtrail \
+         dead-letters shows them",
+    )
+}
+
+pub fn partly(stream: Stream) -> Told {
+    Told::new(
+        format!(
+            "the {} entries behind a row that cannot be read, and in no window of time, cannot be had as long as that row \
+             stands",
+            stream.name()
+        ),
+        "mend the row in Kong's database, or upgrade Kong to 3.7 or later, which can be asked by time",
+    )
+}
+
 pub fn without_id(stream: Stream, hash: &str) -> String {
     let field = stream.id_field();
     format!("a {} entry without {field} is shipped under the hash {hash}", stream.name())

@@ -19,7 +19,8 @@
 //! that are accounted for (invariant 1).
 //!
 //! - `streams`: plans each stream's run, has it read, and reports how it ended;
-//! - `reader`, `slices` and `entries`: read windows and sweeps, and deliver what is new;
+//! - `reader`, `slices`, `sweep` and `entries`: read windows and sweeps, and deliver what is new;
+//! - `around`, `unreadable` and `circles`: rows that cannot be read, and pages that lead nowhere;
 //! - `store`: what a run reads of the store at its beginning, and writes at its end;
 //! - `facts`, `stream_run` and `halt`: what is known of Kong, what one stream's run met, and why a run ends
 //!   early;
@@ -27,6 +28,8 @@
 //! - `notes` and `messages`: what the report says, and in which words.
 
 mod adoption;
+mod around;
+mod circles;
 mod entries;
 mod facts;
 mod halt;
@@ -38,6 +41,8 @@ mod slices;
 mod store;
 mod stream_run;
 mod streams;
+mod sweep;
+mod unreadable;
 
 use std::pin::pin;
 use std::time::Duration;

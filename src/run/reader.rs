@@ -1,22 +1,59 @@
-//! Reads a stream: its window in slices, the oldest first, and a sweep of all that Kong retains. `streams`
-//! does the planning.
+//! Reads a stream's window in slices, the oldest first, and each slice page by page. `streams` does the
+//! planning, `sweep` reads what is in no window, `around` what lies behind a row that cannot be read.
 //!
 //! Keeps invariant 1: a reading that did not see all of its window says so. Keeps invariant 3: each entry is
 //! mapped whole.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use super::circles::Circles;
 use super::slices::{Slice, Slices};
-use super::{Facts, Halt, Run, StreamRun, messages};
-use crate::coverage::{Coverage, Progress, Sweep};
-use crate::delivery::{Delivery, Reading};
-use crate::kong::{self, Page};
-use crate::log::Level;
+use super::{Facts, Halt, Run, StreamRun};
+use crate::coverage::{Coverage, Filters, Progress};
+use crate::delivery::Delivery;
+use crate::kong::{Ask, Fetched, KongError, Page};
 use crate::ports::Ports;
 use crate::terms::{Stream, Window};
 
-/// A sweep beside a window may take `run_budget_secs` divided by this.
-const SWEEP_SHARE: u32 = 10;
+const DAY: i64 = 86_400;
+
+/// What is read page by page.
+#[derive(Clone, Copy)]
+pub struct Span {
+    pub window: Window,
+    /// Whether a page that fails is closed in on.
+    pub closes_in: bool,
+    /// The reading is given up after more entries.
+    pub most: u64,
+}
+
+/// How far the reading of a span has come.
+pub enum Reached {
+    End,
+    TooMany,
+    Failure(KongError),
+}
+
+impl Reached {
+    /// Why it did not reach the end, where a page fails.
+    pub fn failed(self) -> Option<KongError> {
+        match self {
+            Self::Failure(error) => Some(error),
+            Self::End | Self::TooMany => None,
+        }
+    }
+}
+
+/// A page of a window.
+#[derive(Clone, Copy)]
+pub struct Question<'q> {
+    pub window: Window,
+    /// Where it begins.
+    pub offset: Option<&'q str>,
+    /// Whether it is closed in on when it fails.
+    pub closes_in: bool,
+}
 
 /// Reads streams and delivers what is new in them.
 pub struct Reader<'r, 'a, P> {
@@ -26,6 +63,8 @@ pub struct Reader<'r, 'a, P> {
     pub facts: Facts,
     /// Where entries go.
     pub delivery: Delivery<'r, 'a, P>,
+    /// Seconds with rows that cannot be read.
+    pub places: HashSet<(Stream, i64)>,
 }
 
 impl<P: Ports> Reader<'_, '_, P> {
@@ -35,7 +74,7 @@ impl<P: Ports> Reader<'_, '_, P> {
     }
 
     /// How many entries of the current stream were read so far.
-    fn fetched(&mut self) -> u64 {
+    pub(super) fn fetched(&mut self) -> u64 {
         self.delivery.tally().report.fetched
     }
 
@@ -51,7 +90,7 @@ impl<P: Ports> Reader<'_, '_, P> {
     ) -> Result<(), Halt> {
         let now = self.facts.now;
         let looks_back = stream_run.plan.looks_back;
-        if window.after.is_none() && self.read_page(window, None, stream_run).await?.is_last() {
+        if window.after.is_none() && self.is_one_page(window, stream_run).await? {
             stream_run.read_all = true;
         } else {
             // That page may have told more of Kong's retention.
@@ -72,108 +111,101 @@ impl<P: Ports> Reader<'_, '_, P> {
         Ok(self.delivery.reached(Progress::Window { end: now, looks_back })?)
     }
 
-    /// Reads a slice page by page and delivers what is new. The next page is fetched while batches are under
-    /// way. Returns false when the slice has too many entries, and so was given up.
-    async fn read_slice(
+    /// Reads the first page of a window. Whether that is all of it.
+    async fn is_one_page(
+        &mut self,
+        window: Window,
+        stream_run: &mut StreamRun,
+    ) -> Result<bool, Halt> {
+        let question = Question { window, offset: None, closes_in: true };
+        Ok(match self.read_page(question, stream_run).await? {
+            Fetched::Page(page) => page.is_last(),
+            // Its slices lead to the row that fails once more, and around it.
+            Fetched::Fails(_) => false,
+        })
+    }
+
+    /// Reads a slice and delivers what is new. Returns false when it has too many entries, and so was given
+    /// up.
+    pub(super) async fn read_slice(
         &mut self,
         slice: &Slice,
         deadline: Duration,
         stream_run: &mut StreamRun,
     ) -> Result<bool, Halt> {
+        let span = Span { window: slice.window, closes_in: true, most: slice.most };
+        match self.read_pages(span, deadline, stream_run).await? {
+            Reached::End => Ok(true),
+            Reached::TooMany => Ok(false),
+            Reached::Failure(_) => {
+                // Boxed, as a page is: a future holds all that it may await.
+                Box::pin(self.read_around(slice.window, deadline, stream_run)).await?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Reads a span page by page. The next page is fetched while batches are under way.
+    pub(super) async fn read_pages(
+        &mut self,
+        span: Span,
+        deadline: Duration,
+        stream_run: &mut StreamRun,
+    ) -> Result<Reached, Halt> {
+        let Span { window, closes_in, most } = span;
         let before = self.fetched();
-        let mut offset = None;
+        let (mut circles, mut offset) = (Circles::default(), None);
         loop {
             if self.run.port.elapsed() >= deadline {
                 return Err(Halt::Budget);
             }
-            if self.fetched() - before > slice.most {
-                return Ok(false);
+            if self.fetched() - before > most {
+                return Ok(Reached::TooMany);
             }
-            let page = self.read_page(slice.window, offset.as_deref(), stream_run).await?;
-            offset = page.next(offset.as_deref())?;
-            if offset.is_none() {
-                return Ok(true);
-            }
-        }
-    }
-
-    /// Reads everything that Kong retains, from where an earlier run stopped. What this run has no time for
-    /// is left to the next one.
-    pub async fn sweep(
-        &mut self,
-        deadline: Duration,
-        stream_run: &mut StreamRun,
-    ) -> Result<(), Halt> {
-        let (stream, now) = (stream_run.stream, self.facts.now);
-        self.delivery.turn_to(stream, Reading::Sweep);
-        self.delivery.records.ledger.expect_any_order();
-        let beside = stream_run.plan.window.is_some();
-        let until = self.sweeps_until(deadline, stream_run);
-        let version = self.facts.about.version.as_str().to_owned();
-        let mut sweep = self.coverage(stream).sweep(now, &version);
-        let mut goes_on = sweep.offset.is_some();
-        stream_run.buckets.extend(&sweep.buckets);
-        while self.run.port.elapsed() < until {
-            let offset = sweep.offset.as_deref();
-            let page = match self.read_page(Window::default(), offset, stream_run).await {
-                // Kong may no longer know this offset: the sweep begins again without one. If that fails too,
-                // the place that is stored stays.
-                Err(Halt::Kong(error)) if goes_on && error.may_be_the_offset() => {
-                    goes_on = false;
-                    sweep = Sweep::new(now, &version);
-                    continue;
-                }
-                page => page?,
+            let question = Question { window, offset: offset.as_deref(), closes_in };
+            let page = match self.read_page(question, stream_run).await? {
+                Fetched::Page(page) => page,
+                Fetched::Fails(error) => return Ok(Reached::Failure(error)),
             };
-            goes_on = false;
-            sweep.offset = page.next(offset)?;
-            sweep.buckets.clone_from(&stream_run.buckets);
-            sweep.timeless |= stream_run.timeless;
-            if sweep.offset.is_some() {
-                self.delivery.reached(Progress::Sweep(sweep.clone()))?;
-                continue;
+            offset = next_offset(&page, &mut circles, stream_run.stream)?;
+            if offset.is_none() {
+                self.delivery.read_through(stream_run.stream, window);
+                return Ok(Reached::End);
             }
-            if !sweep.left_behind {
-                stream_run.swept = Some(sweep);
-                return Ok(());
-            }
-            // Another sweep would meet the pending entries again at once. Beside a window it begins
-            // `lookback_secs` after this one began, at the earliest.
-            let lookback = self.run.config.spans.lookback;
-            if beside && now.saturating_sub(sweep.began) < lookback {
-                return Ok(());
-            }
-            sweep = Sweep::new(now, &version);
         }
-        if !beside {
-            return Err(Halt::Budget);
-        }
-        self.run.log.log(Level::Info, messages::sweep_goes_on(stream, &sweep));
-        Ok(())
-    }
-
-    /// Until when a sweep may go on. Beside a window it has only a part of the run's time, once all was
-    /// compared before.
-    fn sweeps_until(&mut self, deadline: Duration, stream_run: &StreamRun) -> Duration {
-        let beside = stream_run.plan.window.is_some();
-        let again = self.coverage(stream_run.stream).compared().is_some();
-        let share = self.run.port.elapsed() + self.run.budget / SWEEP_SHARE;
-        if beside && again { deadline.min(share) } else { deadline }
     }
 
     /// Reads a page and delivers what is new in it.
-    async fn read_page(
+    pub(super) async fn read_page(
         &mut self,
-        window: Window,
-        offset: Option<&str>,
+        question: Question<'_>,
         stream_run: &mut StreamRun,
-    ) -> Result<Page, Halt> {
-        let fetch = self.run.kong.page(stream_run.stream, window, offset);
-        let page = self.delivery.alongside(fetch).await??;
-        if let Some(name) = page.left_out() {
-            self.delivery.leave_out(kong::too_large(stream_run.stream, name));
+    ) -> Result<Fetched, Halt> {
+        let Question { window, offset, closes_in } = question;
+        let stream = stream_run.stream;
+        // Nothing is in a second that is ahead of Kong's clock.
+        let ahead = self.facts.now + DAY;
+        let ahead = Window { after: Some(ahead), before: Some(ahead + 1) };
+        let probe = if stream_run.filters == Filters::Ignored { Window::default() } else { ahead };
+        let fetch = Box::pin(self.run.kong.page(Ask { stream, window, offset, probe, closes_in }));
+        let fetched = self.delivery.alongside(fetch).await??;
+        if let Fetched::Page(page) = &fetched {
+            self.take_in(page, window, stream_run)?;
         }
-        self.take_in(&page, window, stream_run)?;
-        Ok(page)
+        Ok(fetched)
     }
+}
+
+/// Where the next page begins, if there is one, and the pages lead anywhere.
+pub fn next_offset(
+    page: &Page,
+    circles: &mut Circles,
+    stream: Stream,
+) -> Result<Option<String>, Halt> {
+    let Some(offset) = page.offset() else { return Ok(None) };
+    if !circles.may_go_on(page.first(stream).as_deref(), offset) {
+        let path = format!("/audit/{}", stream.name());
+        return Err(KongError::Circle { path, offset: offset.to_owned() }.into());
+    }
+    Ok(Some(offset.to_owned()))
 }

@@ -8,6 +8,7 @@ use crate::delivery::{Failure, Tally};
 use crate::terms::{Bucket, Stream};
 
 /// One stream in one run.
+#[expect(clippy::struct_excessive_bools, reason = "what was met, each by itself")]
 pub struct StreamRun {
     /// Which stream.
     pub stream: Stream,
@@ -23,6 +24,10 @@ pub struct StreamRun {
     pub timeless: bool,
     /// Buckets whose entries Kong still holds.
     pub buckets: BTreeSet<Bucket>,
+    /// A row was left out that does not tell its bucket.
+    pub untimed: bool,
+    /// A sweep ended at a row that fails, and cannot tell what lies behind it.
+    pub blocked: bool,
     /// The sweep that came to its end.
     pub swept: Option<Sweep>,
     /// Why its reading, or the delivery, ended early.
@@ -42,6 +47,8 @@ impl StreamRun {
             read_all: false,
             timeless: false,
             buckets: BTreeSet::new(),
+            untimed: false,
+            blocked: false,
             swept: None,
             halted: None,
             tally: Tally::default(),
@@ -84,6 +91,8 @@ impl StreamRun {
             sweep_accounted_for: self.tally.pending_in_sweep == 0,
             timeless: self.timeless,
             writes_timeless,
+            untimed: self.untimed,
+            blocked: self.blocked,
         }
     }
 }

@@ -1,11 +1,11 @@
 //! The streams of a run: each is planned, read and reported.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::{Facts, Halt, Reader, Run, StreamRun, messages};
 use crate::coverage::{Filters, Mode};
-use crate::delivery::{Closed, Delivery, Reading, Records, Tally};
+use crate::delivery::{Closed, Delivery, PATIENCE_SECS, Reading, Records, Tally};
 use crate::kong::KongError;
 use crate::ledger::Ledger;
 use crate::log::Level;
@@ -34,6 +34,9 @@ impl<'a, P: Ports> Run<'a, P> {
         if store_lost {
             report.attention.insert(Attention::StoreLost);
         }
+        if tallies.values().any(|tally| !tally.unreadable.is_empty()) {
+            report.attention.insert(Attention::Unreadable);
+        }
         for mut stream_run in stream_runs {
             stream_run.tally = tallies.remove(&stream_run.stream).unwrap_or_default();
             stream_run.halted = stream_run.halted.or_else(|| failure.clone().map(Halt::Delivery));
@@ -55,7 +58,7 @@ impl<'a, P: Ports> Run<'a, P> {
     ) -> (Vec<StreamRun>, Facts, Closed) {
         let delivery = Delivery::new(facts.now, records, self.sender, self.lease, self.log)
             .telling(self.how_far);
-        let mut reader = Reader { run: self, facts, delivery };
+        let mut reader = Reader { run: self, facts, delivery, places: HashSet::new() };
         let stream_runs = self.read_all(&mut reader).await;
         let failed = stream_runs.iter().find_map(StreamRun::failure);
         let Reader { facts, delivery, .. } = reader;
@@ -148,7 +151,7 @@ impl<'a, P: Ports> Run<'a, P> {
 
     /// Reports how a stream ended.
     fn conclude(&self, stream_run: StreamRun, report: &mut Report) {
-        let Tally { report: done, mut pending, rejected, .. } = stream_run.tally;
+        let Tally { report: done, mut pending, rejected, unreadable, .. } = stream_run.tally;
         let stream = stream_run.stream;
         let few = |reasons: BTreeMap<String, u64>| {
             reasons.into_keys().take(MAX_REASONS).collect::<Vec<_>>().join("; ")
@@ -167,9 +170,14 @@ impl<'a, P: Ports> Run<'a, P> {
             let why = messages::pending(stream, done.pending, &few(pending));
             report.add(Outcome::Partial, why);
         }
-        if done.rejected > 0 {
+        let places = unreadable.values().sum();
+        if done.rejected > places {
             let name = self.config.destination.profile().name;
-            let why = messages::rejected(name, stream, done.rejected, &few(rejected));
+            let why = messages::rejected(name, stream, done.rejected - places, &few(rejected));
+            report.add(Outcome::Partial, why);
+        }
+        if places > 0 {
+            let why = messages::unreadable(stream, places, &few(unreadable));
             report.add(Outcome::Partial, why);
         }
         *report.stream(stream) = done;
@@ -185,8 +193,14 @@ fn explain<P: Ports>(
     report: &mut Report,
 ) {
     let StreamRun { stream, plan, .. } = stream_run;
+    let partly = ledger.coverage(*stream).partly();
+    if partly.is_some_and(|partly| facts.now - partly.first >= PATIENCE_SECS) {
+        report.attention.insert(Attention::Unreadable);
+    }
     let mut partial = |why: Told| report.add(Outcome::Partial, why);
-    if stream_run.tally.report.pending == 0 {
+    if partly.is_some() {
+        partial(messages::partly(*stream));
+    } else if stream_run.tally.report.pending == 0 {
         if let Some(sweep) = stream_run.lags_behind(facts.now) {
             partial(messages::spread(*stream, sweep));
         }

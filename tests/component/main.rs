@@ -6,6 +6,7 @@
 mod answers;
 mod artefact;
 mod bad_input;
+mod bad_rows;
 mod command;
 mod credentials;
 mod dead_letters;

@@ -1,6 +1,8 @@
 //! Kong's side: what it keeps, from when on it shows it and until when. What a page holds is the
 //! simulator's word (`crates/sim/src/kong/page.rs`).
 
+use std::cell::Cell;
+
 use kong_cloudtrail::ports::HttpError;
 use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail::testing::{Answer, answer};
@@ -76,6 +78,8 @@ pub struct Kong {
     /// `GET /` shows how long entries are kept.
     pub shows_retention: bool,
     pub times: Times,
+    /// The id of a row for whose pages it answers 500.
+    pub bad: Option<String>,
     /// So many calls for further pages a proxy answers in Kong's stead, with 503.
     pub away: u32,
     /// `audit_log_record_ttl`: how long what is written now is kept; for ever where it is 0.
@@ -100,6 +104,7 @@ impl Default for Kong {
             purges_on_insert: false,
             shows_retention: true,
             times: Times::default(),
+            bad: None,
             away: 0,
             retention: MONTH_SECS,
             parts_in: 400,
@@ -180,12 +185,20 @@ impl Kong {
         self.version != Version::V2_8 && !self.filters_dropped
     }
 
-    /// A page, or how this Kong refuses it.
-    fn page(&mut self, world: &World, stream: Stream, query: &str) -> Result<Vec<u8>, Value> {
+    /// A page, or how this Kong refuses it; none where the bad row is on it.
+    fn page(
+        &mut self,
+        world: &World,
+        stream: Stream,
+        query: &str,
+    ) -> Result<Option<Vec<u8>>, Value> {
         self.trails[stream as usize].sort(self.version != Version::V2_8);
         let (trail, now) = (self.trail(stream), world.time());
         let shown = trail.order.iter().filter(|(_, index)| self.shows(&trail.entries[*index], now));
-        let rows = Shown { world, entries: &trail.entries, order: shown.copied().collect() };
+        let order = shown.copied().collect();
+        let bad = Cell::new(false);
+        let rows =
+            Shown { world, entries: &trail.entries, order, fails: self.bad.as_ref(), bad: &bad };
         let version = self.version.full();
         let manner = Manner {
             dates: self.dates,
@@ -199,7 +212,8 @@ impl Kong {
             Stream::Requests => sim::Stream::Requests,
             Stream::Objects => sim::Stream::Objects,
         };
-        page(manner, stream, &rows, query)
+        let page = page(manner, stream, &rows, query);
+        if bad.get() { Ok(None) } else { page.map(Some) }
     }
 
     fn root(&self) -> String {
@@ -233,6 +247,9 @@ struct Shown<'k> {
     world: &'k World,
     entries: &'k [Kept],
     order: Vec<(Place, usize)>,
+    fails: Option<&'k String>,
+    /// The row that fails was asked for.
+    bad: &'k Cell<bool>,
 }
 
 impl Rows for Shown<'_> {
@@ -246,6 +263,8 @@ impl Rows for Shown<'_> {
         self.entries[self.order[n].1].stamp
     }
     fn write(&self, n: usize, out: &mut Vec<u8>) {
+        let is_bad = self.fails.is_some_and(|id| *id == self.entries[self.order[n].1].id);
+        self.bad.set(self.bad.get() || is_bad);
         out.extend_from_slice(self.entries[self.order[n].1].shown(self.world).as_bytes());
     }
 }
@@ -289,7 +308,8 @@ pub fn get(world: &World, exchange: &Exchange) -> Answer {
         return Ok(answer(503, "{}"));
     }
     match kong.page(world, stream, query) {
-        Ok(page) => dated(&kong, 200, page),
+        Ok(Some(page)) => dated(&kong, 200, page),
+        Ok(None) => dated(&kong, 500, b"{}".to_vec()),
         Err(refusal) => dated(&kong, 400, refusal.to_string().into()),
     }
 }

@@ -132,6 +132,13 @@ impl Scene {
         failing.extend(fails.then_some(last));
     }
 
+    /// Kong answers 500 for pages with the request entry that was written last, or does not any more.
+    pub fn last_is_bad(&self, bad: bool) {
+        let mut kong = self.world.kong.borrow_mut();
+        let last = kong.trail(Stream::Requests).entries.last().map(|entry| entry.id.clone());
+        kong.bad = last.filter(|_| bad);
+    }
+
     /// Request entries that expire in so many seconds.
     pub fn write_expiring(&self, entries: u64, seconds: i64) {
         let now = self.world.time();

@@ -1,7 +1,7 @@
 //! Comparisons of all that Kong retains, spread over runs.
 
-use kong_cloudtrail::coverage::Progress;
-use kong_cloudtrail::report::Outcome;
+use kong_cloudtrail::coverage::{ByTime, Progress, Sweep};
+use kong_cloudtrail::report::{Attention, Outcome};
 use kong_cloudtrail::terms::Stream;
 
 use crate::host::Faults;
@@ -214,4 +214,64 @@ fn a_proxy_that_finds_kong_away_does_not_cost_a_comparison_its_place() {
     let report = scene.run_with(Faults::default()).unwrap();
     assert!(report.error.unwrap().contains("503"));
     assert_eq!(place(&scene), Some(before));
+}
+
+#[test]
+fn a_comparison_goes_around_a_row_that_fails_by_time() {
+    let scene = compared();
+    let now = scene.kong_time();
+    scene.write_stamped(3, now - 22 * 86_400);
+    scene.write_stamped(1, now - 12 * 86_400);
+    scene.last_is_bad(true);
+    for _ in 0..3 {
+        let report = scene.run_with(Faults::default()).unwrap();
+        assert_eq!(report.outcome, Outcome::Partial, "{:?}", report.error);
+        assert_eq!(scene.missing(), 1, "the one that fails");
+        scene.pass(300);
+    }
+    scene.last_is_bad(false);
+    scene.pass(3600);
+    scene.run();
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+}
+
+#[test]
+fn a_comparison_by_time_goes_on_in_the_next_run() {
+    let scene = compared();
+    let now = scene.kong_time();
+    scene.write_stamped(1, now - 22 * 86_400);
+    scene.write_stamped(1, now - 12 * 86_400);
+    let by_time = ByTime { from: now - 20 * 86_400, place: String::new(), error: String::new() };
+    let sweep =
+        Sweep { by_time: Some(by_time), ..Sweep::new(now - 60, "3.9.0.0-enterprise-edition") };
+    scene.change_head(|head| {
+        let coverage = &mut head.stream(Stream::Requests).coverage;
+        coverage.advance(&Progress::Sweep(sweep.clone()), false);
+    });
+    scene.run();
+    assert_eq!(scene.missing(), 1, "what lies before its place is done");
+    scene.pass(90_000);
+    scene.run();
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
+}
+
+#[test]
+fn where_kong_does_not_filter_what_lies_behind_a_row_that_fails_comes_once_it_is_mended() {
+    let mut scene = Scene::new();
+    scene.setup.page_size = 10;
+    scene.kong(|kong| kong.exchange(Version::V2_8));
+    scene.write(200);
+    scene.last_is_bad(true);
+    for hour in 0..30 {
+        let report = scene.run_with(Faults::default()).unwrap();
+        assert_eq!(report.outcome, Outcome::Partial, "{hour}: {:?}", report.error);
+        let told = report.attention.contains(&Attention::Unreadable);
+        assert_eq!(told, hour >= 24, "{hour}: {:?}", report.error);
+        scene.write(1);
+        scene.pass(3600);
+    }
+    assert!(scene.missing() > 1 && scene.repeated() == 0);
+    scene.kong(|kong| kong.bad = None);
+    scene.run();
+    assert_eq!((scene.missing(), scene.repeated()), (0, 0));
 }

@@ -37,7 +37,8 @@ pub enum Verb {
         #[arg(long)]
         json: bool,
     },
-    /// Whole: a JSON object for each, whose `event` is what CloudTrail refused.
+    /// Whole: a JSON object for each, whose `event` is what CloudTrail refused, and whose `row` is the text of
+    /// what could not be read of Kong, where it is known.
     Show {
         #[command(flatten)]
         app: AppArgs,
@@ -48,7 +49,8 @@ pub enum Verb {
     /// Has the next run of the component send them again: as they stand, after all else.
     ///
     /// What CloudTrail accepts then is a dead letter no more; what it refuses again stays one, with
-    /// the new error and without the mark.
+    /// the new error and without the mark. Letters whose error begins with `unreadable` hold no event, and
+    /// are refused: what they name is tried again by each comparison with all that Kong retains.
     Replay(Change),
     /// Deletes them for good. Each is printed before, as `show` does: redirect stdout to keep them.
     Drop(Change),
@@ -180,11 +182,18 @@ fn change<'a>(
 }
 
 fn replay(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> Result<()> {
+    let skipped = without_an_event(letters, which)?;
+    ensure!(
+        which.all || skipped.is_empty(),
+        "{} cannot be sent again, since Kong did not give it and there is no event in it: the next comparison with all \
+         that Kong retains tries it; nothing was changed",
+        skipped.join(", ")
+    );
     let mut marked = 0;
     for chunk in letters.chunks() {
         let mut read = letters.read(chunk).map_err(Error::msg)?;
         let mut changed = false;
-        for letter in read.iter_mut().filter(|letter| which.has(letter)) {
+        for letter in read.iter_mut().filter(|it| which.has(it) && !it.is_unreadable()) {
             changed |= !letter.replay;
             letter.replay = true;
             marked += 1;
@@ -199,7 +208,21 @@ fn replay(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> Re
          that `list` shows then without the mark were refused again",
         number(marked)
     );
+    if !skipped.is_empty() {
+        let skipped = number(skipped.len() as u64);
+        eprintln!("Not marked, since Kong did not give it and there is no event in it: {skipped}");
+    }
     told_of_lost(letters)
+}
+
+/// The ids of those letters that hold no event.
+fn without_an_event(letters: &mut DeadLetters<'_>, which: &Which) -> Result<Vec<String>> {
+    let mut ids = Vec::new();
+    for chunk in letters.chunks() {
+        let read = letters.read(chunk).map_err(Error::msg)?.into_iter();
+        ids.extend(read.filter(|it| which.has(it) && it.is_unreadable()).map(|it| it.id));
+    }
+    Ok(ids)
 }
 
 fn discard(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> Result<()> {

@@ -74,10 +74,13 @@ struct Shown<'a> {
     error: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Verbatim<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    row: Option<Verbatim<'a>>,
 }
 
 impl<'a> Shown<'a> {
-    fn new(letter: &'a DeadLetter, event: Option<Verbatim<'a>>) -> Self {
+    fn new(letter: &'a DeadLetter, data: Option<Verbatim<'a>>) -> Self {
+        let (row, event) = if letter.is_unreadable() { (data, None) } else { (None, data) };
         Self {
             id: &letter.id,
             stream: letter.stream.name(),
@@ -86,6 +89,7 @@ impl<'a> Shown<'a> {
             replay: letter.replay,
             error: &letter.error,
             event,
+            row,
         }
     }
 }
@@ -174,6 +178,14 @@ mod tests {
         let listed = printed(|out| line(&letter(&steering), out));
         assert!(listed.contains(r"\u202e") && !listed.contains('\u{202e}'), "{listed}");
         assert!(text.lines().count() > 10, "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_shown_as_a_row() {
+        let error = "unreadable: a row of 2026-11-22T12:00:00Z".to_owned();
+        let letter = DeadLetter { error, ..letter(r#""{\"a\":1""#) };
+        let text = printed(|out| whole(&letter, out));
+        assert!(text.contains(r#""row": "{\"a\":1""#) && !text.contains("\"event\""), "{text}");
     }
 
     #[test]

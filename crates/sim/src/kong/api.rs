@@ -132,9 +132,7 @@ fn page(state: &State, stream: Stream, query: &str) -> Response {
         return message(StatusCode::NOT_FOUND, "Not found");
     }
     match state.page(stream, query) {
-        Ok(body) => {
-            ([(header::CONTENT_TYPE, "application/json; charset=utf-8")], body).into_response()
-        }
+        Ok(answer) => answer,
         Err(refusal) => (StatusCode::BAD_REQUEST, axum::Json(refusal)).into_response(),
     }
 }

@@ -27,6 +27,7 @@
 
 mod activity;
 mod api;
+mod bad;
 mod change;
 mod control;
 mod entry;
@@ -43,10 +44,11 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::bad::{BadRow, Flaw};
 pub use self::options::{
     Configuration, Database, Leaves, Node, Options, Rbac, Role, Shape, Upgrade,
 };
-pub use self::page::{Dates, EmptyList};
+pub use self::page::{Dates, EmptyList, Endless};
 use self::state::State;
 use self::version::Version;
 use crate::fault::Rule;
@@ -68,7 +70,8 @@ pub enum Stream {
 /// ```json
 /// {"rules": [{"path": "/audit/requests", "when": {"every": 3}, "fault": "reset"}],
 ///  "shifting_offsets": true, "end_early_after_pages": 2,
-///  "licence_missing": true, "no_permission": ["/audit/objects"]}
+///  "licence_missing": true, "no_permission": ["/audit/objects"],
+///  "bad_rows": [{"id": "…", "flaw": {"fails": 500}}], "most_rows": 60, "endless": "circle"}
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -85,6 +88,12 @@ pub struct Faults {
     pub licence_missing: bool,
     /// Paths that the token's user may not read, such as `/` or `/audit/objects`.
     pub no_permission: Vec<String>,
+    /// Rows with which something is wrong.
+    pub bad_rows: Vec<BadRow>,
+    /// A proxy before Kong answers 504 for a page of more rows.
+    pub most_rows: Option<usize>,
+    /// Offsets that lead on for ever.
+    pub endless: Option<Endless>,
 }
 
 /// What the simulator holds and has been asked.

@@ -18,6 +18,7 @@ use std::ops::Range;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use time::PrimitiveDateTime;
 use time::macros::format_description;
@@ -60,6 +61,8 @@ pub struct Manner<'k> {
     pub shifting_offsets: bool,
     /// Pages read with `before` or `after` end after so many, although there is more.
     pub end_early_after_pages: Option<u64>,
+    /// Offsets that lead on for ever.
+    pub endless: Option<Endless>,
 }
 
 impl<'k> Manner<'k> {
@@ -72,8 +75,21 @@ impl<'k> Manner<'k> {
             filters_dropped: false,
             shifting_offsets: false,
             end_early_after_pages: None,
+            endless: None,
         }
     }
+}
+
+/// How offsets lead on for ever, where there is a second page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Endless {
+    /// The third page begins where the second did: A B A B.
+    Circle,
+    /// The first page again, under a new offset each time.
+    SameRows,
+    /// Pages without rows, under a new offset each time.
+    NoRows,
 }
 
 /// Forms of a date. The Admin API descriptions of 3.7 to 3.9 name both; those of 3.10 to 3.15 name
@@ -114,7 +130,10 @@ pub fn page(
 ) -> Result<Vec<u8>, Value> {
     let parameters = Parameters::read(query);
     let asked = parameters.understand(manner)?;
-    let (shown, offset) = cut(manner, rows, &asked);
+    let (shown, offset) = match manner.endless {
+        None => cut(manner, rows, &asked),
+        Some(endless) => lead_on(endless, manner, rows, &asked),
+    };
     let mut body = br#"{"data":"#.to_vec();
     let list = match manner.empty_list {
         EmptyList::Object if shown.is_empty() => "{}",
@@ -173,6 +192,26 @@ fn cut(manner: Manner<'_>, rows: &impl Rows, asked: &Asked) -> (Range<usize>, Op
         filtered && manner.end_early_after_pages.is_some_and(|pages| offset.pages >= pages)
     };
     (start..end, offset.filter(|offset| !ends_early(offset)))
+}
+
+/// The rows of a page and where the next one begins, of a Kong that never says that there is none.
+fn lead_on(
+    endless: Endless,
+    manner: Manner<'_>,
+    rows: &impl Rows,
+    asked: &Asked,
+) -> (Range<usize>, Option<Offset>) {
+    let pages = asked.offset.as_ref().map_or(0, |offset| offset.pages);
+    let page = cut(manner, rows, asked);
+    let (first, second) = cut(manner, rows, &Asked { offset: None, ..*asked });
+    let Some(second) = second else { return page };
+    match endless {
+        Endless::Circle if pages == 2 => (page.0, Some(second)),
+        Endless::Circle => page,
+        Endless::SameRows => (first, Some(Offset { pages: pages + 1, ..second })),
+        Endless::NoRows if pages == 0 => page,
+        Endless::NoRows => (first.end..first.end, Some(Offset { pages: pages + 1, ..second })),
+    }
 }
 
 /// The rows within the bounds, which only an order by time can tell.

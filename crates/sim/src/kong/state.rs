@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex};
 
+use axum::response::Response;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::activity::{self, Burst, Called, Users, Writer};
+use super::bad::{BadRow, Struck};
 use super::entry::{self, Row};
 use super::options::{Leaves, Options, Rbac, Shape};
 use super::page::{Manner, Place, Rows, page};
@@ -168,8 +170,8 @@ impl State {
         }
     }
 
-    /// The page that `query` asks for, or Kong's refusal.
-    pub(super) fn page(&self, stream: Stream, query: &str) -> Result<Vec<u8>, Value> {
+    /// The answer with the page that `query` asks for, or Kong's refusal.
+    pub(super) fn page(&self, stream: Stream, query: &str) -> Result<Response, Value> {
         let faults = lock(&self.faults).clone();
         let Shape { dates, empty_list, .. } = self.options.shape;
         let version = self.version();
@@ -178,12 +180,21 @@ impl State {
             empty_list,
             shifting_offsets: faults.shifting_offsets,
             end_early_after_pages: faults.end_early_after_pages,
+            endless: faults.endless,
             ..Manner::sound(&version)
         };
         let now = self.front.clock.now();
-        self.with_trail(stream, |trail| {
-            page(manner, stream, &Shown { trail, stream, version: &version, now }, query)
-        })
+        let struck = Struck::default();
+        let body = self.with_trail(stream, |trail| {
+            let (bad, struck) = (faults.bad_rows.as_slice(), &struck);
+            page(
+                manner,
+                stream,
+                &Shown { trail, stream, version: &version, now, bad, struck },
+                query,
+            )
+        })?;
+        Ok(struck.answer(body, faults.most_rows))
     }
 
     pub(super) fn entries(&self, stream: Stream, from: usize, limit: usize) -> Vec<u8> {
@@ -201,19 +212,22 @@ impl State {
     }
 
     pub(super) fn ids(&self, stream: Stream) -> Vec<String> {
-        let id_of = |item: Item| match (item.what, stream) {
-            (What::Generated(burst, index), Stream::Requests) => burst.request_id(index),
-            (What::Generated(burst, index), Stream::Objects) => burst.object_id(index).to_string(),
-            (What::Call(call), _) => call.request_id.clone(),
-            (What::Added(added), stream) => added.id(stream),
-        };
         let items = self.with_trail(stream, |trail| trail.oldest(0, usize::MAX));
-        items.into_iter().map(id_of).collect()
+        items.iter().map(|item| id_of(item, stream)).collect()
     }
 
     pub(super) fn set_faults(&self, faults: Faults) {
         self.front.set_rules(faults.rules.clone());
         *lock(&self.faults) = faults;
+    }
+}
+
+fn id_of(item: &Item, stream: Stream) -> String {
+    match (&item.what, stream) {
+        (What::Generated(burst, index), Stream::Requests) => burst.request_id(*index),
+        (What::Generated(burst, index), Stream::Objects) => burst.object_id(*index).to_string(),
+        (What::Call(call), _) => call.request_id.clone(),
+        (What::Added(added), stream) => added.id(stream),
     }
 }
 
@@ -223,6 +237,8 @@ struct Shown<'t> {
     stream: Stream,
     version: &'t Version,
     now: i64,
+    bad: &'t [BadRow],
+    struck: &'t Struck,
 }
 
 impl Rows for Shown<'_> {
@@ -239,7 +255,11 @@ impl Rows for Shown<'_> {
     }
 
     fn write(&self, n: usize, out: &mut Vec<u8>) {
-        write(&self.trail.row(n), self.stream, self.version, self.now, out);
+        let (row, start) = (self.trail.row(n), out.len());
+        write(&row, self.stream, self.version, self.now, out);
+        // Ids are drawn anew each time they are asked for.
+        let id = if self.bad.is_empty() { String::new() } else { id_of(&row, self.stream) };
+        self.struck.written(self.bad, &id, out, start);
     }
 }
 

@@ -1,0 +1,143 @@
+//! What of a stream cannot be read: pending at first, and after 24 hours a dead letter that holds up nothing.
+//!
+//! Nothing is recorded in the ledger for it. So each reading that comes by tries it again, and ships it once
+//! Kong gives it.
+
+use super::outcomes::MAX_NAME;
+use super::{Delivery, Failure, PATIENCE_SECS};
+use crate::ledger::{DeadLetter, Fingerprint, UNREADABLE};
+use crate::log::Level;
+use crate::ports::Ports;
+use crate::terms::{Stream, Window};
+use crate::wire::{read_rfc3339, rfc3339};
+
+/// So many reasons are kept apart. There may be as many as rows.
+const MAX_NAMED: usize = 100;
+
+/// Longest error of a dead letter, in characters.
+const MAX_ERROR: usize = 400;
+
+/// A row, a second or a stretch that cannot be read.
+pub struct Unreadable {
+    /// By which later runs know it again.
+    pub key: String,
+    /// What a dead letter calls it.
+    pub entry: String,
+    /// The time by which Kong's filters go, where it is known.
+    pub stamp: Option<i64>,
+    /// What is wrong, and what to do.
+    pub why: String,
+    /// The row, as far as it can be shown.
+    pub text: Option<String>,
+}
+
+impl Unreadable {
+    /// The key of a row, by its id or what else tells it from others.
+    pub fn row(stream: Stream, identity: &str) -> String {
+        keyed(stream, "row", identity)
+    }
+
+    /// The key of a second.
+    pub fn second(stream: Stream, second: i64) -> String {
+        format!("{}{}", prefix(stream), rfc3339(second))
+    }
+
+    /// The key of what lies behind a place.
+    pub fn behind(stream: Stream, place: &str) -> String {
+        keyed(stream, BEHIND, place)
+    }
+}
+
+const BEHIND: &str = "behind";
+
+fn prefix(stream: Stream) -> String {
+    format!("{UNREADABLE}-{}-", stream.name())
+}
+
+fn keyed(stream: Stream, kind: &str, name: &str) -> String {
+    let fingerprint = u128::from_be_bytes(Fingerprint::of(stream, name).0);
+    format!("{}{kind}-{fingerprint:032x}", prefix(stream))
+}
+
+impl<P: Ports> Delivery<'_, '_, P> {
+    /// Takes note of what cannot be read. It is pending, and holds up the watermark, until it has been so for
+    /// 24 hours.
+    pub fn leave_out(&mut self, place: Unreadable) -> Result<(), Failure> {
+        let (stream, reading) = (self.stream, self.reading);
+        // The sweep beside a window meets it once more.
+        if !self.left_out.insert(Fingerprint::of(stream, &place.key)) {
+            return Ok(());
+        }
+        let letters = &mut self.records.dead_letters;
+        if letters.stands(&place.key)? {
+            self.log.log(Level::Info, format!("still a dead letter: {}", place.why));
+            return Ok(());
+        }
+        let since = letters.failing_since(&place.key, self.now);
+        if self.now.saturating_sub(since) >= PATIENCE_SECS {
+            self.give_up(place);
+            return Ok(());
+        }
+        self.waiting.leave_out(stream, reading, place.stamp);
+        let by_sweep = reading == super::Reading::Sweep;
+        let tally = self.tally();
+        tally.report.pending += 1;
+        tally.pending_in_sweep += u64::from(by_sweep);
+        *tally.pending.entry(named(tally.pending.len(), place.why)).or_default() += 1;
+        Ok(())
+    }
+
+    fn give_up(&mut self, place: Unreadable) {
+        let Unreadable { key, entry, why, text, .. } = place;
+        self.log.log(
+            Level::Error,
+            format!("it could not be read for 24 hours, so it becomes a dead letter: {why}"),
+        );
+        let tally = self.tally();
+        tally.report.rejected += 1;
+        *tally.unreadable.entry(named(tally.unreadable.len(), why.clone())).or_default() += 1;
+        self.records.dead_letters.add(DeadLetter {
+            stream: self.stream,
+            id: key,
+            entry: entry.chars().take(MAX_NAME).collect(),
+            error: format!("{UNREADABLE}: {why}").chars().take(MAX_ERROR).collect(),
+            refused_at: self.now,
+            replay: false,
+            data: serde_json::Value::from(text).to_string(),
+        });
+    }
+
+    /// The row of that id was read.
+    pub(super) fn is_readable(&mut self, id: &str) {
+        let letters = &mut self.records.dead_letters;
+        if letters.remember_failing(&prefix(self.stream)) {
+            letters.arrived(&Unreadable::row(self.stream, id));
+        }
+    }
+
+    /// The whole of a window was read, but for what was left out.
+    pub fn read_through(&mut self, stream: Stream, window: Window) {
+        self.forget_failing(stream, |key| {
+            read_rfc3339(key).is_some_and(|second| window.holds(second))
+        });
+    }
+
+    /// A sweep has come to its end, and found no place that it had to stop at.
+    pub fn swept(&mut self, stream: Stream) {
+        self.forget_failing(stream, |key| key.starts_with(BEHIND));
+    }
+
+    /// Forgets since when places of a stream have been failing that were not met in this run.
+    fn forget_failing(&mut self, stream: Stream, is_read: impl Fn(&str) -> bool) {
+        let (prefix, left_out) = (prefix(stream), &self.left_out);
+        self.records.dead_letters.forget_failing(&prefix, |key| {
+            let met = || left_out.contains(&Fingerprint::of(stream, key));
+            key.strip_prefix(&prefix).is_some_and(&is_read) && !met()
+        });
+    }
+}
+
+/// A reason, or what stands for all beyond a hundred.
+fn named(known: usize, why: String) -> String {
+    if known < MAX_NAMED { why } else { "more that cannot be read: see the log".to_owned() }
+}
