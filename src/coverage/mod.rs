@@ -349,7 +349,7 @@ impl Coverage {
             (self.reconciled, self.sweep) = (Some(compared), None);
             self.timeless = finished.timeless || swept.is_some_and(|sweep| sweep.timeless);
             self.without_filters = finished.writes_timeless;
-            let written = compared - retention.secs;
+            let written = compared.saturating_sub(retention.secs);
             return Some(Expiry { written, deleted: compared, untold: true });
         }
         // Without comparisons, the ledger keeps what it knows twice as long as Kong keeps entries.

@@ -284,17 +284,21 @@ mod tests {
     use super::*;
     use crate::testing::{Answer, InMemory, answer};
 
-    /// When `GET /` is asked for while those are the answers.
-    fn tries(
-        answers: impl IntoIterator<Item = Answer>,
-    ) -> (Vec<Duration>, Result<About, KongError>) {
-        let access = Access {
+    fn access() -> Access {
+        Access {
             api: "http://kong:8001".to_owned(),
             path: String::new(),
             token: None,
             token_header: HeaderName::from_static("kong-admin-token"),
             page_size: 1000,
-        };
+        }
+    }
+
+    /// When `GET /` is asked for while those are the answers.
+    fn tries(
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> (Vec<Duration>, Result<About, KongError>) {
+        let access = access();
         let port = InMemory::answering(0, answers);
         let about = port.clock.run(Kong::new(&port, &access, Duration::from_hours(1)).about());
         (port.times(), about)
@@ -313,6 +317,28 @@ mod tests {
         let (times, about) = tries((0..5).map(|_| busy()));
         let status = KongError::Status { status: 503, path: "/".to_owned() };
         assert_eq!((times.len(), about.unwrap_err()), (5, status));
+    }
+
+    #[test]
+    fn a_page_that_is_too_large_is_halved_and_pages_grow_again_up_to_their_size() {
+        let large = || Ok(answer(200, vec![b' '; MAX_PAGE + 1]));
+        let last = || Ok(answer(200, r#"{"data":[],"next":null}"#));
+        let answers = [large(), large()].into_iter().chain((0..9).map(|_| last()));
+        let port = InMemory::answering(0, answers);
+        let access = access();
+        let kong = Kong::new(&port, &access, Duration::from_hours(1));
+        for _ in 0..9 {
+            let page = kong.page(Stream::Requests, Window::default(), None);
+            assert!(port.clock.run(page).unwrap().is_last());
+        }
+        let sent = port.sent.borrow();
+        let size = |request: &crate::ports::HttpRequest| {
+            request.uri().query().unwrap().strip_prefix("size=").unwrap().to_owned()
+        };
+        let sizes: Vec<_> = sent.iter().map(|(_, request)| size(request)).collect();
+        let grown = ["250", "313", "392", "491", "614", "768", "961", "1000", "1000"];
+        assert_eq!(sizes, [&["1000", "500"], &grown[..]].concat());
+        assert_eq!((kong.calls(), kong.retries()), (11, 2));
     }
 
     #[test]

@@ -180,3 +180,6 @@ fn calls<P: Ports>(kong: &Kong<'_, P>, sender: &Sender<'_, P>, store: &Store<'_,
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;
