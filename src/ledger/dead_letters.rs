@@ -624,9 +624,7 @@ mod tests {
         let memory = Memory::default();
         add(&memory, [letter("a", "{}")]);
         let store = store(&memory);
-        let chunk = |number: u64, letters: u64| {
-            serde_json::json!({"number": number, "letters": letters, "replays": 0, "bytes": u64::MAX})
-        };
+        let chunk = |number: u64, letters: u64| serde_json::json!({"number": number, "letters": letters, "replays": 0, "bytes": u64::MAX});
         let last = i64::MAX.unsigned_abs();
         for (next, chunks, is_sound) in [
             (2, vec![chunk(0, 1), chunk(1, u64::MAX - 1)], true),

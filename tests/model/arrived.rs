@@ -130,7 +130,8 @@ impl World {
         let run = &truth.runs[run];
         let says_ok = report.is_some_and(|report| report.outcome == Outcome::Ok);
         let Some(now) = run.told else {
-            let asked_nothing = format!("the run at {} says ok, and Kong told it no time", run.started);
+            let asked_nothing =
+                format!("the run at {} says ok, and Kong told it no time", run.started);
             return says_ok.then_some(asked_nothing).into_iter().collect();
         };
         let mut stored = store::ledger(&self.store);
@@ -163,7 +164,8 @@ impl World {
                 "the run at {began} says ok, and its watermark of {stream:?} is {watermark:?} instead of {now}"
             )];
         }
-        let must_be_whole = report.mode != Some("incremental") || run.must_be_whole[stream as usize];
+        let must_be_whole =
+            report.mode != Some("incremental") || run.must_be_whole[stream as usize];
         let is_spread = truth.excuses(Excuse::Spread, sweeping || goes_on);
         let whole = must_be_whole && !is_spread;
         if whole {

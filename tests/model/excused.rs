@@ -19,7 +19,11 @@ fn violations(without: Option<Excuse>, history: &impl Fn(&mut Scene)) -> Vec<Str
 
 fn assert_needed(excuse: Excuse, history: impl Fn(&mut Scene)) {
     assert_eq!(violations(None, &history), Vec::<String>::new());
-    assert_ne!(violations(Some(excuse), &history), Vec::<String>::new(), "{excuse:?} is not needed");
+    assert_ne!(
+        violations(Some(excuse), &history),
+        Vec::<String>::new(),
+        "{excuse:?} is not needed"
+    );
 }
 
 /// A run, whatever the judge says.

@@ -143,7 +143,11 @@ fn adopting(entries: i64) -> World {
 fn what_is_adopted_is_recorded_every_ten_thousand_entries() {
     for (entries, records) in [(9_999, 0), (10_000, 1), (20_050, 2)] {
         let report = adopting(entries).run_ok();
-        assert_eq!(report.generation, Some(records + 1), "{entries} entries, and the end of the run");
+        assert_eq!(
+            report.generation,
+            Some(records + 1),
+            "{entries} entries, and the end of the run"
+        );
     }
 }
 

@@ -27,7 +27,12 @@ fn a_destination_that_refuses_fails_the_run_once_and_what_it_did_not_take_is_pen
     world.ends.borrow_mut().refusal = Some("AccessDeniedException");
     let mut report = world.run();
     assert_eq!(report.outcome, Outcome::Failed);
-    assert_eq!(report.error.as_ref().unwrap().matches("AccessDenied").count(), 2, "{:?}", report.error);
+    assert_eq!(
+        report.error.as_ref().unwrap().matches("AccessDenied").count(),
+        2,
+        "{:?}",
+        report.error
+    );
     assert_eq!(report.stream(Requests).pending, 1);
     assert_eq!(report.stream(Requests).watermark, None);
     world.ends.borrow_mut().refusal = None;
@@ -46,7 +51,8 @@ fn a_run_beside_another_is_skipped_and_one_after_a_death_says_so() {
             *b"kcl2",
             format!("another {until}").as_bytes(),
         );
-        let lease = serde_json::json!({"owner": "another", "until_ms": until, "check": hex::encode(check)});
+        let lease =
+            serde_json::json!({"owner": "another", "until_ms": until, "check": hex::encode(check)});
         store.set_many(vec![("lease".to_owned(), lease.to_string().into_bytes())]).unwrap();
     });
     let report = world.run();
@@ -74,6 +80,20 @@ fn each_report_is_stored_with_the_calls_and_the_generation_that_it_tells() {
         assert_eq!(stored["calls"]["kong"], first.calls.kong);
         assert_eq!(reports.runs[1].at_ms, world.now() * 1000 + 60);
     });
+}
+
+#[test]
+fn a_generation_at_the_end_of_all_numbers_stays_there() {
+    let world = World::new();
+    world.run_ok();
+    let mut head = world.head();
+    head.generation = u64::MAX;
+    world.on_store(|store| {
+        let value = store.seal("head", *b"kch2", &head.encode());
+        store.set_many(vec![("head".to_owned(), value)]).unwrap();
+    });
+    world.request("r", NOON - 10);
+    assert_eq!(world.run_ok().generation, Some(u64::MAX));
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::report::{Attention, Outcome, Report};
-use crate::terms::Stream::{self, Objects, Requests};
 use crate::terms::BUCKET_SECS;
+use crate::terms::Stream::{self, Objects, Requests};
 
 fn counts(report: &mut Report, stream: Stream) -> (Option<&'static str>, u64, u64, u64) {
     let report = report.stream(stream);
@@ -120,7 +120,10 @@ fn where_entries_are_dense_slices_become_narrower_and_their_ends_are_progress() 
     let widths = world.windows(Requests);
     let widths: Vec<_> =
         widths.iter().filter_map(|(after, before)| Some((*before)? - (*after)?)).collect();
-    assert!(widths.contains(&(BUCKET_SECS / 2)) && widths.contains(&(BUCKET_SECS / 4)), "{widths:?}");
+    assert!(
+        widths.contains(&(BUCKET_SECS / 2)) && widths.contains(&(BUCKET_SECS / 4)),
+        "{widths:?}"
+    );
 }
 
 #[test]

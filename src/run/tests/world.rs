@@ -61,7 +61,11 @@ impl World {
         let service = ends.clone();
         let mut ports = InMemory::at(NOON * 1000, move |request| {
             let mut ends = service.borrow_mut();
-            if request.method() == http::Method::POST { ends.put(request) } else { ends.get(request) }
+            if request.method() == http::Method::POST {
+                ends.put(request)
+            } else {
+                ends.get(request)
+            }
         });
         ports.latency = Duration::from_millis(10);
         let variables = [
@@ -101,7 +105,12 @@ impl World {
 
     /// Kong has a request entry of that time.
     pub fn request(&self, id: &str, time: i64) {
-        self.row(Stream::Requests, id, Some(time), json!({"method": "GET", "path": "/x", "status": 200}));
+        self.row(
+            Stream::Requests,
+            id,
+            Some(time),
+            json!({"method": "GET", "path": "/x", "status": 200}),
+        );
     }
 
     /// Kong has an object entry of that time.
@@ -164,7 +173,8 @@ impl World {
     /// The stored head.
     pub fn head(&self) -> Head {
         let values = self.ports.store.values.borrow();
-        Head::decode(&values["kong-cloudtrail:default:{0}head"][crate::seal::HEADER_BYTES..]).unwrap()
+        Head::decode(&values["kong-cloudtrail:default:{0}head"][crate::seal::HEADER_BYTES..])
+            .unwrap()
     }
 
     /// The segments that it names of a stream.
@@ -199,8 +209,7 @@ impl Ends {
             _ => Stream::Objects,
         };
         let version: sim::version::Version = self.version.parse().unwrap();
-        let manner =
-            Manner { filters_dropped: self.filters_dropped, ..Manner::sound(&version) };
+        let manner = Manner { filters_dropped: self.filters_dropped, ..Manner::sound(&version) };
         let mut shown: Vec<_> = self.rows[stream as usize].iter().collect();
         shown.sort_by_key(|(time, _)| std::cmp::Reverse(time.unwrap_or(i64::MAX)));
         let stream = match stream {
