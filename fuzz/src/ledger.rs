@@ -289,4 +289,19 @@ mod tests {
         let damaged = "segment:requests:83117:0\nkcs2".to_owned();
         assert_eq!(said(&[named, damaged]), [Said::Unreadable, Said::Ok]);
     }
+
+    #[test]
+    fn the_inputs_in_git_are_judged() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut seen = Vec::new();
+        for folder in ["corpus/ledger", "regressions/ledger"] {
+            for input in std::fs::read_dir(root.join(folder)).unwrap() {
+                let input = input.unwrap().path();
+                let said = check(&std::fs::read(&input).unwrap());
+                println!("{}: {said:?}", input.display());
+                seen.push(said);
+            }
+        }
+        assert!(seen.contains(&[Said::Ok; 2]) && seen.contains(&[Said::Unreadable; 2]));
+    }
 }

@@ -66,7 +66,7 @@ pub fn shown_later(entry: &Kept, began: i64) -> bool {
 /// look-back is not ahead of Kong's clock.
 pub fn clock_moved(truth: &Truth, entry: &Kept) -> bool {
     truth.kong_clock_moved.is_some_and(|moved| {
-        let settles = |run: &Run| run.said_ok && (moved..entry.visible).contains(&run.started);
+        let settles = |run: &Run| run.said_ok && run.started > moved && run.started < entry.visible;
         !truth.runs.iter().any(settles)
     })
 }
