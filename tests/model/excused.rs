@@ -124,6 +124,8 @@ fn nothing_is_due_of_an_old_kong_for_an_hour_after_everything_was_compared() {
 fn what_kong_shows_while_a_run_reads_is_left_to_the_next_and_what_it_showed_before_is_not() {
     assert_needed(Excuse::ShownLater, |scene| {
         scene.setup.page_size = 1;
+        tick(scene);
+        scene.pass(1000);
         let (now, time) = (scene.world.time(), scene.kong_time());
         scene.write_stamped(40, time - 100);
         // The reader has passed its place when it shows.
@@ -170,10 +172,10 @@ fn hide(scene: &mut Scene) {
     scene.setup.page_size = 5;
     scene.kong(|kong| kong.offsets = Offsets::Positions);
     scene.write_stamped(100, scene.kong_time() - 7000);
-    scene.kong(|kong| kong.retention = 4);
+    scene.kong(|kong| kong.retention = 5);
     scene.write(60);
     scene.kong(|kong| kong.retention = crate::kong::MONTH_SECS);
-    scene.pass(1);
+    scene.pass(2);
     tick(scene);
     assert!(scene.missing() > 0, "some were hidden");
 }
