@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod kong;
+pub mod ledger;
 pub mod world;
 
 use kong_cloudtrail::terms::Stream;

@@ -350,7 +350,7 @@ impl Coverage {
             (self.reconciled, self.partly, self.sweep) = (Some(compared), None, None);
             self.timeless = finished.timeless || swept.is_some_and(|sweep| sweep.timeless);
             self.without_filters = finished.writes_timeless;
-            let written = compared - retention.secs;
+            let written = compared.saturating_sub(retention.secs);
             let expiry = Expiry { written, deleted: compared, untold: true };
             return (!finished.untimed).then_some(expiry);
         }

@@ -242,6 +242,16 @@ fn a_sweep_keeps_that_it_has_left_something_behind() {
     }
 }
 
+#[test]
+fn a_sweep_whose_beginning_cannot_be_is_read_to_its_end_all_the_same() {
+    let swept = sweep(i64::MIN);
+    let mut coverage = Coverage { sweep: Some(swept.clone()), ..covered() };
+    let end = Finished { swept: Some(&swept), ..finished(&coverage, &SPANS) };
+    let expiry = coverage.finish(&end, RETENTION, &SPANS);
+    let expected = Expiry { written: i64::MIN, deleted: i64::MIN, untold: true };
+    assert_eq!((expiry, coverage.compared()), (Some(expected), Some(i64::MIN)));
+}
+
 /// A reading of what is due by `covered()` that came to its end.
 fn finished(coverage: &Coverage, spans: &Spans) -> Finished<'static> {
     Finished {

@@ -174,7 +174,12 @@ impl<'a, P: Http + Clock + Random + Log> Kong<'a, P> {
             let tries = if ask.closes_in { self.sizes.borrow().tries(size) } else { 1 };
             match self.page_of(size, ask, tries).await {
                 Ok(page) => {
-                    self.sizes.borrow_mut().good(size);
+                    let mut sizes = self.sizes.borrow_mut();
+                    if closes_in && page.is_a_bad_row() {
+                        sizes.failed(size);
+                    } else {
+                        sizes.good(size);
+                    }
                     return Ok(Fetched::Page(page));
                 }
                 Err(KongError::Http(HttpError::TooLarge(_))) if size > 1 => {
@@ -267,6 +272,16 @@ mod tests {
     use crate::log::Level;
     use crate::testing::{Answer, InMemory, answer};
 
+    fn access() -> Access {
+        Access {
+            api: "http://kong:8001".to_owned(),
+            path: String::new(),
+            token: None,
+            token_header: HeaderName::from_static("kong-admin-token"),
+            page_size: 1000,
+        }
+    }
+
     fn tries(
         answers: impl IntoIterator<Item = Answer>,
     ) -> (Vec<Duration>, Result<About, KongError>) {
@@ -278,13 +293,7 @@ mod tests {
     fn asked(
         answers: impl IntoIterator<Item = Answer>,
     ) -> (Vec<Duration>, Result<About, KongError>, Vec<String>) {
-        let access = Access {
-            api: "http://kong:8001".to_owned(),
-            path: String::new(),
-            token: None,
-            token_header: HeaderName::from_static("kong-admin-token"),
-            page_size: 1000,
-        };
+        let access = access();
         let port = InMemory::answering(0, answers);
         let log = Logger::new(&port, Level::Info);
         let about = port.clock.run(Kong::new(log, &access, Duration::from_hours(1)).about());
@@ -305,6 +314,30 @@ mod tests {
         let error = about.unwrap_err();
         assert!(matches!(error, KongError::Status { status: 503, .. }), "{error}");
         assert_eq!(times.len(), 5);
+    }
+
+    #[test]
+    fn a_page_that_is_too_large_is_halved_and_pages_grow_again_up_to_their_size() {
+        let large = || Ok(answer(200, vec![b' '; MAX_PAGE + 1]));
+        let last = || Ok(answer(200, r#"{"data":[],"next":null}"#));
+        let answers = [large(), large()].into_iter().chain((0..9).map(|_| last()));
+        let port = InMemory::answering(0, answers);
+        let access = access();
+        let kong = Kong::new(Logger::new(&port, Level::Info), &access, Duration::from_hours(1));
+        let (stream, window) = (Stream::Requests, Window::default());
+        let ask = Ask { stream, window, offset: None, probe: window, closes_in: true };
+        for _ in 0..9 {
+            let page = port.clock.run(kong.page(ask)).unwrap();
+            assert!(matches!(page, Fetched::Page(page) if page.is_last()));
+        }
+        let sent = port.sent.borrow();
+        let size = |request: &crate::ports::HttpRequest| {
+            request.uri().query().unwrap().strip_prefix("size=").unwrap().to_owned()
+        };
+        let sizes: Vec<_> = sent.iter().map(|(_, request)| size(request)).collect();
+        let grown = ["250", "313", "392", "491", "614", "768", "961", "1000", "1000"];
+        assert_eq!(sizes, [&["1000", "500"], &grown[..]].concat());
+        assert_eq!((kong.calls(), kong.retries()), (11, 2));
     }
 
     #[test]

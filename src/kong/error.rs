@@ -154,14 +154,14 @@ impl KongError {
         }
     }
 
-    /// Whether a row on the page, or the size of the page, may be the cause: an answer that came, and is none
-    /// or not whole. A Kong that is busy, away or refuses the caller is no matter of rows.
+    /// Whether a row on the page, or the size of the page, may be the cause: the answer is none or not whole, or
+    /// the connection ended in its stead. A Kong that is busy, away or refuses the caller is no matter of rows.
     pub(crate) fn may_be_a_row(&self) -> bool {
         matches!(
             self,
             Self::Status { status: 500 | 502 | 504, .. }
                 | Self::Malformed { .. }
-                | Self::Http(HttpError::Connection(_))
+                | Self::Http(HttpError::Connection(_) | HttpError::NoHttp(_))
         )
     }
 
@@ -426,5 +426,38 @@ mod tests {
             assert!(!page(why).may_pass());
         }
         assert!(matches!(of(400, r#"{"message":"bad"}"#), KongError::Status { status: 400, .. }));
+    }
+
+    #[test]
+    fn a_row_may_be_at_fault_where_an_answer_came_and_is_none() {
+        let words = String::new;
+        let status = |status| KongError::Status { status, path: words(), said: words() };
+        for error in [
+            status(500),
+            status(502),
+            status(504),
+            malformed("", words()),
+            KongError::Http(HttpError::Connection(words())),
+            KongError::Http(HttpError::NoHttp(words())),
+        ] {
+            assert!(error.may_be_a_row() && error.may_pass(), "{error:?}");
+        }
+        for error in [
+            KongError::Redirected { status: 302, path: words(), to: words() },
+            status(400),
+            status(426),
+            status(429),
+            status(503),
+            status(403),
+            KongError::NoAuditLog { path: words() },
+            KongError::Http(HttpError::NotReached(words())),
+            KongError::Http(HttpError::Timeout(words())),
+            KongError::Http(HttpError::Tls(words())),
+            KongError::Http(HttpError::Denied),
+            KongError::FilterIgnored,
+            KongError::Circle { path: words(), offset: words() },
+        ] {
+            assert!(!error.may_be_a_row(), "{error:?}");
+        }
     }
 }

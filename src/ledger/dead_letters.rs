@@ -26,6 +26,9 @@ const CHUNK_MARK: Mark = *b"kdl2";
 /// The most failing events that the index remembers. More are taken up as others leave.
 const MAX_FAILING: usize = 1500;
 
+/// The highest number that a chunk is given.
+const LAST_NUMBER: u64 = i64::MAX.unsigned_abs();
+
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Index {
     /// Rises with each write.
@@ -67,6 +70,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
             Some(value) => store
                 .open(INDEX, INDEX_MARK, &value)
                 .and_then(seal::read_json)
+                .and_then(Index::checked)
                 .map_err(LedgerError::at(store, INDEX))?,
         };
         let (added, lost) = (Vec::new(), Vec::new());
@@ -295,6 +299,16 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
 }
 
 impl Index {
+    /// The index, where it is one that [`Self::put`] can have made: no chunk has a number that is yet to be
+    /// given, and there are numbers and letters to count on.
+    fn checked(self) -> Result<Self, ValueFault> {
+        let letters =
+            self.chunks.iter().try_fold(0, |sum: u64, chunk| sum.checked_add(chunk.letters));
+        let is_numbered = self.chunks.iter().all(|chunk| chunk.number < self.next);
+        let is_sound = is_numbered && self.next <= LAST_NUMBER && letters.is_some();
+        is_sound.then_some(self).ok_or(ValueFault::Damaged)
+    }
+
     /// Puts `letters` into as many chunks as they take, and names these from `place` on. The first has
     /// `number`, the others have new numbers. Returns names and bodies.
     fn put(
@@ -584,6 +598,36 @@ mod tests {
         assert_eq!(chunks[0].number, 1_795_348_800_000);
         memory.values.borrow_mut().insert(store.key(INDEX), index);
         assert_eq!(all(&memory), [letter("a", "{}")]);
+    }
+
+    #[test]
+    fn an_index_whose_numbers_cannot_be_is_damaged() {
+        let memory = Memory::default();
+        add(&memory, [letter("a", "{}")]);
+        let store = store(&memory);
+        let chunk = |number: u64, letters: u64| serde_json::json!({"number": number, "letters": letters, "replays": 0, "bytes": u64::MAX});
+        let last = i64::MAX.unsigned_abs();
+        for (next, chunks, is_sound) in [
+            (2, vec![chunk(0, 1), chunk(1, u64::MAX - 1)], true),
+            (2, vec![chunk(0, 1), chunk(1, u64::MAX)], false),
+            (2, vec![chunk(2, 1)], false),
+            (last, vec![chunk(last - 1, 1)], true),
+            (last + 1, vec![], false),
+            (u64::MAX, vec![chunk(u64::MAX, 1)], false),
+        ] {
+            let index = serde_json::json!({"generation": u64::MAX, "next": next, "chunks": chunks, "failing": {}});
+            let value = store.seal(INDEX, INDEX_MARK, &seal::json(&index));
+            store.set_many(vec![(INDEX.to_owned(), value.clone())]).unwrap();
+            let loaded = DeadLetters::load(&store);
+            assert_eq!(loaded.is_ok(), is_sound, "{index}");
+            if let Ok(mut letters) = loaded {
+                assert_eq!(letters.state().unwrap().generation, u64::MAX);
+                letters.add(letter("b", "{}"));
+                letters.write().unwrap();
+            } else {
+                assert_eq!(store.get(INDEX).unwrap(), Some(value), "it is left as it is");
+            }
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use crate::kong::{About, Entry};
 use crate::terms::Stream;
 
 /// Kong's default `audit_log_record_ttl`: 30 days.
-const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
+pub(super) const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
 
 /// No Kong keeps entries longer, whatever it says.
 const CENTURY_SECS: i64 = 100 * 365 * 86_400;

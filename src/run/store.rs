@@ -186,7 +186,7 @@ impl<'a, P: Ports> Run<'a, P> {
         let Kept { records: Records { ledger, .. }, reports } = kept;
         self.lease.hold()?;
         report.recorded();
-        report.generation = Some(ledger.generation() + 1);
+        report.generation = Some(ledger.generation().saturating_add(1));
         report.calls = calls(self.kong, self.sender, self.store);
         report.duration_ms = millis(self.port.elapsed().saturating_sub(self.began));
         if let Ok(line) = RawValue::from_string(report.line()) {

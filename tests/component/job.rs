@@ -100,16 +100,39 @@ async fn runs_stay_cheap_however_much_kong_retains() {
     }
 }
 
+/// A request entry that Kong shows now, stamped so many seconds ago.
+fn late(world: &World, id: &str, seconds: i64) {
+    let time = world.kong.status().now - seconds;
+    let late = serde_json::json!({"request_id": id, "request_timestamp": time, "method": "GET", "path": "/x",
+        "status": 200});
+    world.kong.add_entries(kong::Stream::Requests, [late]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
-async fn entries_that_appear_late_inside_the_look_back_are_shipped() {
+async fn entries_that_appear_late_inside_the_overlap_are_shipped_by_the_next_run() {
     for store in stores() {
         let mut world = World::new(store, kong::Options { requests: 100, ..Default::default() });
-        world.set("lookback_secs", "0").set("overlap_secs", "600");
+        world.set("overlap_secs", "600");
         world.tick_ok().await;
-        let now = world.kong.status().now;
-        let late = serde_json::json!({"request_id": "late", "request_timestamp": now - 300, "method": "GET", "path": "/x", "status": 200});
-        world.kong.add_entries(kong::Stream::Requests, [late]);
+        late(&world, "late", 300);
         assert_eq!(world.tick_ok().await.shipped(), (1, 0), "{store:?}");
+        world.assert_exactly_once();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_that_appear_later_than_that_are_shipped_by_the_next_look_back() {
+    for store in stores() {
+        let mut world = World::new(store, kong::Options { requests: 100, ..Default::default() });
+        world.set("lookback_secs", "7200").set("overlap_secs", "0");
+        world.tick_ok().await;
+        world.kong.set_clock(3000);
+        late(&world, "late", 6000);
+        assert_eq!(world.tick_ok().await.shipped(), (0, 0), "{store:?}: no look back is due");
+        world.kong.set_clock(7300);
+        let report = world.tick_ok().await;
+        assert_eq!(report["streams"]["requests"]["mode"], "incremental");
+        assert_eq!((report.shipped(), report.stream("requests", "late")), ((1, 0), 0), "{store:?}");
         world.assert_exactly_once();
     }
 }
@@ -120,9 +143,7 @@ async fn what_a_reconcile_finds_is_shipped_and_called_late() {
         let mut world = World::new(store, kong::Options { requests: 100, ..Default::default() });
         world.set("reconcile_secs", "1");
         world.tick_ok().await;
-        let now = world.kong.status().now;
-        let late = serde_json::json!({"request_id": "very-late", "request_timestamp": now - 7200, "method": "GET", "path": "/x", "status": 200});
-        world.kong.add_entries(kong::Stream::Requests, [late]);
+        late(&world, "very-late", 7200);
         tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
         let report = world.tick_ok().await;
         assert_eq!(report["streams"]["requests"]["mode"], "reconcile");

@@ -83,12 +83,15 @@ impl Host {
 
     /// The reports so far, and when they came.
     pub fn reports(&self) -> Vec<(Instant, Value)> {
-        // Spin has what the component prints on stderr.
+        let lines = self.lines().into_iter();
+        lines.filter_map(|(at, line)| Some((at, kong_cloudtrail_host::report(&line)?))).collect()
+    }
+
+    /// What the component has printed so far, and when.
+    pub fn lines(&self) -> Vec<Line> {
+        // Spin has it on stderr.
         let said = if driver::is_spin() { &self.stderr } else { &self.stdout };
-        let lines = said.lock().unwrap();
-        let reports =
-            lines.iter().filter_map(|(at, line)| Some((*at, kong_cloudtrail_host::report(line)?)));
-        reports.collect()
+        said.lock().unwrap().clone()
     }
 
     /// How the one run of `once` went, which has ended.

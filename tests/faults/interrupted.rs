@@ -19,6 +19,9 @@ const MAX_IN_FLIGHT: usize = 2;
 const SIGNALS: [(&str, i32); 2] = [("INT", 130), ("TERM", 143)];
 /// Longer than a test waits for anything, and far less than a lease.
 const SOON: Duration = Duration::from_secs(20);
+/// How late an answer comes that a test does not wait for: longer than it waits for anything, and less than the
+/// component waits for a byte.
+const NEVER_MS: u64 = 25_000;
 
 /// A world on each kind of store, with leases of five minutes.
 fn worlds(options: &kong::Options, test: impl Fn(&mut World, &str)) {
@@ -38,11 +41,11 @@ fn worlds(options: &kong::Options, test: impl Fn(&mut World, &str)) {
 /// Interrupts a run between the acceptance of a batch and its answer.
 fn interrupt(world: &World, verb: Verb, name: &str) -> (Option<i32>, String) {
     let before = world.cloudtrail.calls().len();
-    world.answer_late(3000);
+    world.answer_late(NEVER_MS);
     let mut host = world.spawn(verb, |_| {});
     wait_until("a batch is accepted", || world.cloudtrail.calls().len() > before);
     host.send(name);
-    let status = host.ended_by(Instant::now() + Duration::from_secs(2));
+    let status = host.ended_by(Instant::now() + SOON);
     let status = status.unwrap_or_else(|| panic!("SIG{name} does not end it: {}", host.said()));
     world.cloudtrail.set_faults(Faults::default());
     (status.code(), host.said())
@@ -117,7 +120,7 @@ fn between_two_runs_a_signal_ends_it_without_a_word_and_leaves_the_store_alone()
 #[test]
 fn a_run_that_is_skipped_has_a_status_of_its_own() {
     worlds(&kong::Options { requests: 50, ..Default::default() }, |world, store| {
-        world.answer_late(5000);
+        world.answer_late(NEVER_MS);
         let first = world.once();
         wait_until("a batch is accepted", || !world.cloudtrail.calls().is_empty());
         let mut second = world.once();

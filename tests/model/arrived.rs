@@ -5,6 +5,8 @@
 //! the run asked for: entries written since the last run, or late by the overlap at most; entries
 //! late by the look-back at most, once a look-back's time has passed; everything that Kong shows,
 //! after a first run, a reconcile, a reading of an old Kong, and Kong's clock going back.
+//!
+//! What is not held against a run is an [`Excuse`], with a name.
 
 use std::collections::HashSet;
 
@@ -13,6 +15,7 @@ use kong_cloudtrail::report::{Outcome, Report};
 use kong_cloudtrail::terms::Stream;
 
 use crate::entry::Kept;
+use crate::excuses::{self, Excuse};
 use crate::host::{LOOKBACK_SECS, OVERLAP_SECS, RECONCILE_SECS};
 use crate::kong::Offsets;
 use crate::store;
@@ -31,12 +34,19 @@ pub struct Coverage {
     certain: Option<i64>,
     /// The last time, at the latest, that everything was compared.
     reconciled: Option<i64>,
+    /// True time at which the comparison began that is under way, where a run is known to have begun it.
+    comparing_since: Option<i64>,
     runs: u32,
 }
 
 impl Coverage {
     pub fn await_entry(&mut self, index: usize) {
         self.awaited.push(index);
+    }
+
+    /// A comparison began at that true time.
+    pub fn has_begun_to_compare(&mut self, began: i64) {
+        self.comparing_since = Some(began);
     }
 
     /// A run begins that may move the watermark to `kong_time`. Says whether it must look at
@@ -61,6 +71,7 @@ impl Coverage {
     /// The store has lost writes: the ledger may say again what it said under another clock.
     pub fn forget(&mut self) {
         self.certain = None;
+        self.comparing_since = None;
         self.reconciled = self.watermarks.last().map(|(_, highest)| *highest);
     }
 
@@ -77,8 +88,8 @@ impl Coverage {
 struct Claim {
     /// The watermark.
     now: i64,
-    /// It has looked at everything.
-    whole: bool,
+    /// It has met all that Kong showed before that true time, or an earlier run has.
+    all_before: Option<i64>,
     /// What went while it was reading took others out of its sight.
     shifted: bool,
     /// True time.
@@ -117,12 +128,20 @@ impl World {
         let (truth, kong) = (self.truth.borrow(), self.kong.borrow());
         let is_last = run + 1 == truth.runs.len();
         let run = &truth.runs[run];
-        // Without Kong's time the run saw nothing of Kong.
-        let Some(now) = run.told else { return Vec::new() };
-        let judged = report.filter(|report| report.outcome == Outcome::Ok && !run.same_second);
-        // Where offsets are positions, what goes while a reader pages takes others out of its sight.
+        let says_ok = report.is_some_and(|report| report.outcome == Outcome::Ok);
+        let Some(now) = run.told else {
+            let asked_nothing =
+                format!("the run at {} says ok, and Kong told it no time", run.started);
+            return says_ok.then_some(asked_nothing).into_iter().collect();
+        };
+        let mut stored = store::ledger(&self.store);
+        let (sweeping, goes_on) = (run.sweeping[stream as usize], stored.is_sweeping(stream));
+        let comparing_since = coverage.comparing_since.filter(|_| sweeping);
+        coverage.comparing_since =
+            comparing_since.or((!sweeping).then_some(run.started)).filter(|_| goes_on);
         let shifted = kong.offsets == Offsets::Positions
             && self.shown_since(stream, run.started) < run.shown[stream as usize];
+        let judged = report.filter(|_| !truth.excuses(Excuse::NotOk, !says_ok));
         let Some(mut report) = judged.cloned() else {
             // It may have completed this stream all the same.
             coverage.complete(None, Some(now));
@@ -133,15 +152,22 @@ impl World {
             return Vec::new();
         };
         let report = report.stream(stream);
-        if report.watermark != Some(now) {
-            return Vec::new(); // Nothing was due.
+        let compared = stored.compared(stream);
+        let nothing_was_due = excuses::nothing_was_due(run, stream, report.mode, compared, now)
+            || truth.excuses(Excuse::StoreWentBack, run.store_went_back && report.pages == 0);
+        if truth.excuses(Excuse::NothingWasDue, nothing_was_due) {
+            return Vec::new();
         }
-        // What a comparison that is spread over runs met before this one it does not look at again.
-        let sweeping = run.sweeping[stream as usize];
-        let goes_on = store::ledger(&self.store).is_sweeping(stream);
-        let whole = !sweeping
-            && !goes_on
-            && (report.mode != Some("incremental") || run.must_be_whole[stream as usize]);
+        if report.watermark != Some(now) {
+            let (began, watermark) = (run.started, report.watermark);
+            return vec![format!(
+                "the run at {began} says ok, and its watermark of {stream:?} is {watermark:?} instead of {now}"
+            )];
+        }
+        let must_be_whole =
+            report.mode != Some("incremental") || run.must_be_whole[stream as usize];
+        let is_spread = truth.excuses(Excuse::Spread, sweeping || goes_on);
+        let whole = must_be_whole && !is_spread;
         if whole {
             // Whatever was compared before, and by a clock that may have gone back since.
             coverage.reconciled = None;
@@ -149,16 +175,19 @@ impl World {
         // One that an earlier run began may have begun again in this one, so it counts from now at the latest.
         let ended = whole || (sweeping && !goes_on);
         coverage.complete(is_last.then_some(now), ended.then_some(now));
-        if run.store_failed {
+        if truth.excuses(Excuse::Forgotten, run.store_went_back) {
             coverage.forget();
         }
-        let claim = Claim { now, whole, shifted, began: run.started, mode: report.mode };
+        // Where offsets are positions, what goes between two runs takes others out of their sight.
+        let spread = comparing_since.filter(|_| ended && kong.offsets == Offsets::Keys);
+        let all_before = if whole { Some(run.started) } else { spread };
+        let claim = Claim { now, all_before, shifted, began: run.started, mode: report.mode };
         self.judge_awaited(&claim, stream, coverage)
     }
 
     /// Holds a claim against the entries that are not in CloudTrail yet.
     fn judge_awaited(&self, claim: &Claim, stream: Stream, coverage: &mut Coverage) -> Vec<String> {
-        let kong = self.kong.borrow();
+        let (truth, kong) = (self.truth.borrow(), self.kong.borrow());
         let mut violations = Vec::new();
         let awaited = std::mem::take(&mut coverage.awaited);
         for index in awaited {
@@ -169,15 +198,18 @@ impl World {
                 Err(why) => violations.push(why),
             }
             coverage.awaited.push(index);
-            if entry.visible >= claim.began || !kong.shows(entry, self.time()) {
+            if truth.excuses(Excuse::ShownLater, excuses::shown_later(entry, claim.began))
+                || truth.excuses(Excuse::Gone, !kong.shows(entry, self.time()))
+            {
                 continue;
             }
-            if claim.shifted {
+            if truth.excuses(Excuse::Shifted, claim.shifted) {
                 coverage.missed.insert(index);
                 continue;
             }
-            let was_missed = coverage.missed.contains(&index);
-            if claim.whole || (!was_missed && self.is_in_windows(coverage, entry, claim.now)) {
+            let is_excused = truth.excuses(Excuse::Missed, coverage.missed.contains(&index))
+                || truth.excuses(Excuse::NoWindow, !self.is_in_windows(coverage, entry, claim.now));
+            if claim.all_before.is_some_and(|time| entry.visible < time) || !is_excused {
                 let Claim { began, mode, .. } = claim;
                 violations.push(format!(
                     "the run at {began} says ok ({mode:?}), and {stream:?} {entry:?} is not in CloudTrail"
@@ -190,8 +222,10 @@ impl World {
     /// Whether windows have shown an entry by `now`, of Kong's clock.
     fn is_in_windows(&self, coverage: &Coverage, entry: &Kept, now: i64) -> bool {
         let Some(time) = entry.stamp.filter(|stamp| *stamp <= now) else { return false };
+        let truth = self.truth.borrow();
         let watermark = coverage.watermark_at(entry.visible);
-        let look_back_was_due = !self.truth.borrow().kong_clock_moved
+        let cannot_tell = excuses::clock_moved(&truth, entry);
+        let look_back_was_due = !truth.excuses(Excuse::ClockMoved, cannot_tell)
             && now >= entry.visible + self.kong.borrow().skew + LOOKBACK_SECS
             && time >= watermark - LOOKBACK_SECS;
         time >= watermark - OVERLAP_SECS || look_back_was_due

@@ -265,7 +265,7 @@ impl History {
             }
             Step::KongClock { skew } => {
                 world.kong.borrow_mut().skew = skew;
-                world.truth.borrow_mut().kong_clock_moved = true;
+                world.truth.borrow_mut().kong_clock_moved = Some(world.time());
             }
             Step::Failover { writes } => world.fail_over(writes),
             Step::StoreLost => world.lose_store(),

@@ -64,6 +64,7 @@ pub const LEASE_SECS: u64 = 300;
 pub const OVERLAP_SECS: i64 = 120;
 pub const LOOKBACK_SECS: i64 = 3600;
 pub const RECONCILE_SECS: i64 = 86_400;
+pub const FULL_SECS: i64 = 3600;
 
 #[derive(Clone)]
 pub struct Host(Rc<Inner>);

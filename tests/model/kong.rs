@@ -291,9 +291,9 @@ pub fn get(world: &World, exchange: &Exchange) -> Answer {
     };
     let stream = match uri.path() {
         "/" => {
-            let fresh = Stream::ALL.map(|stream| store::ledger(&world.store).is_fresh(stream));
+            let found = Stream::ALL.map(|stream| store::ledger(&world.store).found(stream));
             let mut truth = world.truth.borrow_mut();
-            truth.told(exchange.run, now + kong.skew, kong.filters(), fresh);
+            truth.told(exchange.run, now + kong.skew, kong.filters(), found);
             return dated(&kong, 200, kong.root().into());
         }
         "/audit/requests" => Stream::Requests,

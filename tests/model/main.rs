@@ -8,6 +8,7 @@
 //! - [`kong`] with [`entry`], [`cloudtrail`], [`store`]: the three that the core talks to;
 //! - [`truth`], [`arrived`] and [`times`]: which repeats are explained, what must have arrived, and when it
 //!   may be said to have happened;
+//! - [`excuses`]: what is not held against a run, with a history for each in [`excused`];
 //! - [`clocks`], [`hosts`], [`keys`], [`lease`], [`pages`], [`refusals`], [`sweeps`], [`upgrades`], [`windows`]:
 //!   single histories worth a name, told with [`scene`].
 #![allow(clippy::unwrap_used)]
@@ -16,6 +17,8 @@ mod arrived;
 mod clocks;
 mod cloudtrail;
 mod entry;
+mod excused;
+mod excuses;
 mod history;
 mod host;
 mod hosts;

@@ -92,7 +92,7 @@ impl Scene {
     /// Kong's clock is set: ahead, or behind.
     pub fn set_kong_clock(&self, skew: i64) {
         self.kong(|kong| kong.skew = skew);
-        self.world.truth.borrow_mut().kong_clock_moved = true;
+        self.world.truth.borrow_mut().kong_clock_moved = Some(self.world.time());
     }
 
     /// Request entries that Kong writes now.

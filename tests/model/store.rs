@@ -8,6 +8,8 @@ use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail::testing::{Memory, Values};
 use sha2::{Digest, Sha256};
 
+use crate::truth::Found;
+
 /// Mark and check come before the body of each value.
 pub const HEADER_BYTES: usize = 4 + 12;
 
@@ -86,9 +88,17 @@ impl Stored<'_> {
         self.head.as_mut().is_some_and(|head| head.stream(stream).coverage.under_way().is_some())
     }
 
-    /// Whether no run has come to an end, or to that of a slice: the next one is a first run.
-    pub fn is_fresh(&mut self, stream: Stream) -> bool {
-        self.head.as_mut().is_none_or(|head| head.stream(stream).coverage.watermark().is_none())
+    /// When everything that Kong retains was last compared.
+    pub fn compared(&mut self, stream: Stream) -> Option<i64> {
+        self.head.as_mut().and_then(|head| head.stream(stream).coverage.compared())
+    }
+
+    /// What a run that begins now finds of a stream. Where no run has come to an end, or to that of a slice,
+    /// it is a first run.
+    pub fn found(&mut self, stream: Stream) -> Found {
+        let watermark =
+            self.head.as_mut().and_then(|head| head.stream(stream).coverage.watermark());
+        Found { is_fresh: watermark.is_none(), compared: self.compared(stream) }
     }
 
     /// The buckets in which a segment that the head names holds the fingerprint.

@@ -12,13 +12,14 @@ use std::collections::{HashMap, HashSet};
 use std::ops::RangeInclusive;
 
 use kong_cloudtrail::ledger::Fingerprint;
-use kong_cloudtrail::report::Report;
+use kong_cloudtrail::report::{Outcome, Report};
 use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail::testing::Change;
 
 use crate::arrived::Coverage;
 use crate::cloudtrail::Acceptance;
 use crate::entry::{Filed, Kept};
+use crate::excuses::Excuse;
 use crate::host::{Host, Setup};
 use crate::store::{self, Stored};
 use crate::times::{self, Circumstances};
@@ -31,12 +32,12 @@ pub struct Truth {
     /// How far runs have come, by stream.
     pub coverage: [Coverage; 2],
     pub runs: Vec<Run>,
-    /// Kong's clock was set, so that its seconds do not count how late an entry is.
-    pub kong_clock_moved: bool,
+    /// True time at which Kong's clock was last set, or the store went back to before that.
+    pub kong_clock_moved: Option<i64>,
+    /// In a test, the excuse that does not count.
+    pub without: Option<Excuse>,
     /// The most batches that a death would have repeated, so far.
     pub most_unrecorded: usize,
-    /// Every time that Kong told.
-    told: HashSet<i64>,
     expected: HashMap<String, Expected>,
     unrecorded: Vec<Unrecorded>,
     /// A run's batches, by the events in them: a call that repeats another is of its batch.
@@ -54,6 +55,13 @@ struct Expected {
     filed: Filed,
 }
 
+/// What a run finds of a stream in the ledger.
+#[derive(Clone, Copy)]
+pub struct Found {
+    pub is_fresh: bool,
+    pub compared: Option<i64>,
+}
+
 /// The largest value that a store has to hold.
 const LARGEST_VALUE: usize = 262_080;
 
@@ -68,13 +76,17 @@ pub struct Run {
     pub told: Option<i64>,
     /// How many entries Kong showed when it began, by stream.
     pub shown: [usize; 2],
-    /// Kong told another run the same time: whether this one moved the watermark, nobody can say.
-    pub same_second: bool,
     /// Of which streams a comparison was under way when it began.
     pub sweeping: [bool; 2],
     /// To say ok it must have looked at everything, by stream.
     pub must_be_whole: [bool; 2],
+    /// When everything had been compared last, by the ledger that it found, by stream.
+    pub compared: [Option<i64>; 2],
+    /// It ended with a report that says so.
+    pub said_ok: bool,
     pub store_failed: bool,
+    /// The store lost writes while it was under way.
+    pub store_went_back: bool,
     /// The most bytes of a value that the store has taken.
     largest_write: usize,
     /// How many accepted events are in the stored ledger.
@@ -112,18 +124,18 @@ impl Truth {
     }
 
     /// Kong told a run its time. Of a stream whose ledger is fresh it has to look at everything.
-    pub fn told(&mut self, run: usize, kong_time: i64, filters: bool, fresh: [bool; 2]) {
-        // What a run that is under way has completed meanwhile is not on the accounts yet.
-        let alone = self.runs.iter().filter(|run| !run.ended).count() == 1;
-        let run = &mut self.runs[run];
+    pub fn told(&mut self, run: usize, kong_time: i64, filters: bool, ledger: [Found; 2]) {
+        let number = run;
+        let others = self.runs.iter().filter(|run| !run.ended).count() > 1;
+        let is_excused = self.excuses(Excuse::NotAlone, others);
+        let went_back = self.excuses(Excuse::StoreWentBack, self.runs[number].store_went_back);
+        let run = &mut self.runs[number];
         run.told = Some(kong_time);
-        run.same_second = !self.told.insert(kong_time);
+        run.compared = ledger.map(|found| found.compared);
         let reconciles = run.setup.reconciles && filters;
-        // A failover under this run may have taken what it had read before.
-        let fresh = fresh.map(|fresh| fresh && !run.store_failed);
         run.must_be_whole = std::array::from_fn(|stream| {
             let due = self.coverage[stream].begin(run.started, kong_time, reconciles);
-            (due || fresh[stream]) && alone
+            (due || (ledger[stream].is_fresh && !went_back)) && !is_excused
         });
     }
 
@@ -182,10 +194,12 @@ impl World {
             host_skew,
             told: None,
             shown: Stream::ALL.map(|stream| self.shown_since(stream, self.time())),
-            same_second: false,
             sweeping: Stream::ALL.map(|stream| store::ledger(&self.store).is_sweeping(stream)),
             must_be_whole: [false; 2],
+            compared: [None; 2],
+            said_ok: false,
             store_failed: false,
+            store_went_back: false,
             largest_write: 0,
             recorded: 0,
             generation: None,
@@ -210,6 +224,8 @@ impl World {
             self.mark_stalled(run);
             self.excuse_unrecorded(run);
         }
+        let said_ok = report.is_some_and(|report| report.outcome == Outcome::Ok);
+        self.truth.borrow_mut().runs[run].said_ok = said_ok;
         self.judge_coverage(run, report);
         if let Some(report) = report {
             self.judge_report(run, report);
@@ -268,7 +284,7 @@ impl World {
                 kong: &kong,
                 told: truth.runs[run].told.unwrap(),
                 host: truth.runs[run].host_clock(self.time()),
-                clock_moved: truth.kong_clock_moved,
+                clock_moved: truth.kong_clock_moved.is_some(),
                 is_first: last.is_none(),
             };
             let row = &kong.trail(expected.stream).entries[expected.index];
@@ -392,10 +408,12 @@ impl World {
         self.excusing_what_vanishes(lose);
         let mut truth = self.truth.borrow_mut();
         for run in truth.runs.iter_mut().filter(|run| !run.ended) {
-            run.store_failed = true;
+            (run.store_failed, run.store_went_back) = (true, true);
         }
-        for coverage in &mut truth.coverage {
-            coverage.forget();
+        // The ledger may have looked back last under the clock of before.
+        truth.kong_clock_moved = truth.kong_clock_moved.map(|_| self.time());
+        if truth.excuses(Excuse::Forgotten, true) {
+            truth.coverage.iter_mut().for_each(Coverage::forget);
         }
     }
 

@@ -72,6 +72,10 @@ fn copy_to_where_manifests_look(messages: &str, name: &str) -> Result<PathBuf> {
     Ok(wanted)
 }
 
+const CLI: &str = "kong-cloudtrail-cli";
+const HOST: &str = "kong-cloudtrail";
+const SIMULATOR: &str = "kong-cloudtrail-sim";
+
 /// What stands in for Spin and for both services, as native programs.
 pub struct Binaries {
     pub host: PathBuf,
@@ -88,10 +92,18 @@ pub fn fast_binaries() -> Result<Binaries> {
     binaries_with("Building the host and the simulators, optimised", "native")
 }
 
+/// As [`binaries`], from what `cargo test --workspace` has built: it puts them beside this program.
+pub fn tested_binaries() -> Result<Binaries> {
+    let own = std::env::current_exe()?;
+    let beside = |name: &str| {
+        let program = own.with_file_name(name).with_extension(std::env::consts::EXE_EXTENSION);
+        ensure!(program.is_file(), "the tests have built no {}", program.display());
+        Ok(program)
+    };
+    Ok(Binaries { host: beside(HOST)?, simulator: beside(SIMULATOR)? })
+}
+
 fn binaries_with(title: &str, profile: &str) -> Result<Binaries> {
-    const CLI: &str = "kong-cloudtrail-cli";
-    const HOST: &str = "kong-cloudtrail";
-    const SIMULATOR: &str = "kong-cloudtrail-sim";
     let mut command = cargo_build()?;
     command.args(["--package", CLI, "--package", SIMULATOR, "--bins", "--profile", profile]);
     let built = programs(title, command)?;

@@ -61,6 +61,12 @@ pub fn all(round: &mut Round, installs: Installs, time: Duration) -> Result<()> 
 
 fn fuzz(round: &mut Round, installs: Installs, targets: &[&str], time: Duration) -> Result<()> {
     build(installs)?;
+    // Whether an input leads to each thing that the judge of a target may take for an answer.
+    let mut judges = tool::cargo()?;
+    judges.args(["test", "--lib", "--manifest-path"]).arg(tool::root()?.join("fuzz/Cargo.toml"));
+    judges.arg("--target-dir").arg(folder("judges")?);
+    let finished = shell::run("fuzz: the judges' own tests", &mut judges)?;
+    round.tests("fuzz: judges", finished);
     for name in targets {
         let target = Target::new(name)?;
         let replayed = target.replay(&format!("fuzz {name}: regressions"))?;

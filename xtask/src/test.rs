@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::redis::Redis;
 use crate::round::{Outcome, Round};
 use crate::tool::{self, Installs};
-use crate::{build, deployment, kubernetes, queries, shell};
+use crate::{build, demo, deployment, kubernetes, queries, shell};
 
 /// Where the tests find their Redis. Without it they say `SKIPPED` for what they leave out, which
 /// is counted.
@@ -64,7 +64,17 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
     };
     let finished = shell::run("unit, doc and integration tests", &mut tests)?;
     round.tests("tests", finished);
+    demo(round);
     Ok(())
+}
+
+/// The demonstration's three runs and its verdict, by what the tests have built.
+fn demo(round: &mut Round) {
+    let started = Instant::now();
+    match build::tested_binaries().and_then(demo::prove) {
+        Ok(verdict) => round.proved("demo", verdict, started.elapsed()),
+        Err(why) => round.note("demo", Outcome::Failed(format!("{why:#}")), started.elapsed()),
+    }
 }
 
 /// Whether the Rust toolchain has `part`; notes `step` as skipped where not.

@@ -23,6 +23,8 @@ use verdict::{Entry, Event, Stream};
 /// Entries in each stream before the first run, and what comes in before the second.
 const BACKLOG: u64 = 5000;
 const FRESH: u64 = 120;
+/// The backlog where only the verdict is wanted.
+const SHORT_BACKLOG: u64 = 300;
 
 /// Runs the demonstration; a failure when the verdict is not that everything arrived once.
 pub fn run(installs: Installs) -> Result<ExitCode> {
@@ -31,40 +33,20 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
     let binaries = build::binaries()?;
 
     heading("2  Start a Kong control plane and a CloudTrail channel");
-    let backlog = BACKLOG.to_string();
-    let kong = Kong::start(&binaries.simulator, &["--requests", &backlog, "--objects", &backlog])?;
-    let channel = Channel::start(&binaries.simulator, &[])?;
+    let stage = Stage::start(binaries, BACKLOG)?;
     println!(
         "  Kong Admin API     {}  simulated: Gateway 3.9 Enterprise, 30 days of audit log",
-        kong.url
+        stage.kong.url
     );
     println!(
         "  CloudTrail Data    {}  simulated: checks signature, checksums and schema",
-        channel.url
+        stage.channel.url
     );
-    let state = tempfile::tempdir()?;
-    let host = Host { binaries: &binaries, kong: &kong, channel: &channel, state };
-
-    heading("3  First run: the backlog");
-    let first = host.tick("Shipping", 2 * BACKLOG)?;
-
-    heading("4  Second run: what has happened since, and that alone");
-    kong.add_activity(FRESH, FRESH)?;
-    println!("  {FRESH} new entries in each of Kong's two streams");
-    // An entry of the second that has not ended is left for the next run.
-    std::thread::sleep(Duration::from_secs(2));
-    let fresh = host.tick("Shipping", 2 * FRESH)?;
-
-    heading("5  Third run: nothing new");
-    let calls = channel.status()?.calls;
-    let idle = host.tick("Looking", 0)?;
-    let more_calls = channel.status()?.calls - calls;
-    println!("  PutAuditEvents calls in this run: {more_calls}");
+    let reports = stage.three_runs(BACKLOG, &|line| println!("{line}"))?;
 
     heading("Result");
-    let entries = entries(&kong)?;
-    let events = events(&channel)?;
-    println!("{}", view::streams(&entries, &[first, fresh, idle], &events));
+    let (entries, events) = (entries(&stage.kong)?, events(&stage.channel)?);
+    println!("{}", view::streams(&entries, &reports, &events));
     println!("\nAs an auditor reads it:\n{}", view::trail(&events));
     if let Some(event) = view::example(&events) {
         println!("\nOne event in full:\n{}", serde_json::to_string_pretty(event)?);
@@ -74,7 +56,6 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
     if !verdict.holds() {
         return Ok(ExitCode::FAILURE);
     }
-    ensure!(more_calls == 0, "a run with nothing to ship made {more_calls} PutAuditEvents calls");
     heading("Next: your own Kong and channel");
     println!(
         "  cp .env.example .env    fill in Kong's address, the channel's ARN and credentials\n  \
@@ -84,20 +65,68 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// The verdict alone, on a short backlog, by programs that are built already, and so is the component.
+pub fn prove(binaries: Binaries) -> Result<String> {
+    let stage = Stage::start(binaries, SHORT_BACKLOG)?;
+    stage.three_runs(SHORT_BACKLOG, &|_| ())?;
+    let verdict = verdict::check(&entries(&stage.kong)?, &events(&stage.channel)?);
+    ensure!(verdict.holds(), "{verdict}");
+    Ok(verdict.to_string())
+}
+
 fn heading(text: &str) {
     println!("\n{text}");
 }
 
-/// The shipped application on the host, pointed at the simulators.
-struct Host<'a> {
-    binaries: &'a Binaries,
-    kong: &'a Kong,
-    channel: &'a Channel,
+/// The shipped application on the host, and the simulators that it is pointed at.
+struct Stage {
+    binaries: Binaries,
+    kong: Kong,
+    channel: Channel,
     /// Holds the SQLite store.
     state: TempDir,
 }
 
-impl Host<'_> {
+impl Stage {
+    /// Starts the simulators, with so many entries in each of Kong's streams.
+    fn start(binaries: Binaries, backlog: u64) -> Result<Self> {
+        let backlog = backlog.to_string();
+        let flags = ["--requests", &backlog, "--objects", &backlog];
+        let kong = Kong::start(&binaries.simulator, &flags)?;
+        let channel = Channel::start(&binaries.simulator, &[])?;
+        Ok(Self { binaries, kong, channel, state: tempfile::tempdir()? })
+    }
+
+    /// A run that ships the backlog, one that ships what has come since, and one with nothing to ship; their
+    /// reports. Each line of the story goes to `tell`.
+    fn three_runs(&self, backlog: u64, tell: &dyn Fn(&str)) -> Result<[Value; 3]> {
+        let run = |title: &str, expected| {
+            let report = self.tick(title, expected)?;
+            tell(&format!("  {}", view::summary(&report)));
+            anyhow::Ok(report)
+        };
+        tell("\n3  First run: the backlog");
+        let first = run("Shipping", 2 * backlog)?;
+
+        tell("\n4  Second run: what has happened since, and that alone");
+        self.kong.add_activity(FRESH, FRESH)?;
+        tell(&format!("  {FRESH} new entries in each of Kong's two streams"));
+        // An entry of the second that has not ended is left for the next run.
+        std::thread::sleep(Duration::from_secs(2));
+        let fresh = run("Shipping", 2 * FRESH)?;
+
+        tell("\n5  Third run: nothing new");
+        let calls = self.channel.status()?.calls;
+        let idle = run("Looking", 0)?;
+        let more_calls = self.channel.status()?.calls - calls;
+        tell(&format!("  PutAuditEvents calls in this run: {more_calls}"));
+        ensure!(
+            more_calls == 0,
+            "a run with nothing to ship made {more_calls} PutAuditEvents calls"
+        );
+        Ok([first, fresh, idle])
+    }
+
     /// One run, with the channel's count of accepted events as its progress; its report.
     fn tick(&self, title: &str, expected: u64) -> Result<Value> {
         let before = self.channel.status()?.accepted;
@@ -109,7 +138,6 @@ impl Host<'_> {
             .or_show("the run")?;
         let report = simulators::report(&finished.stdout)?;
         ensure!(report["outcome"] == "ok", "the run is not ok: {report}");
-        println!("  {}", view::summary(&report));
         Ok(report)
     }
 
@@ -118,7 +146,7 @@ impl Host<'_> {
         let mut command =
             simulators::host(&self.binaries.host, "once", &manifest, self.state.path());
         command.arg("--state-dir").arg(self.state.path());
-        command.args(simulators::variables(self.kong, self.channel));
+        command.args(simulators::variables(&self.kong, &self.channel));
         Ok(command)
     }
 }

@@ -1,13 +1,11 @@
 //! What an operator reads of a whole run: its report and its log lines, in virtual time.
-#![allow(clippy::unwrap_used)]
-
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::run;
 use crate::ports::{Clock, HttpError, HttpRequest};
 use crate::report::{Outcome, Report};
+use crate::run::run;
 use crate::terms::Stream;
 use crate::testing::{Answer, InMemory, answer};
 

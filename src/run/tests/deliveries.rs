@@ -1,0 +1,188 @@
+//! What becomes of entries that the destination does not take at once.
+
+use super::*;
+use crate::report::{Attention, Outcome};
+use crate::terms::Stream::Requests;
+
+#[test]
+fn an_event_that_fails_holds_the_watermark_and_is_a_dead_letter_after_a_day() {
+    let world = World::new();
+    world.request("ok", NOON - 20);
+    world.run_ok();
+    world.pass(300);
+    world.request("fails", NOON + 100);
+    world.ends.borrow_mut().codes.insert("fails".to_owned(), "InternalFailure");
+    let mut report = world.run();
+    assert_eq!(report.outcome, Outcome::Partial);
+    assert!(report.error.as_ref().unwrap().contains("InternalFailure"), "{:?}", report.error);
+    let requests = report.stream(Requests).clone();
+    assert_eq!((requests.pending, requests.rejected), (1, 0));
+    assert!(requests.watermark <= Some(NOON + 100), "{:?}", requests.watermark);
+    world.pass(DAY - 600);
+    assert_eq!(world.run().stream(Requests).pending, 1);
+    world.pass(700);
+    let mut report = world.run();
+    assert_eq!((report.stream(Requests).pending, report.stream(Requests).rejected), (0, 1));
+    assert_eq!(report.dead_letters, Some(1));
+    assert!(report.error.unwrap().contains("refused 1 requests entries for good"));
+    assert_eq!(report.outcome, Outcome::Partial);
+    let mut report = world.run_ok();
+    assert_eq!((report.dead_letters, report.stream(Requests).rejected), (Some(1), 0));
+}
+
+#[test]
+fn an_event_refused_among_others_is_a_dead_letter_at_once_and_is_sent_again_when_marked() {
+    let world = World::new();
+    for id in ["a", "b", "refused"] {
+        world.request(id, NOON - 20);
+    }
+    world.ends.borrow_mut().codes.insert("refused".to_owned(), "InvalidData");
+    let mut report = world.run();
+    assert_eq!(report.outcome, Outcome::Partial);
+    let requests = report.stream(Requests);
+    assert_eq!((requests.shipped, requests.rejected, requests.pending), (2, 1, 0));
+    assert_eq!(requests.watermark, Some(NOON));
+    let mark = || {
+        world.on_letters(|letters| {
+            let chunk = letters.chunks()[0];
+            let mut read = letters.read(chunk).unwrap();
+            assert_eq!((read[0].id.as_str(), read[0].entry.as_str()), ("refused", "refused"));
+            read[0].replay = true;
+            letters.replace(&[chunk], &read).unwrap();
+        });
+    };
+    mark();
+    world.ends.borrow_mut().codes.insert("refused".to_owned(), "FieldTooLong");
+    assert_eq!(world.run().dead_letters, Some(1));
+    world.on_letters(|letters| {
+        let read = letters.read(letters.chunks()[0]).unwrap();
+        assert_eq!((read[0].error.as_str(), read[0].replay), ("FieldTooLong why", false));
+    });
+    mark();
+    world.ends.borrow_mut().codes.insert("refused".to_owned(), "InternalFailure");
+    let report = world.run();
+    assert_eq!((report.outcome, report.dead_letters), (Outcome::Partial, Some(1)));
+    assert!(report.error.unwrap().contains("InternalFailure"));
+    world.ends.borrow_mut().codes.clear();
+    assert_eq!(world.run_ok().dead_letters, Some(0));
+    assert!(world.accepted().contains("refused"));
+    assert!(world.messages().iter().any(|text| text.contains("1 dead letters were sent again")));
+}
+
+#[test]
+fn two_batches_that_are_refused_whole_are_a_flood_and_no_dead_letters() {
+    let world = World::new();
+    world.requests("r", 250, NOON - 1000, 1);
+    let ids = (0..250).map(|n| (format!("r{n:05}"), "InvalidData"));
+    world.ends.borrow_mut().codes.extend(ids);
+    let mut report = world.run();
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert!(report.error.as_ref().unwrap().contains("two batches in a row"));
+    assert_eq!((report.stream(Requests).rejected, report.dead_letters), (0, Some(0)));
+    assert_eq!(report.stream(Requests).pending, 250);
+    assert_eq!(report.stream(Requests).batches, 2);
+    world.ends.borrow_mut().codes.clear();
+    world.run_ok();
+    assert_eq!(world.accepted().len(), 250);
+}
+
+#[test]
+fn one_batch_that_is_refused_whole_is_its_entries_fault_where_the_next_is_taken() {
+    let world = World::new();
+    world.requests("r", 150, NOON - 1000, 1);
+    // Newest first: these are the first batch.
+    let ids = (50..150).map(|n| (format!("r{n:05}"), "InvalidData"));
+    world.ends.borrow_mut().codes.extend(ids);
+    let mut report = world.run();
+    assert_eq!((report.stream(Requests).rejected, report.stream(Requests).shipped), (100, 50));
+    assert_eq!(report.dead_letters, Some(100));
+}
+
+#[test]
+fn an_entry_in_parts_is_one_entry_and_parts_that_are_there_are_not_sent_again() {
+    let world = World::new();
+    let large = serde_json::json!({"method": "POST", "path": "/x", "status": 201, "payload": "x".repeat(600_000)});
+    world.row(Requests, "large", Some(NOON - 10), large);
+    world.ends.borrow_mut().codes.insert("large-p2".to_owned(), "InternalFailure");
+    let mut report = world.run();
+    assert_eq!((report.stream(Requests).shipped, report.stream(Requests).pending), (0, 1));
+    let parts = world.accepted().len();
+    assert!(parts > 3, "{parts}");
+    world.ends.borrow_mut().codes.clear();
+    let mut report = world.run_ok();
+    assert_eq!(report.stream(Requests).shipped, 1);
+    assert_eq!(world.accepted().len(), parts + 1, "the one that was missing");
+}
+
+#[test]
+fn the_store_is_written_while_much_is_shipped_and_not_after_each_batch() {
+    let mut world = World::new();
+    world.set("max_in_flight", "4");
+    world.requests("r", 2000, NOON - 5000, 1);
+    let report = world.run_ok();
+    // The preflight, the first batch, every two of the other nineteen, and the end.
+    assert!((8..=13).contains(&report.generation.unwrap()), "{:?}", report.generation);
+    assert_eq!(world.accepted().len(), 2000);
+}
+
+/// A Kong with so many request entries of which the Lambda has a key of each.
+fn adopting(entries: i64) -> World {
+    let mut world = World::new();
+    world.set("adopt_lambda_keys", "true");
+    let mut values = world.ports.store.values.borrow_mut();
+    for n in 0..entries {
+        let id = format!("{n:032}");
+        world.request(&id, NOON - 50_000 + n);
+        values.insert(id, b"1".to_vec());
+    }
+    drop(values);
+    world
+}
+
+#[test]
+fn what_is_adopted_is_recorded_every_ten_thousand_entries() {
+    for (entries, records) in [(9_999, 0), (10_000, 1), (20_050, 2)] {
+        let report = adopting(entries).run_ok();
+        assert_eq!(
+            report.generation,
+            Some(records + 1),
+            "{entries} entries, and the end of the run"
+        );
+    }
+}
+
+#[test]
+fn what_adoption_did_is_told() {
+    let world = adopting(3);
+    let told = |world: &World, text: &str| {
+        let told = world.messages().iter().any(|message| message.contains(text));
+        world.ports.lines.borrow_mut().clear();
+        told
+    };
+    world.run_ok();
+    assert!(told(&world, "3 request entries count as shipped"));
+    world.run_ok();
+    assert!(told(&world, "adopt_lambda_keys can be switched off"));
+    assert_eq!(world.accepted().len(), 0);
+    let mut world = World::new();
+    world.set("adopt_lambda_keys", "true");
+    world.request("r", NOON - 10);
+    world.run_ok();
+    assert!(told(&world, "a key for none of the 1 request entries"));
+    world.set("adopt_lambda_keys", "false");
+    world.run_ok();
+    assert!(!told(&world, "adopt_lambda_keys"));
+}
+
+#[test]
+fn lost_fingerprints_are_told_and_their_entries_shipped_again() {
+    let world = World::new();
+    world.request("r", NOON - 10);
+    world.run_ok();
+    world.ends.borrow_mut().accepted.clear();
+    world.ports.store.values.borrow_mut().retain(|key, _| !key.contains("segment"));
+    let report = world.run_ok();
+    assert!(report.attention.contains(&Attention::StoreLost));
+    assert!(world.messages().iter().any(|text| text.contains("has lost fingerprints at")));
+    assert_eq!(world.accepted().len(), 1);
+}

@@ -1,0 +1,12 @@
+//! Whole runs, in memory: what a run makes of what Kong holds, of what the store holds from runs before, and of
+//! what the destination answers.
+#![allow(clippy::unwrap_used)]
+
+mod deliveries;
+mod keeping;
+mod outcomes;
+mod readings;
+mod told;
+mod world;
+
+use world::{DAY, NOON, World};

@@ -1,0 +1,102 @@
+//! How runs end, and what their reports say.
+
+use super::*;
+use crate::report::{Attention, Outcome};
+use crate::terms::Stream::{Objects, Requests};
+
+#[test]
+fn a_kong_that_refuses_fails_the_run_which_tells_how_far_the_streams_are_behind() {
+    let world = World::new();
+    world.run_ok();
+    world.pass(300);
+    world.ends.borrow_mut().kong_status = 401;
+    let mut report = world.run();
+    assert_eq!(report.outcome, Outcome::Failed);
+    let requests = report.stream(Requests);
+    assert_eq!((requests.watermark, requests.lag_secs), (Some(NOON), Some(300)));
+    assert_eq!(report.dead_letters, Some(0));
+    world.ends.borrow_mut().kong_status = 200;
+    assert!(world.run_ok().attention.is_empty(), "it gave its lease back");
+}
+
+#[test]
+fn a_destination_that_refuses_fails_the_run_once_and_what_it_did_not_take_is_pending() {
+    let world = World::new();
+    world.request("r", NOON - 10);
+    world.object("o", NOON - 10);
+    world.ends.borrow_mut().refusal = Some("AccessDeniedException");
+    let mut report = world.run();
+    assert_eq!(report.outcome, Outcome::Failed);
+    let told = report.error.clone().unwrap();
+    assert_eq!(told.matches("AccessDenied").count(), 1, "{told}");
+    assert_eq!(report.stream(Requests).pending, 1);
+    assert_eq!(report.stream(Requests).watermark, None);
+    world.ends.borrow_mut().refusal = None;
+    let mut report = world.run_ok();
+    assert_eq!((report.stream(Requests).shipped, report.stream(Objects).shipped), (1, 1));
+}
+
+#[test]
+fn a_run_beside_another_is_skipped_and_one_after_a_death_says_so() {
+    let world = World::new();
+    world.run_ok();
+    let until = (world.now() + 60) * 1000;
+    world.on_store(|store| {
+        let check = store.seals().current().check(
+            &store.key("lease"),
+            *b"kcl2",
+            format!("another {until}").as_bytes(),
+        );
+        let lease =
+            serde_json::json!({"owner": "another", "until_ms": until, "check": hex::encode(check)});
+        store.set_many(vec![("lease".to_owned(), lease.to_string().into_bytes())]).unwrap();
+    });
+    let report = world.run();
+    assert_eq!((report.outcome, report.generation), (Outcome::Skipped, None));
+    world.pass(60);
+    let report = world.run_ok();
+    assert!(report.attention.contains(&Attention::DiedBefore));
+}
+
+#[test]
+fn each_report_is_stored_with_the_calls_and_the_generation_that_it_tells() {
+    let world = World::new();
+    world.request("r", NOON - 10);
+    let first = world.run_ok();
+    let second = world.run_ok();
+    assert!(second.generation > first.generation);
+    assert_eq!(second.generation, Some(world.head().generation));
+    world.on_store(|store| {
+        let reports = crate::ledger::Reports::load(store).unwrap();
+        let kept: Vec<_> = reports.runs.iter().map(|run| run.report.get().to_owned()).collect();
+        assert_eq!(kept.len(), 2);
+        let stored: serde_json::Value = serde_json::from_str(&kept[0]).unwrap();
+        assert_eq!(stored["generation"], first.generation.unwrap());
+        assert_eq!(stored["streams"]["requests"]["shipped"], 1);
+        assert_eq!(stored["calls"]["kong"], first.calls.kong);
+        assert_eq!(reports.runs[1].at_ms, world.now() * 1000 + 60);
+    });
+}
+
+#[test]
+fn a_generation_at_the_end_of_all_numbers_stays_there() {
+    let world = World::new();
+    world.run_ok();
+    let mut head = world.head();
+    head.generation = u64::MAX;
+    world.on_store(|store| {
+        let value = store.seal("head", *b"kch2", &head.encode());
+        store.set_many(vec![("head".to_owned(), value)]).unwrap();
+    });
+    world.request("r", NOON - 10);
+    assert_eq!(world.run_ok().generation, Some(u64::MAX));
+}
+
+#[test]
+fn a_changed_note_is_told_once() {
+    let mut world = World::new();
+    assert!(!world.run_ok().attention.contains(&Attention::NotesChanged), "the first notes");
+    world.set("adopt_lambda_keys", "true");
+    assert!(world.run_ok().attention.contains(&Attention::NotesChanged));
+    assert!(!world.run_ok().attention.contains(&Attention::NotesChanged));
+}

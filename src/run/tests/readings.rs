@@ -1,0 +1,175 @@
+//! How streams are read.
+
+use std::time::Duration;
+
+use super::*;
+use crate::report::{Attention, Outcome, Report};
+use crate::terms::BUCKET_SECS;
+use crate::terms::Stream::{self, Objects, Requests};
+
+fn counts(report: &mut Report, stream: Stream) -> (Option<&'static str>, u64, u64, u64) {
+    let report = report.stream(stream);
+    (report.mode, report.fetched, report.duplicates, report.shipped)
+}
+
+#[test]
+fn a_first_run_ships_all_and_later_ones_what_is_new() {
+    let world = World::new();
+    for n in 0..3 {
+        world.request(&format!("r{n}"), NOON - 200 - n * DAY);
+    }
+    world.object("o", NOON - 200);
+    let mut first = world.run_ok();
+    assert_eq!(counts(&mut first, Requests), (Some("incremental"), 3, 0, 3));
+    let requests = first.stream(Requests).clone();
+    assert_eq!((requests.pages, requests.batches, requests.late), (1, 1, 0));
+    assert_eq!((requests.watermark, requests.lag_secs), (Some(NOON), Some(0)));
+    assert!(first.attention.contains(&Attention::NewLedger));
+    assert_eq!(first.calls.kong, 3, "the root, and a page of each stream");
+    assert_eq!(first.calls.destination, 2);
+    world.pass(300);
+    world.request("new", world.now() - 1);
+    let mut second = world.run_ok();
+    assert_eq!(counts(&mut second, Requests), (Some("incremental"), 1, 0, 1));
+    assert_eq!(counts(&mut second, Objects), (Some("incremental"), 0, 0, 0));
+    assert!(second.attention.is_empty());
+    world.pass(60);
+    assert_eq!(counts(&mut world.run_ok(), Requests), (Some("incremental"), 1, 1, 0));
+    assert_eq!(world.accepted().len(), 5);
+}
+
+#[test]
+fn a_kong_without_filters_is_read_as_a_whole_once_an_hour() {
+    let world = World::new();
+    world.ends.borrow_mut().version = "2.8.1.1-enterprise-edition";
+    world.request("r", NOON - DAY);
+    assert_eq!(counts(&mut world.run_ok(), Requests), (Some("full"), 1, 0, 1));
+    world.pass(3500);
+    let mut idle = world.run_ok();
+    assert_eq!(counts(&mut idle, Requests), (Some("full"), 0, 0, 0));
+    assert_eq!(idle.stream(Requests).watermark, Some(NOON));
+    world.pass(100);
+    assert_eq!(counts(&mut world.run_ok(), Requests), (Some("full"), 1, 1, 0));
+    assert!(world.windows(Requests).iter().all(|window| *window == (None, None)));
+}
+
+#[test]
+fn a_proxy_that_drops_the_filters_is_noticed_and_told() {
+    let world = World::new();
+    world.requests("old", 3, NOON - 20 * DAY, 1);
+    world.run_ok();
+    world.pass(3600);
+    world.ends.borrow_mut().filters_dropped = true;
+    world.request("new", world.now());
+    assert_eq!(counts(&mut world.run_ok(), Requests).0, Some("full"));
+    assert!(world.messages().iter().any(|message| message.contains("ignored before and after")));
+    assert_eq!(world.accepted().len(), 4);
+}
+
+#[test]
+fn a_daily_comparison_finds_what_is_late_and_says_so() {
+    let world = World::new();
+    world.run_ok();
+    world.pass(300);
+    world.request("late", NOON - 7200);
+    world.object("late", NOON - 7200);
+    assert_eq!(counts(&mut world.run_ok(), Requests), (Some("incremental"), 0, 0, 0));
+    world.pass(DAY);
+    let mut report = world.run_ok();
+    for stream in Stream::ALL {
+        assert_eq!(counts(&mut report, stream), (Some("reconcile"), 1, 0, 1));
+        assert_eq!(report.stream(stream).late, 1);
+    }
+    assert!(report.attention.contains(&Attention::Late));
+}
+
+#[test]
+fn a_window_that_turns_out_dense_is_given_up_and_cut_narrower() {
+    let mut world = World::new();
+    // A reading that begins the same slice for ever ends with its time.
+    world.set("page_size", "10").set("run_budget_secs", "30");
+    world.request("oldest", NOON - 29 * DAY);
+    world.requests("dense", 600, NOON - 2 * DAY, 200);
+    world.run_ok();
+    assert_eq!(world.accepted().len(), 601);
+    let windows = world.windows(Requests);
+    let given_up = windows.windows(2).find(|pair| {
+        let [(after, before), (after_next, before_next)] = [pair[0], pair[1]];
+        after.is_some() && after == after_next && before_next < before
+    });
+    let given_up = given_up.expect("a slice that was begun, and begun again with an earlier end");
+    let width = given_up[1].1.unwrap() - given_up[1].0.unwrap();
+    assert_eq!(width, BUCKET_SECS, "back to the first width");
+}
+
+#[test]
+fn where_entries_are_dense_slices_become_narrower_and_their_ends_are_progress() {
+    let mut world = World::new();
+    world.set("page_size", "10").set("run_budget_secs", "70").set("audit_streams", "requests");
+    world.ports.latency = Duration::from_millis(400);
+    // 1,080 in six hours.
+    world.requests("dense", 3240, NOON - 3 * BUCKET_SECS, 20);
+    world.ends.borrow_mut().configuration["audit_log_record_ttl"] = (3 * BUCKET_SECS + 1).into();
+    let mut report = world.run();
+    assert_eq!(report.outcome, Outcome::Partial);
+    let first = report.stream(Requests).clone();
+    let reached = first.watermark.unwrap();
+    assert!((NOON - 3 * BUCKET_SECS..NOON - BUCKET_SECS).contains(&reached), "{reached}");
+    world.set("run_budget_secs", "3000");
+    world.run_ok();
+    assert_eq!(world.accepted().len(), 3240);
+    let widths = world.windows(Requests);
+    let widths: Vec<_> =
+        widths.iter().filter_map(|(after, before)| Some((*before)? - (*after)?)).collect();
+    assert!(
+        widths.contains(&(BUCKET_SECS / 2)) && widths.contains(&(BUCKET_SECS / 4)),
+        "{widths:?}"
+    );
+}
+
+#[test]
+fn a_run_without_time_for_all_says_so_and_the_next_goes_on() {
+    let mut world = World::new();
+    world.set("page_size", "10").set("run_budget_secs", "12").set("audit_streams", "requests");
+    world.ports.latency = Duration::from_secs(1);
+    world.requests("r", 100, NOON - 20 * DAY, 6 * 3600);
+    let reports: Vec<_> = std::iter::from_fn(|| {
+        let report = world.run();
+        (report.outcome != Outcome::Ok).then_some(report)
+    })
+    .take(40)
+    .collect();
+    assert!((2..40).contains(&reports.len()), "{} runs", reports.len());
+    assert!(reports.iter().all(|report| report.outcome == Outcome::Partial));
+    assert!(reports[0].error.as_ref().unwrap().contains("run_budget_secs has passed"));
+    assert_eq!(world.accepted().len(), 100);
+}
+
+#[test]
+fn objects_of_an_older_kong_have_the_time_of_their_request() {
+    let world = World::new();
+    world.ends.borrow_mut().version = "2.8.1.1-enterprise-edition";
+    world.request("call", NOON - 5 * DAY);
+    let row = serde_json::json!({"request_id": "call", "dao_name": "services", "operation": "create",
+        "entity": "{}", "ttl": 25 * DAY});
+    world.row(Objects, "row", None, row);
+    world.run_ok();
+    let sent = world.ports.sent.borrow();
+    let of_call = crate::wire::rfc3339(NOON - 5 * DAY);
+    let events = sent.iter().filter(|(_, request)| request.method() == http::Method::POST);
+    let dated = events.filter(|(_, request)| {
+        String::from_utf8_lossy(request.body()).contains(&format!(r#"\"eventTime\":\"{of_call}\""#))
+    });
+    assert_eq!(dated.count(), 2, "both the call and the row");
+}
+
+#[test]
+fn one_stream_alone_is_read_where_only_that_is_asked_for() {
+    let mut world = World::new();
+    world.set("audit_streams", "objects");
+    world.request("r", NOON - 1);
+    world.object("o", NOON - 1);
+    let mut report = world.run_ok();
+    assert_eq!(counts(&mut report, Requests), (None, 0, 0, 0));
+    assert_eq!(counts(&mut report, Objects), (Some("incremental"), 1, 0, 1));
+}

@@ -1,0 +1,263 @@
+//! One host, a Kong with the rows that a test gives it, and a CloudTrail that takes what no test has it refuse.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+use std::time::Duration;
+
+use kong_cloudtrail_sim::kong as sim;
+use kong_cloudtrail_sim::kong::page::{Manner, Place, Rows, page};
+use serde_json::{Value, json};
+
+use crate::ledger::{DeadLetters, Head, SegmentMeta};
+use crate::ports::HttpRequest;
+use crate::report::{Outcome, Report};
+use crate::run::run;
+use crate::store::Store;
+use crate::terms::{Bucket, Stream};
+use crate::testing::{Answer, InMemory, answer};
+use crate::wire::read_rfc3339;
+
+pub const NOON: i64 = 1_795_348_800;
+pub const DAY: i64 = 86_400;
+
+/// The other ends of a run's connections.
+pub struct Ends {
+    /// Kong's rows: the times that filters go by, and what is shown.
+    pub rows: [Vec<(Option<i64>, Value)>; 2],
+    pub version: &'static str,
+    /// What `GET /` shows of Kong's configuration.
+    pub configuration: Value,
+    /// A proxy takes `before` and `after` out of the query.
+    pub filters_dropped: bool,
+    /// The status of all that Kong answers.
+    pub kong_status: u16,
+    /// How CloudTrail answers events of these ids.
+    pub codes: BTreeMap<String, &'static str>,
+    /// The code with which CloudTrail refuses each call.
+    pub refusal: Option<&'static str>,
+    /// What CloudTrail has taken.
+    pub accepted: Vec<String>,
+}
+
+pub struct World {
+    pub ports: InMemory<'static>,
+    pub ends: Rc<RefCell<Ends>>,
+    pub variables: BTreeMap<&'static str, String>,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let ends = Rc::new(RefCell::new(Ends {
+            rows: Default::default(),
+            version: "3.9.0.0-enterprise-edition",
+            configuration: json!({"audit_log": true, "audit_log_record_ttl": 30 * DAY}),
+            filters_dropped: false,
+            kong_status: 200,
+            codes: BTreeMap::new(),
+            refusal: None,
+            accepted: Vec::new(),
+        }));
+        let service = ends.clone();
+        let mut ports = InMemory::at(NOON * 1000, move |request| {
+            let mut ends = service.borrow_mut();
+            if request.method() == http::Method::POST {
+                ends.put(request)
+            } else {
+                ends.get(request)
+            }
+        });
+        ports.latency = Duration::from_millis(10);
+        let variables = [
+            ("kong_admin_api", "http://kong:8001"),
+            ("channel_arn", "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a"),
+            ("aws_access_key_id", "AKIDEXAMPLE"),
+            ("aws_secret_access_key", "secret"),
+            ("max_calls_per_sec", "1000"),
+        ];
+        let variables = variables.map(|(name, value)| (name, value.to_owned())).into();
+        Self { ports, ends, variables }
+    }
+
+    pub fn set(&mut self, name: &'static str, value: &str) -> &mut Self {
+        self.variables.insert(name, value.to_owned());
+        self
+    }
+
+    pub fn run(&self) -> Report {
+        self.ports.clock.run(run(&self.ports, |name| Ok(self.variables.get(name).cloned())))
+    }
+
+    pub fn run_ok(&self) -> Report {
+        let report = self.run();
+        assert_eq!(report.outcome, Outcome::Ok, "{:?}", report.error);
+        report
+    }
+
+    pub fn now(&self) -> i64 {
+        use crate::ports::Clock;
+        self.ports.now_ms().div_euclid(1000)
+    }
+
+    pub fn pass(&self, seconds: i64) {
+        self.ports.clock.advance(Duration::from_secs(seconds.unsigned_abs()));
+    }
+
+    /// Kong has a request entry of that time.
+    pub fn request(&self, id: &str, time: i64) {
+        self.row(
+            Stream::Requests,
+            id,
+            Some(time),
+            json!({"method": "GET", "path": "/x", "status": 200}),
+        );
+    }
+
+    /// Kong has an object entry of that time.
+    pub fn object(&self, id: &str, time: i64) {
+        let fields = json!({"dao_name": "services", "operation": "create", "entity": "{}"});
+        self.row(Stream::Objects, id, Some(time), fields);
+    }
+
+    /// Kong has a row with these fields.
+    pub fn row(&self, stream: Stream, id: &str, time: Option<i64>, mut fields: Value) {
+        fields[stream.id_field()] = json!(id);
+        fields["request_timestamp"] = json!(time);
+        self.ends.borrow_mut().rows[stream as usize].push((time, fields));
+    }
+
+    /// Kong has so many request entries, the first of that time, the others so many seconds after each other.
+    pub fn requests(&self, name: &str, count: i64, from: i64, apart: i64) {
+        (0..count).for_each(|n| self.request(&format!("{name}{n:05}"), from + n * apart));
+    }
+
+    /// Kong holds nothing any more.
+    pub fn clear(&self) {
+        self.ends.borrow_mut().rows = Default::default();
+    }
+
+    /// The ids of what CloudTrail has taken, each once.
+    pub fn accepted(&self) -> BTreeSet<String> {
+        let ends = self.ends.borrow();
+        let ids: BTreeSet<_> = ends.accepted.iter().cloned().collect();
+        assert_eq!(ids.len(), ends.accepted.len(), "nothing is taken twice");
+        ids
+    }
+
+    /// The windows that Kong was asked for of a stream, in their order, each once.
+    pub fn windows(&self, stream: Stream) -> Vec<(Option<i64>, Option<i64>)> {
+        let mut windows = Vec::new();
+        for (_, request) in self.ports.sent.borrow().iter() {
+            if request.uri().path() == format!("/audit/{}", stream.name()) {
+                let bound = |name| parameter(request, name).and_then(|text| read_rfc3339(&text));
+                windows.push((bound("after"), bound("before")));
+            }
+        }
+        windows.dedup();
+        windows
+    }
+
+    /// Works on the store as a run with these variables has it.
+    pub fn on_store<T>(&self, work: impl FnOnce(&Store<'_, InMemory<'static>>) -> T) -> T {
+        work(&Store::new(&self.ports, "default"))
+    }
+
+    /// Works on the dead letters.
+    pub fn on_letters<T>(
+        &self,
+        work: impl FnOnce(&mut DeadLetters<'_, InMemory<'static>>) -> T,
+    ) -> T {
+        self.on_store(|store| work(&mut DeadLetters::load(store).unwrap()))
+    }
+
+    /// The stored head.
+    pub fn head(&self) -> Head {
+        let values = self.ports.store.values.borrow();
+        Head::decode(&values["kong-cloudtrail:default:{0}head"][crate::seal::HEADER_BYTES..])
+            .unwrap()
+    }
+
+    /// The segments that it names of a stream.
+    pub fn buckets(&self, stream: Stream) -> BTreeMap<Bucket, Vec<SegmentMeta>> {
+        self.head().stream(stream).buckets.clone()
+    }
+
+    /// The messages logged so far.
+    pub fn messages(&self) -> Vec<String> {
+        let lines = self.ports.lines.borrow();
+        let lines = lines.iter().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        lines.filter_map(|line| Some(line["message"].as_str()?.to_owned())).collect()
+    }
+}
+
+fn parameter(request: &HttpRequest, name: &str) -> Option<String> {
+    let query = request.uri().query()?;
+    let value = query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))?;
+    Some(percent_encoding::percent_decode_str(value).decode_utf8().unwrap().into_owned())
+}
+
+impl Ends {
+    #[expect(clippy::unnecessary_wraps, reason = "an answer of a service, as lost ones are")]
+    fn get(&mut self, request: &HttpRequest) -> Answer {
+        let stream = match request.uri().path() {
+            _ if self.kong_status != 200 => return Ok(answer(self.kong_status, "{}")),
+            "/" => {
+                let root = json!({"version": self.version, "configuration": self.configuration});
+                return Ok(answer(200, root.to_string()));
+            }
+            "/audit/requests" => Stream::Requests,
+            _ => Stream::Objects,
+        };
+        let version: sim::version::Version = self.version.parse().unwrap();
+        let manner = Manner { filters_dropped: self.filters_dropped, ..Manner::sound(&version) };
+        let mut shown: Vec<_> = self.rows[stream as usize].iter().collect();
+        shown.sort_by_key(|(time, _)| std::cmp::Reverse(time.unwrap_or(i64::MAX)));
+        let stream = match stream {
+            Stream::Requests => sim::Stream::Requests,
+            Stream::Objects => sim::Stream::Objects,
+        };
+        Ok(match page(manner, stream, &Shown(shown), request.uri().query().unwrap_or_default()) {
+            Ok(page) => answer(200, page),
+            Err(refusal) => answer(400, refusal.to_string()),
+        })
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "an answer of a service, as lost ones are")]
+    fn put(&mut self, request: &HttpRequest) -> Answer {
+        if let Some(code) = self.refusal {
+            let mut refusal = answer(400, json!({"message": "no"}).to_string());
+            refusal.headers_mut().insert("x-amzn-errortype", code.parse().unwrap());
+            return Ok(refusal);
+        }
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        let (mut failed, mut successful) = (Vec::new(), Vec::new());
+        for event in body["auditEvents"].as_array().unwrap() {
+            let id = event["id"].as_str().unwrap();
+            if let Some(code) = self.codes.get(id) {
+                failed.push(json!({"id": id, "errorCode": code, "errorMessage": "why"}));
+            } else {
+                self.accepted.push(id.to_owned());
+                successful.push(json!({"id": id, "eventID": id}));
+            }
+        }
+        Ok(answer(200, json!({"failed": failed, "successful": successful}).to_string()))
+    }
+}
+
+/// Rows in the order of reading.
+struct Shown<'k>(Vec<&'k (Option<i64>, Value)>);
+
+impl Rows for Shown<'_> {
+    fn count(&self) -> usize {
+        self.0.len()
+    }
+    fn place(&self, n: usize) -> Place {
+        (self.0[n].0.unwrap_or(i64::MAX), (self.0.len() - n) as u64)
+    }
+    fn stored_at(&self, n: usize) -> Option<i64> {
+        self.0[n].0
+    }
+    fn write(&self, n: usize, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.0[n].1.to_string().as_bytes());
+    }
+}
