@@ -296,6 +296,24 @@ async fn repeats_are_kept_and_told_apart_from_distinct_ids() {
 }
 
 #[tokio::test]
+async fn the_control_endpoints_say_what_the_methods_say() {
+    let endpoint = start();
+    call(&[event("one", &event_data())]).send(&endpoint).await.unwrap();
+    let get = async |path: &str| -> Value {
+        let url = format!("{}/_sim/{path}", endpoint.url());
+        reqwest::get(url).await.unwrap().json().await.unwrap()
+    };
+    let status = json!({"calls": 1, "accepted": 1, "distinct": 1, "failed": 0,
+                        "refused_calls": 0, "throttled_calls": 0});
+    assert_eq!(get("status").await, status);
+    let event_id = &endpoint.events(0, 1)[0].event_id;
+    assert_eq!(event_id.len(), 36);
+    let one = json!({"id": "one", "eventID": event_id, "eventData": event_data()});
+    assert_eq!(get("events?from=0&limit=10").await, json!([one]));
+    assert_eq!(get("events?from=1&limit=10").await, json!([]));
+}
+
+#[tokio::test]
 async fn within_one_second_no_more_calls_than_the_quota_are_answered() {
     let endpoint = Simulator::start(Options { calls_per_sec: 3, ..options() }).unwrap();
     let call = call(&[event("one", &event_data())]);

@@ -6,7 +6,7 @@ mod support;
 
 use kong_cloudtrail_sim::kong::{Database, Faults, Node, Options, Rbac, Role, Simulator, Stream};
 use serde_json::{Value, json};
-use support::{control, page, refused, start, version};
+use support::{page, refused, start, version};
 
 fn node(node: Node) -> Options {
     Options { node, ..version("3.10.0.0") }
@@ -148,7 +148,8 @@ async fn who_has_no_permission_for_a_path_is_told_so_by_name() {
     let kong = start(Options { audit_readers: true, ..node(Node::default()) });
     let body =
         json!({"message": "audit-reader, you do not have permissions to read this resource"});
-    assert_eq!(control(&kong, "faults", json!({"no_permission": ["/audit/objects"]})).await, 200);
+    let no_permission = vec!["/audit/objects".to_owned()];
+    kong.set_faults(Faults { no_permission, ..Faults::default() });
     assert_eq!(refused(&kong, "/audit/objects?after=1").await, (403, body.clone()));
     page(&kong, "/audit/requests").await;
     page(&kong, "/").await;

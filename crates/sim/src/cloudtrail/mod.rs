@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use self::accepted::{Call, Event, Keep};
 pub use self::faults::{EventFault, Faults, RequestError};
@@ -88,7 +88,7 @@ impl Options {
 }
 
 /// What the simulator holds and has been asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Calls of `PutAuditEvents`, all of them.
     pub calls: u64,

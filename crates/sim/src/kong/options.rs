@@ -6,8 +6,6 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::page::{Dates, EmptyList};
 use super::version::Version;
 use crate::tls::Tls;
@@ -99,8 +97,7 @@ pub struct Upgrade {
 }
 
 /// The `request_timestamp` of object entries that were written before their table had one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Leaves {
     /// 1, which is the likely one. Nothing that Kong publishes says so.
     #[default]
