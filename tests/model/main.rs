@@ -8,7 +8,7 @@
 //! - [`kong`] with [`entry`], [`cloudtrail`], [`store`]: the three that the core talks to;
 //! - [`truth`], [`arrived`] and [`times`]: which repeats are explained, what must have arrived, and when it
 //!   may be said to have happened;
-//! - [`clocks`], [`hosts`], [`keys`], [`lease`], [`pages`], [`refusals`], [`sweeps`], [`upgrades`], [`windows`]:
+//! - [`clocks`], [`hosts`], [`keys`], [`pages`], [`refusals`], [`sweeps`], [`upgrades`], [`windows`]:
 //!   single histories worth a name, told with [`scene`].
 #![allow(clippy::unwrap_used)]
 
@@ -21,7 +21,6 @@ mod host;
 mod hosts;
 mod keys;
 mod kong;
-mod lease;
 mod pages;
 mod refusals;
 mod scene;
