@@ -101,41 +101,6 @@ async fn runs_stay_cheap_however_much_kong_retains() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn entries_that_appear_late_inside_the_look_back_are_shipped() {
-    for store in stores() {
-        let mut world = World::new(store, kong::Options { requests: 100, ..Default::default() });
-        world.set("lookback_secs", "0").set("overlap_secs", "600");
-        world.tick_ok().await;
-        let now = world.kong.status().now;
-        let late = serde_json::json!({"request_id": "late", "request_timestamp": now - 300, "method": "GET", "path": "/x", "status": 200});
-        world.kong.add_entries(kong::Stream::Requests, [late]);
-        assert_eq!(world.tick_ok().await.shipped(), (1, 0), "{store:?}");
-        world.assert_exactly_once();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_a_reconcile_finds_is_shipped_and_called_late() {
-    for store in stores() {
-        let mut world = World::new(store, kong::Options { requests: 100, ..Default::default() });
-        world.set("reconcile_secs", "1");
-        world.tick_ok().await;
-        let now = world.kong.status().now;
-        let late = serde_json::json!({"request_id": "very-late", "request_timestamp": now - 7200, "method": "GET", "path": "/x", "status": 200});
-        world.kong.add_entries(kong::Stream::Requests, [late]);
-        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
-        let report = world.tick_ok().await;
-        assert_eq!(report["streams"]["requests"]["mode"], "reconcile");
-        assert_eq!(
-            (report.stream("requests", "shipped"), report.stream("requests", "late")),
-            (1, 1),
-            "{store:?}"
-        );
-        world.assert_exactly_once();
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn one_stream_alone_can_be_shipped() {
     for store in stores() {
         let mut world =
