@@ -48,7 +48,7 @@ async fn the_stores_agree_but_where_spins_do_not() {
     )
     .await;
 
-    let redis = match Redis::start() {
+    let redis = match Redis::start_with(&[]) {
         Some(server) => {
             observe(
                 "Redis",
@@ -76,7 +76,7 @@ async fn the_stores_agree_but_where_spins_do_not() {
 
 #[tokio::test]
 async fn on_redis_each_swap_under_way_has_a_connection_of_its_own() {
-    let Some(server) = Redis::start() else { return };
+    let Some(server) = Redis::start_with(&[]) else { return };
     let stores = RedisStores::new(&server.url()).unwrap();
     let store = stores.open("default").await.unwrap();
     let mut watcher = redis::Client::open(server.url())
