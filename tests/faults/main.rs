@@ -32,6 +32,7 @@ mod redis;
 mod refusals;
 mod refusing;
 mod secrets;
+mod settled;
 mod store;
 mod verdict;
 mod world;
