@@ -114,28 +114,6 @@ async fn after_is_inclusive_and_before_exclusive_on_both_streams() {
 }
 
 #[tokio::test]
-async fn bounds_may_be_seconds_or_utc_dates_without_fractions() {
-    let kong = start(Options { requests: 0, objects: 0, ..version("3.9.0.0") });
-    let at =
-        |request_timestamp: i64| json!({"request_id": "r", "request_timestamp": request_timestamp});
-    kong.add_entries(Stream::Requests, [1_714_057_403, 1_714_057_404, 1_714_057_405].map(at));
-    for bound in ["1714057404", "2024-04-25T15:03:24Z", "1714057403.5"] {
-        let after = page(&kong, &format!("/audit/requests?after={bound}")).await;
-        assert_eq!(times(entries(&after)), [1_714_057_405, 1_714_057_404], "{bound}");
-        let before = page(&kong, &format!("/audit/requests?before={bound}")).await;
-        assert_eq!(times(entries(&before)), [1_714_057_403], "{bound}");
-    }
-    for bound in ["2024-04-25T15:03:24.000Z", "2024-04-25T15:03:24%2B00:00", "yesterday", ""] {
-        for name in ["before", "after"] {
-            let (status, body) = refused(&kong, &format!("/audit/requests?{name}={bound}")).await;
-            assert_eq!((status, &body["code"]), (400, &json!(20)), "{bound}");
-            let message = body["message"].as_str().unwrap();
-            assert!(message.ends_with("does not match expected format: YYYY-MM-DDTHH:MI:SSZ"));
-        }
-    }
-}
-
-#[tokio::test]
 async fn older_versions_ignore_the_filters() {
     for of in ["3.4.3.8", "3.6.1.4", "2.8.1.1"] {
         let kong = start(version(of));
@@ -234,12 +212,8 @@ async fn only_get_reads_and_the_answers_say_who_answers() {
 }
 
 #[tokio::test]
-async fn answers_are_dated_by_kong_s_clock_and_so_is_fresh_activity() {
-    let kong = start(Options { requests: 10, clock_offset_secs: -7200, ..Options::default() });
-    let response = get(&kong, "/").await;
-    let date = httpdate::parse_http_date(response.headers()["date"].to_str().unwrap()).unwrap();
-    let behind = SystemTime::now().duration_since(date).unwrap().as_secs();
-    assert!((7200..7205).contains(&behind), "{behind}");
+async fn fresh_activity_is_dated_now_by_kong_s_clock() {
+    let kong = start(Options { requests: 10, ..Options::default() });
     kong.set_clock(500);
     kong.add_activity(3, 2);
     let newest = page(&kong, "/audit/requests?size=3").await;

@@ -194,23 +194,3 @@ async fn throttling_is_an_error_that_the_sdk_tries_again() {
     let status = endpoint.status();
     assert_eq!((status.calls, status.throttled_calls, status.accepted), (3, 2, 1));
 }
-
-#[tokio::test]
-async fn the_answer_is_dated_by_the_endpoint_s_clock() {
-    let endpoint = Simulator::start(options()).unwrap();
-    endpoint.set_clock(3600);
-
-    let call = support::call(&[support::event("one", &event_data())]);
-    let (status, kind, message) = {
-        let answer = call.send(&endpoint).await.unwrap();
-        let (status, kind, message) = answer.error();
-        (status, kind.to_owned(), message.to_owned())
-    };
-    assert_eq!((status, kind.as_str()), (403, "InvalidSignatureException"));
-    assert!(message.starts_with("Signature expired: "), "{message}");
-    let response = reqwest::get(format!("{}/other", endpoint.url())).await.unwrap();
-    let date = httpdate::parse_http_date(response.headers()["date"].to_str().unwrap()).unwrap();
-    let ahead = date.duration_since(SystemTime::now()).unwrap();
-    assert!((3595..=3600).contains(&ahead.as_secs()), "{ahead:?}");
-    assert_eq!(response.status(), 404);
-}
