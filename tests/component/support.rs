@@ -20,6 +20,8 @@ use tokio::task::JoinHandle;
 use super::driver::{self, Start, Verb};
 use super::settled::settled;
 
+/// Of every kind of character that one may have.
+const EXTERNAL_ID: &str = "Kong_1+=,.@:/-";
 pub const CHANNEL: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
 pub const TOKEN: &str = "kong-token-that-nobody-may-see";
@@ -75,6 +77,7 @@ impl World {
             secret_access_key: SECRET.into(),
             session_token: None,
         };
+            external_id: Some(EXTERNAL_ID.into()),
         let cloudtrail = cloudtrail::Simulator::start(cloudtrail::Options {
             issuer: Some(Issuer::new("aws")),
             ..cloudtrail::Options::new(CHANNEL, credentials)
@@ -96,6 +99,7 @@ impl World {
         let variables = BTreeMap::from(
             [
                 ("kong_admin_api", kong.url()),
+                ("external_id", EXTERNAL_ID.to_owned()),
                 ("kong_admin_token", TOKEN.to_owned()),
                 ("channel_arn", CHANNEL.to_owned()),
                 ("cloudtrail_endpoint", cloudtrail.url()),

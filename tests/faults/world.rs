@@ -65,7 +65,7 @@ impl World {
         let issuer = Some(credentials::Issuer::new("aws"));
         let cloudtrail =
             cloudtrail::Simulator::start(cloudtrail::Options { issuer, ..options }).unwrap();
-        let endpoints = credentials::Simulator::start(credentials::Options::default()).unwrap();
+        let endpoints = credentials::Simulator::start().unwrap();
         let ledger = format!("faults-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
         let variables = [
             ("kong_admin_api", kong.url()),

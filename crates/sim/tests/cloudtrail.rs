@@ -252,15 +252,6 @@ async fn content_must_be_a_json_object_of_this_account_with_a_real_time() {
 }
 
 #[tokio::test]
-async fn a_channel_bound_to_a_source_takes_no_other() {
-    let event_source = Some("kong-gateway".to_owned());
-    let endpoint = Simulator::start(Options { event_source, ..options() }).unwrap();
-    assert_eq!(code(&endpoint, &event_data()).await, None);
-    let other = with("/eventSource", Some(json!("another-gateway")));
-    assert_eq!(code(&endpoint, &other).await.as_deref(), Some("InvalidEventSource"));
-}
-
-#[tokio::test]
 async fn repeats_are_kept_and_told_apart_from_distinct_ids() {
     for keep in [Keep::Events, Keep::Ids] {
         let endpoint = Simulator::start(Options { keep, ..options() }).unwrap();

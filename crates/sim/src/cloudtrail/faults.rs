@@ -15,8 +15,6 @@ pub struct Faults {
     pub events: Vec<EventFault>,
     /// The events are accepted, then the connection is reset without an answer.
     pub reset_after_accept: Option<When>,
-    /// Access keys whose token has expired.
-    pub expired_access_key_ids: Vec<String>,
 }
 
 /// An error by which requests are refused.
@@ -66,7 +64,6 @@ pub(super) struct Armed {
     errors: Vec<(RequestError, Trigger)>,
     events: Vec<(EventFault, Trigger)>,
     reset_after_accept: Option<Trigger>,
-    expired_access_key_ids: Vec<String>,
 }
 
 impl Armed {
@@ -83,7 +80,6 @@ impl Armed {
                 .map(|(number, event)| (event.clone(), trigger(&event.when, 2000 + number)))
                 .collect(),
             reset_after_accept: faults.reset_after_accept.map(|when| trigger(&when, 3000)),
-            expired_access_key_ids: faults.expired_access_key_ids,
         }
     }
 
@@ -107,9 +103,5 @@ impl Armed {
 
     pub(super) fn loses_answer(&mut self) -> bool {
         self.reset_after_accept.as_mut().is_some_and(Trigger::strikes)
-    }
-
-    pub(super) fn has_expired(&self, access_key_id: &str) -> bool {
-        self.expired_access_key_ids.iter().any(|expired| expired == access_key_id)
     }
 }

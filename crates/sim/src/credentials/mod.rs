@@ -6,8 +6,8 @@
 //! - `instance`: EC2's instance metadata, version 2, below `/latest/`.
 //!
 //! Container and instance hand out the same credentials until they are rotated or near their end,
-//! as AWS's do; STS gives new ones at each call. [`crate::cloudtrail`] takes what an [`Issuer`] of
-//! the same name has issued, as long as it is valid.
+//! as AWS's do; STS gives new ones at each call. [`crate::cloudtrail`] takes what an [`Issuer`] named
+//! `aws` has issued, as long as it is valid.
 
 mod container;
 mod instance;
@@ -15,7 +15,6 @@ mod sts;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,41 +29,14 @@ use crate::fault::{Rule, Trigger, When};
 use crate::front::{Front, lock, stand_before};
 pub use crate::issuer::{Issuer, Temporary};
 use crate::random::mix;
-use crate::server::Server;
+use crate::server::{FREE_PORT, Server};
 
 /// New ones are handed out at least so many seconds before the old ones end (EC2 user guide,
 /// "Retrieve security credentials from instance metadata").
 const ROTATED_BEFORE_SECS: i64 = 300;
 
-/// How the simulated endpoints are set up.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where to listen; port 0 picks a free one.
-    pub listen: SocketAddr,
-    /// Who issues the credentials.
-    pub issuer: Issuer,
-    /// What is handed out, and to whom.
-    pub settings: Settings,
-    /// Everything that is drawn is drawn from this.
-    pub seed: u64,
-    /// How long every call takes at least.
-    pub latency: Duration,
-    /// How far the endpoints' clock is ahead of the system's.
-    pub clock_offset_secs: i64,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            issuer: Issuer::new("aws"),
-            settings: Settings::default(),
-            seed: 1,
-            latency: Duration::ZERO,
-            clock_offset_secs: 0,
-        }
-    }
-}
+/// Everything that is drawn is drawn from this.
+const SEED: u64 = 1;
 
 /// What is handed out, and to whom.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,7 +111,6 @@ pub struct Simulator {
 struct State {
     front: Arc<Front>,
     issuer: Issuer,
-    seed: u64,
     settings: Mutex<Settings>,
     sts_errors: Mutex<Vec<(StsError, Trigger)>>,
     issued: Mutex<Issued>,
@@ -156,18 +127,17 @@ impl Simulator {
     /// Starts the endpoints.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
-    pub fn start(options: Options) -> io::Result<Self> {
-        let front = Front::new(options.clock_offset_secs, options.latency, options.seed);
+    /// When no port is to be had.
+    pub fn start() -> io::Result<Self> {
+        let front = Front::new(Duration::ZERO, SEED);
         let state = Arc::new(State {
             front: Arc::new(front),
-            issuer: options.issuer,
-            seed: options.seed,
-            settings: Mutex::new(options.settings),
+            issuer: Issuer::new("aws"),
+            settings: Mutex::default(),
             sts_errors: Mutex::default(),
             issued: Mutex::default(),
         });
-        let server = Server::start(options.listen, router(&state), None)?;
+        let server = Server::start(FREE_PORT, router(&state), None)?;
         Ok(Self { state, server })
     }
 
@@ -190,7 +160,7 @@ impl Simulator {
     pub fn set_faults(&self, faults: Faults) {
         self.state.front.set_rules(faults.rules);
         let armed = faults.sts.into_iter().zip(5000..).map(|(error, number)| {
-            let trigger = Trigger::new(error.when.clone(), mix(self.state.seed, number));
+            let trigger = Trigger::new(error.when.clone(), mix(SEED, number));
             (error, trigger)
         });
         *lock(&self.state.sts_errors) = armed.collect();

@@ -23,7 +23,7 @@
 //! - Entries added as they stand are returned byte for byte, their `ttl` included, and whatever an
 //!   upgrade leaves for their time.
 //! - A Kong without a database holds nothing, also of what is added to it.
-//! - `audit_log_ignore_*` are shown by `GET /`; what they would leave out was never generated.
+//! - `audit_log_ignore_paths` are shown by `GET /`; what they would leave out was never generated.
 
 mod activity;
 mod api;
@@ -68,11 +68,6 @@ pub enum Stream {
 pub struct Faults {
     /// Faults of single calls. Paths in them include [`Options::admin_path`].
     pub rules: Vec<Rule>,
-    /// Offsets are positions: entries that arrive while a reader pages push older ones across the
-    /// borders of pages, so that the reader meets them twice, or, as entries expire, never.
-    pub shifting_offsets: bool,
-    /// Pages read with `before` or `after` end after so many, although there is more.
-    pub end_early_after_pages: Option<u64>,
     /// The licence is missing or has expired, so the audit log is refused. `GET /` likely answers
     /// all the same.
     pub licence_missing: bool,

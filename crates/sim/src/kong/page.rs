@@ -58,8 +58,6 @@ pub struct Manner<'k> {
     pub filters_dropped: bool,
     /// Offsets are positions: what arrives or goes meanwhile shifts the borders of pages.
     pub shifting_offsets: bool,
-    /// Pages read with `before` or `after` end after so many, although there is more.
-    pub end_early_after_pages: Option<u64>,
 }
 
 impl<'k> Manner<'k> {
@@ -71,7 +69,6 @@ impl<'k> Manner<'k> {
             empty_list: EmptyList::default(),
             filters_dropped: false,
             shifting_offsets: false,
-            end_early_after_pages: None,
         }
     }
 }
@@ -162,17 +159,10 @@ fn cut(manner: Manner<'_>, rows: &impl Rows, asked: &Asked) -> (Range<usize>, Op
         }
     };
     let end = start.saturating_add(asked.size).min(all.end);
-    let (position, pages) =
-        asked.offset.as_ref().map_or((0, 0), |offset| (offset.position, offset.pages));
-    let offset = (start < end && end < all.end).then(|| Offset {
-        last: rows.place(end - 1),
-        position: position + (end - start) as u64,
-        pages: pages + 1,
-    });
-    let ends_early = |offset: &Offset| {
-        filtered && manner.end_early_after_pages.is_some_and(|pages| offset.pages >= pages)
-    };
-    (start..end, offset.filter(|offset| !ends_early(offset)))
+    let position = asked.offset.as_ref().map_or(0, |offset| offset.position);
+    let offset = (start < end && end < all.end)
+        .then(|| Offset { last: rows.place(end - 1), position: position + (end - start) as u64 });
+    (start..end, offset)
 }
 
 /// The rows within the bounds, which only an order by time can tell.
@@ -321,22 +311,20 @@ fn rfc3339(text: &str) -> Option<i64> {
 struct Offset {
     last: Place,
     position: u64,
-    /// How many pages were read.
-    pages: u64,
 }
 
 impl Offset {
     /// The opaque string: like Kong's, a JSON array in base64.
     fn encode(self) -> String {
-        let numbers = (self.last.0, self.last.1, self.position, self.pages);
+        let numbers = (self.last.0, self.last.1, self.position);
         BASE64_STANDARD.encode(serde_json::to_vec(&numbers).unwrap_or_default())
     }
 
     /// An offset out of its string, or what Kong says of it.
     fn decode(text: &str) -> Result<Self, &'static str> {
         let json = BASE64_STANDARD.decode(text).map_err(|_| "bad base64 encoding")?;
-        let (time, number, position, pages) =
+        let (time, number, position) =
             serde_json::from_slice(&json).map_err(|_| "bad json encoding")?;
-        Ok(Self { last: (time, number), position, pages })
+        Ok(Self { last: (time, number), position })
     }
 }

@@ -34,7 +34,7 @@ struct Held {
 
 impl State {
     pub(super) fn new(options: Options) -> Self {
-        let front = Front::new(options.clock_offset_secs, options.latency, options.seed);
+        let front = Front::new(options.latency, options.seed);
         let first = options.upgraded.as_ref().map_or(&options.version, |upgrade| &upgrade.from);
         let held = Held::new(first.clone(), &options);
         let state = Self {
@@ -170,16 +170,9 @@ impl State {
 
     /// The page that `query` asks for, or Kong's refusal.
     pub(super) fn page(&self, stream: Stream, query: &str) -> Result<Vec<u8>, Value> {
-        let faults = lock(&self.faults).clone();
         let Shape { dates, empty_list, .. } = self.options.shape;
         let version = self.version();
-        let manner = Manner {
-            dates,
-            empty_list,
-            shifting_offsets: faults.shifting_offsets,
-            end_early_after_pages: faults.end_early_after_pages,
-            ..Manner::sound(&version)
-        };
+        let manner = Manner { dates, empty_list, ..Manner::sound(&version) };
         let now = self.front.clock.now();
         self.with_trail(stream, |trail| {
             page(manner, stream, &Shown { trail, stream, version: &version, now }, query)
