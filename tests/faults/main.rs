@@ -32,7 +32,6 @@ mod redis;
 mod refusals;
 mod refusing;
 mod secrets;
-mod settled;
 mod store;
 mod verdict;
 mod world;
