@@ -317,7 +317,11 @@ mod tests {
     type Port = Faulty<InMemory<'static>>;
 
     fn port() -> Port {
-        let inner = InMemory::at(0, |_| unreachable!("the lease sends nothing"));
+        port_at(0)
+    }
+
+    fn port_at(epoch_ms: i64) -> Port {
+        let inner = InMemory::at(epoch_ms, |_| unreachable!("the lease sends nothing"));
         Port { inner, faults: Planned::default() }
     }
 
@@ -391,14 +395,54 @@ mod tests {
     #[test]
     fn a_lease_is_renewed_when_a_third_of_it_has_passed_and_not_before() {
         held(|port, lease| {
-            pass(port, 99);
-            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), 1));
-            pass(port, 1);
-            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), 2));
-            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), 2));
-            pass(port, 150);
-            assert_eq!((lease.hold(), port.faults.swaps.get()), (Ok(()), 3));
+            let taken = lease.store.calls();
+            // A renewal is a swap, and the value read back.
+            for (secs, calls) in [(99, 0), (1, 2), (0, 2), (150, 4)] {
+                pass(port, secs);
+                assert_eq!((lease.hold(), lease.store.calls() - taken), (Ok(()), calls));
+            }
         });
+    }
+
+    #[test]
+    fn a_lease_is_renewed_beside_a_long_wait_and_after_a_stall_that_nobody_noticed() {
+        held(|port, lease| {
+            port.inner.clock.run(lease.during(port.sleep(Duration::from_mins(50))));
+            let other = take(lease.store, port);
+            assert!(matches!(other.err(), Some(LeaseError::Held { .. })));
+            pass(port, 1000);
+            assert_eq!(lease.hold(), Ok(()));
+        });
+    }
+
+    #[test]
+    fn hosts_whose_clocks_are_half_a_minute_off_are_kept_out_all_the_same() {
+        for off_ms in [-30_000, 30_000] {
+            held(|port, lease| {
+                let other = port_at(off_ms);
+                other.inner.store.values.replace(port.inner.store.values.borrow().clone());
+                pass(&other, 100);
+                pass(port, 100);
+                let store = Store::new(&other, "default");
+                assert!(matches!(take(&store, &other).err(), Some(LeaseError::Held { .. })));
+                assert_eq!(lease.hold(), Ok(()));
+            });
+        }
+    }
+
+    #[test]
+    fn a_host_that_stalled_past_its_lease_notices_the_other_for_good_and_leaves_it_alone() {
+        let port = port();
+        let store = Store::new(&port, "default");
+        let take_later = || {
+            pass(&port, 301);
+            take(&store, &port).unwrap()
+        };
+        let (looks, looks_no_more, other) = (take_later(), take_later(), take_later());
+        assert_eq!(looks.hold(), Err(LeaseError::Lost));
+        assert_eq!(looks_no_more.release(), Err(LeaseError::Lost));
+        assert_eq!((other.hold(), other.release()), (Ok(()), Ok(())));
+        assert_eq!(looks.hold(), Err(LeaseError::Lost));
     }
 
     #[test]
@@ -468,6 +512,7 @@ mod tests {
             (encode(&with_a_key, "another", until_ms), &store, &foreign),
             (forged.into_bytes(), &store, &foreign),
             (br#"{"owner":"a","until_ms":300000}"#.to_vec(), &store, &None),
+            (b"nonsense".to_vec(), &store, &None),
         ] {
             port.inner.store.values.borrow_mut().insert(store.key(NAME), value);
             assert_eq!(&take(by, &port).err(), refused);

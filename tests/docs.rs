@@ -2,35 +2,13 @@
 //! report, and every link leads somewhere. Its table of variables is held by `tests/variables.rs`.
 #![allow(clippy::unwrap_used)]
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+mod documents;
 
+use std::collections::BTreeSet;
+
+use documents::{path, rows, section, text};
 use kong_cloudtrail::report::Report;
 use serde_json::Value;
-
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-fn text(name: &str) -> String {
-    std::fs::read_to_string(path(name)).unwrap()
-}
-
-/// The part of a document below the heading of that name, up to the next of its level.
-fn section<'t>(document: &'t str, heading: &str) -> &'t str {
-    let (_, rest) = document.split_once(&format!("\n## {heading}\n")).unwrap();
-    rest.split("\n## ").next().unwrap()
-}
-
-/// The cells of each row of a section's table whose first cell is a name in backquotes.
-fn rows(section: &str) -> BTreeMap<String, Vec<String>> {
-    let row = |line: &str| {
-        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let name = cells.first()?.strip_prefix('`')?.strip_suffix('`')?.to_owned();
-        Some((name, cells[1..].iter().map(ToString::to_string).collect()))
-    };
-    section.lines().filter(|line| line.starts_with("| ")).filter_map(row).collect()
-}
 
 /// Names of members at every depth.
 fn names(value: &Value) -> BTreeSet<String> {

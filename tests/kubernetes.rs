@@ -2,9 +2,12 @@
 //! as `kubectl kustomize` builds it, and what its README says.
 #![allow(clippy::unwrap_used)]
 
+mod documents;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use documents::text;
 use serde_json::{Value, json};
 use toml::Table;
 
@@ -21,10 +24,6 @@ const EKS_TOKENS: [&str; 2] = [
     "/var/run/secrets/pods.eks.amazonaws.com/serviceaccount/eks-pod-identity-token",
     "/var/run/secrets/eks.amazonaws.com/serviceaccount/token",
 ];
-
-fn text(name: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
-}
 
 fn toml(name: &str) -> Table {
     text(name).parse().unwrap()
@@ -145,21 +144,7 @@ fn variable(environment: &str) -> Option<String> {
 }
 
 #[test]
-fn every_variable_that_is_set_is_one_of_the_application() {
-    let manifest = toml("spin-command.toml");
-    let variables = manifest["variables"].as_table().unwrap();
-    for built in built() {
-        let settings = built.settings();
-        let secrets = built.secrets();
-        for name in settings.keys().map(String::as_str).chain(secrets.keys().copied()) {
-            let known = variable(name).is_some_and(|name| variables.contains_key(&name));
-            assert!(known, "{}: {name}", built.name);
-        }
-    }
-}
-
-#[test]
-fn a_secret_is_read_from_a_secret_and_none_is_in_the_manifests() {
+fn what_is_set_is_a_variable_and_a_secret_is_read_from_a_secret_and_in_no_manifest() {
     let manifest = toml("spin-command.toml");
     let variables = manifest["variables"].as_table().unwrap();
     let is_secret = |environment: &str| {

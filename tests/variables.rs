@@ -2,21 +2,16 @@
 //! the same.
 #![allow(clippy::unwrap_used)]
 
+mod documents;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use documents::{path, rows, section, text};
 use kong_cloudtrail::variables::{VARIABLES, Variable};
 use toml::{Table, Value};
 
 const PREFIX: &str = "SPIN_VARIABLE_";
-
-fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-fn text(name: &str) -> String {
-    std::fs::read_to_string(path(name)).unwrap()
-}
 
 fn names() -> BTreeSet<&'static str> {
     VARIABLES.iter().map(|variable| variable.name).collect()
@@ -51,15 +46,8 @@ fn the_manifests_have_them_with_default_secrecy_and_meaning() {
 
 /// Name, default, and whether *Secret.* stands in the meaning, of each row of the README's table.
 fn readme() -> BTreeMap<String, (String, bool)> {
-    let readme = text("README.md");
-    let (_, section) = readme.split_once("\n## Configuration\n").unwrap();
-    let section = section.split("\n## ").next().unwrap();
-    let row = |line: &str| {
-        let cells: Vec<_> = line.trim_matches('|').split(" | ").map(str::trim).collect();
-        let name = cells[0].strip_prefix('`')?.strip_suffix('`')?.to_owned();
-        Some((name, (cells[1].to_owned(), cells[2].contains("*Secret.*"))))
-    };
-    section.lines().filter(|line| line.starts_with("| ")).filter_map(row).collect()
+    let rows = rows(section(&text("README.md"), "Configuration")).into_iter();
+    rows.map(|(name, cells)| (name, (cells[0].clone(), cells[1].contains("*Secret.*")))).collect()
 }
 
 #[test]

@@ -85,3 +85,16 @@ async fn an_admin_api_behind_a_path_is_found() {
     assert_eq!(world.tick_ok().await.shipped(), (10, 10));
     world.assert_exactly_once();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_kong_keeps_out_of_its_audit_log_is_named_but_for_what_reads_it() {
+    const NAMED: &str = "audit_log_ignore_paths = ^/status";
+    for (path, is_named) in [("^/audit/requests", false), ("^/status", true)] {
+        let ignore_paths = vec!["^/$".to_owned(), path.to_owned()];
+        let options = kong::Options { requests: 5, ignore_paths, ..Default::default() };
+        let report = World::new(Store::Sqlite, options).tick_ok().await;
+        let notes = report["notes"].as_array().unwrap();
+        assert_eq!(notes.contains(&"ignored-settings".into()), is_named, "{report:?}");
+        assert_eq!(report.stdout.iter().any(|line| line.contains(NAMED)), is_named, "{report:?}");
+    }
+}

@@ -16,9 +16,10 @@ mod keys;
 mod kongs;
 mod lambda;
 mod runs;
-#[path = "../faults/settled.rs"]
-mod settled;
 mod signature;
 mod sizes;
 mod support;
 mod times;
+#[path = "../faults/verdict.rs"]
+#[allow(dead_code, reason = "the tests of faults ask it more")]
+mod verdict;

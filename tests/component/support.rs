@@ -1,14 +1,12 @@
 //! The built component on the host, or on Spin, between the two simulators.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use kong_cloudtrail::event::rebuild;
-use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail_host::key_value::{self, StoreManager};
 use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources, application, report};
 use kong_cloudtrail_sim::credentials::Issuer;
@@ -18,10 +16,12 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
 use super::driver::{self, Start, Verb};
-use super::settled::settled;
+use super::verdict::Verdict;
 
 pub const CHANNEL: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
+/// Of every kind of character that one may have.
+const EXTERNAL_ID: &str = "Kong_1+=,.@:/-";
 pub const TOKEN: &str = "kong-token-that-nobody-may-see";
 pub const SECRET: &str = "aws-secret-that-nobody-may-see";
 
@@ -77,6 +77,7 @@ impl World {
         };
         let cloudtrail = cloudtrail::Simulator::start(cloudtrail::Options {
             issuer: Some(Issuer::new("aws")),
+            external_id: Some(EXTERNAL_ID.into()),
             ..cloudtrail::Options::new(CHANNEL, credentials)
         })
         .unwrap();
@@ -98,6 +99,7 @@ impl World {
                 ("kong_admin_api", kong.url()),
                 ("kong_admin_token", TOKEN.to_owned()),
                 ("channel_arn", CHANNEL.to_owned()),
+                ("external_id", EXTERNAL_ID.to_owned()),
                 ("cloudtrail_endpoint", cloudtrail.url()),
                 ("allow_outbound", cloudtrail.url()),
                 ("aws_access_key_id", "AKIDEXAMPLE".to_owned()),
@@ -223,29 +225,7 @@ impl World {
     /// Each entry that Kong holds is in CloudTrail exactly once with all that it says, and each
     /// event there belongs to an entry.
     pub fn assert_exactly_once(&self) {
-        let mut events: HashMap<String, Vec<Value>> = HashMap::new();
-        for event in self.cloudtrail.events(0, usize::MAX) {
-            events.entry(event.id).or_default().push(event.event_data);
-        }
-        for (sim_stream, stream) in
-            [(kong::Stream::Requests, Stream::Requests), (kong::Stream::Objects, Stream::Objects)]
-        {
-            for entry in self.kong.entries(sim_stream, 0, usize::MAX) {
-                let id = entry[stream.id_field()].as_str().unwrap_or_default();
-                let found = events
-                    .remove(id)
-                    .unwrap_or_else(|| panic!("{stream:?} {id} is not in CloudTrail"));
-                assert_eq!(
-                    found.len(),
-                    1,
-                    "{stream:?} {id} is in CloudTrail {} times",
-                    found.len()
-                );
-                let rebuilt = rebuild::entry(stream, &[found[0].to_string()]).unwrap();
-                assert_eq!(settled(serde_json::from_str(&rebuilt).unwrap()), settled(entry));
-            }
-        }
-        assert!(events.is_empty(), "events that belong to no entry: {:?}", events.keys());
+        Verdict::between(&self.kong, &self.cloudtrail).assert_exactly_once();
     }
 }
 

@@ -1,17 +1,10 @@
 //! The files, parsed.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 
 use hcl::{Block, Body, Expression, ObjectKey};
 
-pub fn path(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
-}
-
-pub fn text(name: &str) -> String {
-    std::fs::read_to_string(path(name)).unwrap_or_else(|why| panic!("{name}: {why}"))
-}
+pub use super::documents::{path, text};
 
 /// The variables of spin.toml by name, and whether each is secret.
 pub fn component_variables() -> BTreeMap<String, bool> {

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod documented;
+#[path = "../documents/mod.rs"]
+mod documents;
 mod files;
 mod filters;
 mod rights;

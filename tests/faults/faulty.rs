@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use kong_cloudtrail_host::key_value::memory::MemoryStores;
+use kong_cloudtrail_host::key_value::sqlite::SqliteStores;
 use kong_cloudtrail_host::key_value::{
     CompareAndSwap, Store, StoreError, StoreManager, SwapError, Value,
 };
@@ -20,7 +20,7 @@ pub type Dump = BTreeMap<String, Value>;
 /// The store; every opening and every call on it counts, and may be struck.
 #[derive(Default)]
 pub struct FaultyStore {
-    memory: MemoryStores,
+    memory: SqliteStores,
     gate: Arc<Gate>,
 }
 

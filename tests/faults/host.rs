@@ -137,12 +137,3 @@ pub fn signal(child: &Child, name: &str) {
     let sent = Command::new("kill").args(["-s", name, "--", &whom]).status().unwrap();
     assert!(sent.success(), "kill -s {name}");
 }
-
-/// Waits until `is_so`.
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(2);
-    while !is_so() {
-        assert!(Instant::now() < deadline, "{what}: not within two minutes");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}

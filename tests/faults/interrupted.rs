@@ -10,8 +10,9 @@ use kong_cloudtrail_sim::fault::When;
 use kong_cloudtrail_sim::kong;
 
 use super::driver::{self, Verb};
-use super::host::{signal, wait_until};
+use super::host::signal;
 use super::redis::Redis;
+use super::redis::wait_until;
 use super::verdict::Verdict;
 use super::world::{World, total};
 

@@ -8,7 +8,6 @@
 //! - `store`: a key-value store that fails, is slow, or has lost or damaged what it held.
 //! - `refusing`: a real store that refuses writes.
 //! - `secrets`: nothing printed or stored holds one.
-//! - `sizes`: entries far beyond CloudTrail's limits.
 //!
 //! The rest is the stage: `world` (simulators and variables), `driver` (how the host, or Spin, is
 //! started), `host` (its process), `redis`,
@@ -32,12 +31,7 @@ mod mix;
 mod redis;
 mod refusals;
 mod refusing;
-#[path = "../mapping/same.rs"]
-#[allow(dead_code, reason = "sizes needs one of its functions")]
-mod same;
 mod secrets;
-mod settled;
-mod sizes;
 mod store;
 mod verdict;
 mod world;

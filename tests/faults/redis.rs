@@ -62,11 +62,7 @@ impl Redis {
             command.args(["--requirepass", password]);
         }
         self.server = Some(command.spawn().unwrap());
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
-            assert!(Instant::now() < deadline, "redis-server does not listen on {}", self.port);
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        wait_until("redis-server listens", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
     }
 
     pub fn stop(&mut self, how: Stop) {
@@ -92,7 +88,7 @@ impl Redis {
 
     /// Waits until the answer to `command`, a text, holds `words`.
     pub fn wait_for(&self, command: &str, words: &str) {
-        super::host::wait_until(words, || self.text(command).contains(words));
+        wait_until(words, || self.text(command).contains(words));
     }
 
     /// The number that follows `name` in the answer to `command`.
@@ -129,6 +125,15 @@ impl Redis {
         let mut files = Vec::new();
         gather(self.folder.path(), &mut files);
         files.iter().flat_map(|file| std::fs::read(file).unwrap()).collect()
+    }
+}
+
+/// Waits until `is_so`.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_mins(2);
+    while !is_so() {
+        assert!(Instant::now() < deadline, "{what}: not within two minutes");
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

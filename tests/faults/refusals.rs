@@ -10,8 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use tempfile::TempDir;
 
-use super::host::wait_until;
-use super::redis::Redis;
+use super::redis::{Redis, wait_until};
 
 /// The size of a full segment of the ledger.
 const SEGMENT: usize = 262_080;

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use kong_cloudtrail_sim::kong;
 use serde_json::{Value, json};
 
-use super::host::{Host, wait_until};
+use super::host::Host;
+use super::redis::wait_until;
 use super::refusals::{self, Made, Refusal};
 use super::verdict::Verdict;
 use super::world::{World, total};

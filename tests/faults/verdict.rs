@@ -5,12 +5,9 @@ use std::collections::{BTreeSet, HashMap};
 
 use kong_cloudtrail::event::rebuild;
 use kong_cloudtrail::terms::Stream;
-use kong_cloudtrail_sim::cloudtrail::Call;
+use kong_cloudtrail_sim::cloudtrail::{self, Call};
 use kong_cloudtrail_sim::kong;
 use serde_json::Value;
-
-use super::settled::settled;
-use super::world::World;
 
 /// The comparison, of entries that each fit one event.
 pub struct Verdict {
@@ -26,10 +23,10 @@ pub struct Verdict {
 
 impl Verdict {
     /// Compares. Panics where an event does not say all that its entry says, or belongs to none.
-    pub fn of(world: &World) -> Self {
-        let calls = world.cloudtrail.calls();
+    pub fn between(kong: &kong::Simulator, cloudtrail: &cloudtrail::Simulator) -> Self {
+        let calls = cloudtrail.calls();
         let mut events: HashMap<String, Vec<(usize, Value)>> = HashMap::new();
-        let mut accepted = world.cloudtrail.events(0, usize::MAX).into_iter();
+        let mut accepted = cloudtrail.events(0, usize::MAX).into_iter();
         for (number, call) in calls.iter().enumerate() {
             for event in accepted.by_ref().take(call.events.len()) {
                 events.entry(event.id).or_default().push((number, event.event_data));
@@ -41,9 +38,9 @@ impl Verdict {
         for (sim, stream) in
             [(kong::Stream::Requests, Stream::Requests), (kong::Stream::Objects, Stream::Objects)]
         {
-            for entry in world.kong.entries(sim, 0, usize::MAX) {
+            for entry in kong.entries(sim, 0, usize::MAX) {
                 entries += 1;
-                let id = entry[stream.id_field()].as_str().unwrap().to_owned();
+                let id = entry[stream.id_field()].as_str().unwrap_or_default().to_owned();
                 let Some(copies) = events.remove(&id) else {
                     lost.push(id);
                     continue;
@@ -84,4 +81,17 @@ impl Verdict {
         let earlier = self.repeated.iter().flat_map(|(_, calls)| &calls[..calls.len() - 1]);
         earlier.copied().collect()
     }
+}
+
+/// An entry without its `ttl`, which falls as time passes, and with JSON by its value, since its
+/// text is kept only where a signature stands on it.
+fn settled(mut entry: Value) -> Value {
+    entry.as_object_mut().unwrap().remove("ttl");
+    for field in ["payload", "entity"] {
+        if let Some(value) = entry[field].as_str().and_then(|text| serde_json::from_str(text).ok())
+        {
+            entry[field] = value;
+        }
+    }
+    entry
 }

@@ -15,6 +15,7 @@ use tempfile::TempDir;
 
 use super::driver::{self, Start, Verb};
 use super::host::Host;
+use super::verdict::Verdict;
 
 pub const CHANNEL: &str =
     "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
@@ -65,7 +66,7 @@ impl World {
         let issuer = Some(credentials::Issuer::new("aws"));
         let cloudtrail =
             cloudtrail::Simulator::start(cloudtrail::Options { issuer, ..options }).unwrap();
-        let endpoints = credentials::Simulator::start(credentials::Options::default()).unwrap();
+        let endpoints = credentials::Simulator::start().unwrap();
         let ledger = format!("faults-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
         let variables = [
             ("kong_admin_api", kong.url()),
@@ -194,6 +195,13 @@ impl World {
         assert_eq!(reports.count(), 1, "one report a run: {:?}", outcome.stdout);
         let said = [outcome.stdout, outcome.stderr].concat().join("\n");
         Tick { report: outcome.report.unwrap(), said }
+    }
+}
+
+impl Verdict {
+    /// Compares what is in that world.
+    pub fn of(world: &World) -> Self {
+        Self::between(&world.kong, &world.cloudtrail)
     }
 }
 

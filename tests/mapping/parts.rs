@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use kong_cloudtrail::event::rebuild;
 use kong_cloudtrail::terms::Event;
 use kong_cloudtrail::terms::Stream;
-use serde_json::json;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::cases::{quoted, with_payload};
 use super::{data, map};
@@ -68,6 +68,38 @@ fn a_payload_over_the_limit_goes_out_in_parts() {
         whole += part["slice"].as_str().unwrap();
     }
     assert_eq!(whole, payload);
+}
+
+#[test]
+fn what_no_cut_may_fall_anywhere_in_comes_together_byte_for_byte_signed_or_not() {
+    // Quotes, escapes, and characters of one to four bytes.
+    let awkward = |bytes: usize| {
+        let text = "\"\\/\n\u{1}Kö€𝄞%&=+ ".repeat(bytes / 20);
+        text.clone() + &"x".repeat(bytes - text.len())
+    };
+    let signed = |field: &str, bytes| {
+        let document = json!({"text": awkward(bytes), "n": 1.50}).to_string();
+        json!({field: document, "signature": "c2lnbmF0dXJl"})
+    };
+    let path = format!("/services/{}?tags={}", "a/ü".repeat(794), "q".repeat(602));
+    assert_eq!(path.chars().count(), 3000);
+    let unknown = (0..20).map(|n| (format!("unknown_{n}"), json!(awkward(2000))));
+    let unknown = Value::Object(unknown.collect());
+    for (stream, mut entry) in [
+        (Stream::Requests, json!({"payload": awkward(5_000_000)})),
+        (Stream::Requests, signed("payload", 5_000_000)),
+        (Stream::Requests, json!({ "path": path })),
+        (Stream::Requests, unknown.clone()),
+        (Stream::Objects, json!({"entity": awkward(200_000)})),
+        (Stream::Objects, signed("entity", 200_000)),
+        (Stream::Objects, unknown),
+    ] {
+        entry[stream.id_field()] = json!("one");
+        let events = map(stream, &entry.to_string());
+        let data: Vec<&str> = events.iter().map(|event| event.data.as_str()).collect();
+        let rebuilt: Value = serde_json::from_str(&rebuild::entry(stream, &data).unwrap()).unwrap();
+        assert!(rebuilt == entry, "{:.100}", entry.to_string());
+    }
 }
 
 /// Bytes of a section as it is written.

@@ -9,7 +9,7 @@
 //! - [`truth`], [`arrived`] and [`times`]: which repeats are explained, what must have arrived, and when it
 //!   may be said to have happened;
 //! - [`excuses`]: what is not held against a run, with a history for each in [`excused`];
-//! - [`clocks`], [`hosts`], [`keys`], [`lease`], [`pages`], [`refusals`], [`sweeps`], [`upgrades`], [`windows`]:
+//! - [`clocks`], [`hosts`], [`keys`], [`pages`], [`refusals`], [`sweeps`], [`upgrades`], [`windows`]:
 //!   single histories worth a name, told with [`scene`].
 #![allow(clippy::unwrap_used)]
 
@@ -24,7 +24,6 @@ mod host;
 mod hosts;
 mod keys;
 mod kong;
-mod lease;
 mod pages;
 mod refusals;
 mod scene;

@@ -13,7 +13,6 @@ use anyhow::{Context, Result, anyhow};
 use serde::Deserialize;
 
 use crate::key_value::Managers;
-use crate::key_value::memory::MemoryStores;
 use crate::key_value::redis::RedisStores;
 use crate::key_value::sqlite::SqliteStores;
 
@@ -54,7 +53,6 @@ pub struct RuntimeConfig {
 #[derive(Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum StoreConfig {
-    Memory,
     Redis { url: String },
     Spin { path: Option<PathBuf> },
 }
@@ -63,7 +61,6 @@ enum StoreConfig {
 impl std::fmt::Debug for StoreConfig {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Self::Memory => "memory",
             Self::Redis { .. } => "redis",
             Self::Spin { .. } => "spin",
         })
@@ -149,7 +146,6 @@ impl RuntimeConfig {
             stores.insert(
                 label.clone(),
                 match config {
-                    StoreConfig::Memory => Arc::new(MemoryStores::default()),
                     StoreConfig::Redis { url } => Arc::new(
                         RedisStores::new(url)
                             .with_context(|| format!("[key_value_store.{label}]"))?,
@@ -188,7 +184,7 @@ mod tests {
 
     #[test]
     fn a_mistake_about_the_network_does_not_hide_the_stores() {
-        let text = "[[client_tls]]\nhosts = ['a']\n[key_value_store.other]\ntype = 'memory'";
+        let text = "[[client_tls]]\nhosts = ['a']\n[key_value_store.other]\ntype = 'spin'";
         let config = RuntimeConfig::parse(text, PathBuf::new()).unwrap();
         assert!(config.stores(None).unwrap().contains_key("other"));
     }
@@ -221,8 +217,7 @@ mod tests {
 
     #[test]
     fn the_default_store_is_there_unasked_and_others_when_configured() {
-        let config =
-            RuntimeConfig::parse("[key_value_store.other]\ntype = 'memory'", PathBuf::new());
+        let config = RuntimeConfig::parse("[key_value_store.other]\ntype = 'spin'", PathBuf::new());
         let stores = config.unwrap().stores(None).unwrap();
         assert_eq!(stores.keys().collect::<Vec<_>>(), ["default", "other"]);
     }

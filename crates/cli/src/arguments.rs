@@ -15,8 +15,7 @@ pub struct AppArgs {
     #[arg(short = 'f', long, default_value = "spin.toml", value_name = "PATH")]
     from: PathBuf,
 
-    /// Spin's runtime config: key-value stores ("redis", "spin"; here also "memory"), state_dir,
-    /// max_instance_memory.
+    /// Spin's runtime config: key-value stores ("redis", "spin"), state_dir, max_instance_memory.
     #[arg(long, env = "RUNTIME_CONFIG_FILE", value_name = "PATH")]
     runtime_config_file: Option<PathBuf>,
 

@@ -98,14 +98,6 @@ fn once_fails_on_a_trap_with_what_was_printed_before() {
 }
 
 #[test]
-fn a_missing_required_variable_is_refused_with_the_remedy() {
-    let folder = timer();
-    let output = cli(&folder, "once").output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("SPIN_VARIABLE_ACT"), "{}", stderr(&output));
-}
-
-#[test]
 fn variables_come_from_flag_environment_and_env_file_in_this_order() {
     let folder = timer();
     std::fs::write(folder.path().join(".env"), "SPIN_VARIABLE_GREETING=file\n").unwrap();

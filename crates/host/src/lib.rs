@@ -71,7 +71,6 @@
 //! - A malformed `.env` file is refused at load (Spin reports it at each use).
 //! - Where Spin's SQLite store panics (`increment` on a value that it did not write), the component
 //!   traps.
-//! - `type = "memory"` is a store for tests that Spin does not have.
 //! - Messages are its own. None holds a variable's value or a store's URL (invariant 7).
 //!
 //! # Use

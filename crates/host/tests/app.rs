@@ -81,20 +81,6 @@ async fn the_command_trigger_runs_wasi_cli_run_whose_error_is_seen() {
 }
 
 #[tokio::test]
-async fn variables_are_templates_over_the_applications() {
-    let folder = folder(&timer());
-    assert_eq!(probe(&folder, "variable").tick().await.unwrap().stdout, ["<hello>"]);
-    let mut options = options(&folder, "variable");
-    options
-        .application
-        .variables
-        .environment
-        .insert("SPIN_VARIABLE_GREETING".into(), "bonjour".into());
-    let outcome = App::load(options).unwrap().tick().await.unwrap();
-    assert_eq!(outcome.stdout, ["<bonjour>"]);
-}
-
-#[tokio::test]
 async fn an_undefined_variable_is_an_error_for_the_component() {
     let folder = folder(&timer().replace("greeting = \"<{{ greeting }}>\"", ""));
     let outcome = probe(&folder, "variable").tick().await.unwrap();
@@ -157,15 +143,6 @@ fn what_spin_refuses_at_load_is_refused_with_the_setting_named() {
     assert!(refusal("source = \"probe.wasm\"", bad_host).contains("allowed_outbound_hosts"));
     let bad_default = "source = \"probe.wasm\"\nallowed_outbound_hosts = [\"{{ greeting }}\"]";
     assert!(refusal("source = \"probe.wasm\"", bad_default).contains("defaults"));
-}
-
-#[test]
-fn a_required_variable_without_a_value_is_refused() {
-    let folder = folder(&timer());
-    let mut options = options(&folder, "");
-    options.application.variables.given.clear();
-    let message = format!("{:#}", App::load(options).err().expect("it was loaded"));
-    assert!(message.contains("SPIN_VARIABLE_ACT"), "{message}");
 }
 
 #[test]

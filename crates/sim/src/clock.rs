@@ -20,11 +20,6 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that is `offset_secs` ahead of the system's.
-    pub fn new(offset_secs: i64) -> Self {
-        Self { offset_secs: AtomicI64::new(offset_secs) }
-    }
-
     /// Sets the clock to the system's time plus `offset_secs`.
     pub fn set_offset(&self, offset_secs: i64) {
         self.offset_secs.store(offset_secs, Ordering::Relaxed);

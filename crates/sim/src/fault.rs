@@ -1,20 +1,5 @@
 //! Faults as data: what goes wrong, on which calls.
 //!
-//! `POST /_sim/faults` takes the same shapes as JSON. A rule names a path (absent: every path), the
-//! calls that it strikes (absent: every call), and one fault:
-//!
-//! ```json
-//! {"rules": [
-//!   {"path": "/audit/requests", "when": {"next": 2},
-//!    "fault": {"status": {"code": 503, "retry_after": 1}}},
-//!   {"when": {"every": 5}, "fault": "reset"},
-//!   {"when": {"rate": 0.1}, "fault": {"delay": {"first_byte_ms": 200}}},
-//!   {"fault": {"delay": {"between_bytes_ms": 50, "pieces": 4}}},
-//!   {"fault": "cut_off"}, {"fault": "reset_in_body"},
-//!   {"fault": {"body": "html"}}
-//! ]}
-//! ```
-//!
 //! Of several rules that strike one call all take effect: delays first, then what stops the call,
 //! then what spoils the answer.
 
@@ -25,14 +10,12 @@ use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use futures::stream::{self, StreamExt as _};
 use http::{HeaderValue, StatusCode, header};
-use serde::{Deserialize, Serialize};
 
 use crate::random;
 use crate::server::Connection;
 
 /// Which calls a rule strikes: those for which every condition that is set holds.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct When {
     /// The first so many calls after the rule was set.
     pub next: Option<u64>,
@@ -66,32 +49,26 @@ impl Trigger {
 }
 
 /// A fault and the calls that it strikes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rule {
     /// The path without its query; every path when absent.
-    #[serde(default)]
     pub path: Option<String>,
     /// Which of the calls on that path.
-    #[serde(default)]
     pub when: When,
     /// What goes wrong.
     pub fault: Fault,
 }
 
 /// What goes wrong with one call.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
     /// The call is answered with this status and takes no effect.
     Status {
         /// The status code.
         code: u16,
         /// Seconds for a `Retry-After` header.
-        #[serde(default)]
         retry_after: Option<u64>,
         /// The body; a JSON message when absent.
-        #[serde(default)]
         body: Option<String>,
     },
     /// The connection is reset before an answer, and the call takes no effect.
@@ -101,13 +78,10 @@ pub enum Fault {
     /// The answer takes its time.
     Delay {
         /// Milliseconds before the call is looked at.
-        #[serde(default)]
         first_byte_ms: u64,
         /// Milliseconds before each further piece of the body.
-        #[serde(default)]
         between_bytes_ms: u64,
         /// Into how many pieces the body is cut for that.
-        #[serde(default = "four")]
         pieces: usize,
     },
     /// The call takes effect; the answer ends before its `Content-Length`.
@@ -117,8 +91,7 @@ pub enum Fault {
 }
 
 /// A body that is none of the service's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Malformed {
     /// A page of a proxy in between.
     Html,
@@ -128,10 +101,6 @@ pub enum Malformed {
     DataNotArray,
     /// JSON, with one byte that is not UTF-8.
     NotUtf8,
-}
-
-fn four() -> usize {
-    4
 }
 
 impl Malformed {

@@ -34,9 +34,9 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Front {
-    pub(crate) fn new(clock_offset_secs: i64, latency: Duration, seed: u64) -> Self {
+    pub(crate) fn new(latency: Duration, seed: u64) -> Self {
         Self {
-            clock: Clock::new(clock_offset_secs),
+            clock: Clock::default(),
             latency,
             seed,
             rules: Mutex::default(),

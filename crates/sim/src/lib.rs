@@ -30,9 +30,9 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! What the methods of a simulator tell and change, its control endpoints below `/_sim/` tell and
-//! change over HTTP. They ask for no authentication and are neither counted, delayed, disturbed nor
-//! audited.
+//! What demo and benchmark need of the methods of Kong and CloudTrail, control endpoints below
+//! `/_sim/` offer over HTTP. They ask for no authentication and are neither counted, delayed,
+//! disturbed nor audited.
 
 mod clock;
 pub mod cloudtrail;

@@ -3,7 +3,7 @@
 
 use aws_sdk_sts::config::{BehaviorVersion, Region};
 use aws_sdk_sts::error::ProvideErrorMetadata as _;
-use kong_cloudtrail_sim::credentials::{Faults, Issuer, Options, Simulator, StsError};
+use kong_cloudtrail_sim::credentials::{Faults, Issuer, Simulator, StsError};
 use kong_cloudtrail_sim::fault::When;
 use reqwest::{Client, Method, Response};
 use serde_json::Value;
@@ -13,7 +13,7 @@ const TOKEN: &str = "x-aws-ec2-metadata-token";
 const ROLES: &str = "/latest/meta-data/iam/security-credentials/";
 
 fn start() -> Simulator {
-    Simulator::start(Options::default()).unwrap()
+    Simulator::start().unwrap()
 }
 
 async fn call(

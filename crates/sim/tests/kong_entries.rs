@@ -8,6 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use kong_cloudtrail_sim::kong::{Options, Stream};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use support::{DAY, get, ids, start, times, version};
 
 #[tokio::test]
@@ -151,7 +152,7 @@ async fn the_readers_own_calls_are_in_the_trail_only_when_asked_for() {
         assert!(told.eq(expected.iter().copied()), "{audited:?}");
         if audit_readers {
             assert_eq!(audited[0]["rbac_user_name"], "audit-reader");
-            assert_eq!(audited[2]["rbac_user_name"], Value::Null);
+            assert!(audited[2]["rbac_user_id"].is_null() && audited[2]["rbac_user_name"].is_null());
             assert_eq!(kong.ids(Stream::Requests), ids(&audited, "request_id"));
         }
     }
@@ -188,15 +189,11 @@ async fn entries_count_down_and_go_when_their_time_has_run_out() {
 
 #[tokio::test]
 async fn entries_are_added_and_returned_as_they_stand() {
-    let kong = start(Options { audit_log: true, ..Options::default() });
+    let kong = start(Options::default());
     let raw = r#"{"request_id": "a",  "request_timestamp":1663013700, "n":1.50, "n":2}"#;
-    let body = format!(r#"{{"stream":"requests","entries":[{raw},{{"no":"id"}}]}}"#);
-    let url = format!("{}/_sim/entries", kong.url());
-    let response = reqwest::Client::new().post(&url).body(body).send().await.unwrap();
-    assert_eq!(response.status(), 200);
+    let added = [raw, r#"{"no":"id"}"#].map(|raw| RawValue::from_string(raw.to_owned()).unwrap());
+    kong.add_entries(Stream::Requests, added);
     let page = get(&kong, "/audit/requests").await.text().await.unwrap();
     assert_eq!(page, format!(r#"{{"data":[{{"no":"id"}},{raw}],"next":null}}"#));
     assert_eq!(kong.ids(Stream::Requests), ["a", ""]);
-    let bad = reqwest::Client::new().post(&url).body(r#"{"stream":"other"}"#).send().await.unwrap();
-    assert_eq!(bad.status(), 400);
 }

@@ -9,9 +9,7 @@ use std::collections::BTreeMap;
 use kong_cloudtrail_sim::kong::version::Version;
 use kong_cloudtrail_sim::kong::{Leaves, Options, Simulator, Stream, Upgrade};
 use serde_json::{Value, json};
-use support::{
-    DAY, control, entries, fields, follow_offset, ids, page, sample, start, times, version,
-};
+use support::{DAY, entries, fields, follow_offset, ids, page, sample, start, times, version};
 
 fn number(text: &str) -> Version {
     text.parse().unwrap()
@@ -204,20 +202,4 @@ async fn without_a_retention_nothing_expires_and_ttl_is_null() {
     let newest = kong.entries(Stream::Objects, 500, 1);
     assert!((DAY - 2..=DAY).contains(&newest[0]["ttl"].as_i64().unwrap()));
     assert!(kong.entries(Stream::Objects, 0, 1)[0]["ttl"].is_null(), "old rows keep theirs");
-}
-
-#[tokio::test]
-async fn both_can_be_asked_for_over_http() {
-    let kong = start(version("2.8.1.1"));
-    assert_eq!(control(&kong, "record_ttl", json!({"secs": 7200})).await, 200);
-    assert_eq!(control(&kong, "upgrade", json!({"version": "3.10.0.0"})).await, 200);
-    let root = page(&kong, "/").await;
-    assert_eq!(root["version"], "3.10.0.0-enterprise-edition");
-    assert_eq!(root["configuration"]["audit_log_record_ttl"], 7200);
-    assert_eq!(page(&kong, "/audit/objects").await["data"][0]["request_timestamp"], 1);
-    let null = json!({"version": "3.10.0.0", "leaves": "null"});
-    let other = start(version("2.8.1.1"));
-    assert_eq!(control(&other, "upgrade", null).await, 200);
-    assert!(page(&other, "/audit/objects").await["data"][0]["request_timestamp"].is_null());
-    assert_eq!(control(&kong, "upgrade", json!({"version": "newest"})).await, 400);
 }

@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn what_the_configuration_must_mend_stops_the_run_and_names_it() {
         for (kind, names) in [
-            ("ChannelNotFound", "no such channel"),
+            ("ChannelNotFound", "channel_arn: no such channel"),
             ("InvalidChannelARN", "no such channel"),
             ("ChannelInsufficientPermission", "external_id must be"),
             ("ChannelUnsupportedSchema", "source Custom"),
@@ -210,7 +210,7 @@ mod tests {
                 "AccessDeniedException",
                 "cloudtrail-data:PutAuditEvents on the channel, in its policy",
             ),
-            ("UnrecognizedClientException", "does not know these credentials"),
+            ("UnrecognizedClientException", "check aws_access_key_id and aws_session_token"),
             ("InvalidClientTokenId", "does not know these credentials"),
             ("ExpiredTokenException", "renew aws_session_token"),
             ("InvalidSignatureException", "do not belong to aws_access_key_id"),

@@ -1,16 +1,14 @@
-//! Key-value stores: one trait, three backends.
+//! Key-value stores: one trait, two backends.
 //!
 //! The SQLite and Redis stores answer as Spin 4.0.2's do, wrong answers included, since that is
-//! what the component must live with in production; [`memory`] is not Spin's and answers as the
-//! interface promises. `tests/conformance` runs the same statements on all three and says
-//! where they differ.
+//! what the component must live with in production. `tests/conformance` runs the same statements on
+//! both and says where they differ.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-pub mod memory;
 pub mod redis;
 pub mod sqlite;
 pub mod swapped;

@@ -16,7 +16,8 @@ use tokio::sync::OnceCell;
 
 use super::{CompareAndSwap, Store, StoreError, StoreManager, SwapError, Value};
 
-/// The stores in one SQLite file.
+/// The stores in one SQLite file, or in memory.
+#[derive(Default)]
 pub struct SqliteStores {
     /// None keeps everything in memory, as Spin does without a state folder.
     path: Option<PathBuf>,

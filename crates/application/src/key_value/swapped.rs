@@ -89,10 +89,10 @@ mod tests {
 
     use super::*;
     use crate::key_value::StoreManager;
-    use crate::key_value::memory::MemoryStores;
+    use crate::key_value::sqlite::SqliteStores;
 
     async fn store() -> Arc<dyn Store> {
-        MemoryStores::default().open("default").await.unwrap()
+        SqliteStores::default().open("default").await.unwrap()
     }
 
     async fn swap(swapped: &Swapped, store: &Arc<dyn Store>, key: &str, value: &str) {

@@ -2,12 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use kong_cloudtrail_application::key_value::StoreManager;
-use kong_cloudtrail_application::key_value::memory::MemoryStores;
+use kong_cloudtrail_application::key_value::sqlite::SqliteStores;
 
 use super::*;
 
 fn key_value() -> KeyValue {
-    let stores: Arc<dyn StoreManager> = Arc::new(MemoryStores::default());
+    let stores: Arc<dyn StoreManager> = Arc::new(SqliteStores::default());
     let managers = Managers::from([("default".to_owned(), stores)]);
     let allowed = vec!["default".to_owned(), "unknown".to_owned()];
     KeyValue::new(allowed, Arc::new(managers), Arc::default())
@@ -32,6 +32,7 @@ async fn a_store_opens_when_the_manifest_grants_it_and_it_exists() {
 async fn a_failed_swap_hands_out_a_new_handle_that_knows_the_value_of_now() {
     let mut kv = key_value();
     let store = wasi::Host::open(&mut kv, "default".into()).await.unwrap();
+    wasi::HostBucket::set(&mut kv, again(&store), "key".into(), b"old".to_vec()).await.unwrap();
     let swap = atomics::HostCas::new(&mut kv, again(&store), "key".into()).await.unwrap();
     atomics::HostCas::current(&mut kv, again(&swap)).await.unwrap();
     wasi::HostBucket::set(&mut kv, again(&store), "key".into(), b"theirs".to_vec()).await.unwrap();

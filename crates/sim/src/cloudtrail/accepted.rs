@@ -3,14 +3,14 @@
 use std::collections::HashSet;
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::clock;
 use crate::random::{generator, uuid};
 
 /// How much of an accepted event is kept.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub enum Keep {
     /// All of it.
     #[default]
@@ -20,7 +20,7 @@ pub enum Keep {
 }
 
 /// An event as CloudTrail Lake holds it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Event {
     /// The id that the source gave it.
     pub id: String,
@@ -33,7 +33,7 @@ pub struct Event {
 }
 
 /// A call of which events were accepted.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Call {
     /// The access key that signed it.
     pub access_key_id: String,

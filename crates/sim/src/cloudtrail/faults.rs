@@ -1,24 +1,11 @@
 //! What goes wrong with this endpoint, as data and armed.
 
-use serde::{Deserialize, Serialize};
-
 use super::error::ServiceError;
 use crate::fault::{Rule, Trigger, When};
 use crate::random::mix;
 
-/// What goes wrong. `POST /_sim/faults` takes the same as JSON.
-///
-/// ```json
-/// {"rules": [{"when": {"next": 1}, "fault": "reset"}],
-///  "errors": [{"type": "ThrottlingException", "when": {"rate": 0.2}}],
-///  "events": [{"code": "InternalFailure", "when": {"every": 10}},
-///             {"code": "FieldTooLong", "ids": ["7ebabee7*"]},
-///             {"code": null, "when": {"next": 1}}],
-///  "reset_after_accept": {"rate": 0.05},
-///  "expired_access_key_ids": ["ASIAEXAMPLE"]}
-/// ```
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// What goes wrong.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
     /// Faults of single calls.
     pub rules: Vec<Rule>,
@@ -28,36 +15,27 @@ pub struct Faults {
     pub events: Vec<EventFault>,
     /// The events are accepted, then the connection is reset without an answer.
     pub reset_after_accept: Option<When>,
-    /// Access keys whose token has expired.
-    pub expired_access_key_ids: Vec<String>,
 }
 
 /// An error by which requests are refused.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct RequestError {
     /// Its type, such as `ThrottlingException` or `InternalServerError`.
-    #[serde(rename = "type")]
     pub kind: String,
     /// Which requests.
-    #[serde(default)]
     pub when: When,
     /// The message; AWS's own when absent.
-    #[serde(default)]
     pub message: Option<String>,
 }
 
 /// A failure of single events.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct EventFault {
-    /// The error code; null leaves the event out of both lists of the answer, unaccepted.
+    /// The error code; `None` leaves the event out of both lists of the answer, unaccepted.
     pub code: Option<String>,
     /// Which of the events that `ids` match.
-    #[serde(default)]
     pub when: When,
     /// Ids, or beginnings of ids that end in `*`; all events when empty.
-    #[serde(default)]
     pub ids: Vec<String>,
 }
 
@@ -86,7 +64,6 @@ pub(super) struct Armed {
     errors: Vec<(RequestError, Trigger)>,
     events: Vec<(EventFault, Trigger)>,
     reset_after_accept: Option<Trigger>,
-    expired_access_key_ids: Vec<String>,
 }
 
 impl Armed {
@@ -103,7 +80,6 @@ impl Armed {
                 .map(|(number, event)| (event.clone(), trigger(&event.when, 2000 + number)))
                 .collect(),
             reset_after_accept: faults.reset_after_accept.map(|when| trigger(&when, 3000)),
-            expired_access_key_ids: faults.expired_access_key_ids,
         }
     }
 
@@ -127,9 +103,5 @@ impl Armed {
 
     pub(super) fn loses_answer(&mut self) -> bool {
         self.reset_after_accept.as_mut().is_some_and(Trigger::strikes)
-    }
-
-    pub(super) fn has_expired(&self, access_key_id: &str) -> bool {
-        self.expired_access_key_ids.iter().any(|expired| expired == access_key_id)
     }
 }

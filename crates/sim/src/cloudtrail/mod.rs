@@ -15,12 +15,11 @@ pub mod sigv4;
 mod throttle;
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub use self::accepted::{Call, Event, Keep};
 pub use self::faults::{EventFault, Faults, RequestError};
@@ -32,17 +31,18 @@ use self::throttle::Throttle;
 use crate::front::{Front, lock};
 use crate::issuer::Issuer;
 use crate::random::{generator, mix, uuid};
-use crate::server::Server;
+use crate::server::{FREE_PORT, Server};
 use crate::tls::{Acceptor, Tls};
 
 /// The name under which requests are signed.
 const SERVICE: &str = "cloudtrail-data";
 
+/// Everything that is drawn is drawn from this.
+const SEED: u64 = 1;
+
 /// How the simulated endpoint is set up.
 #[derive(Clone)]
 pub struct Options {
-    /// Where to listen; port 0 picks a free one.
-    pub listen: SocketAddr,
     /// HTTPS instead of plain HTTP.
     pub tls: Option<Tls>,
     /// The channel; region and account come from it.
@@ -53,42 +53,32 @@ pub struct Options {
     pub issuer: Option<Issuer>,
     /// The external id that the channel's resource policy asks for, if any.
     pub external_id: Option<String>,
-    /// The only `eventSource` that the channel takes, if it is bound to one.
-    pub event_source: Option<String>,
     /// How many calls are answered within any one second; 0 is no limit.
     pub calls_per_sec: u32,
     /// How much of accepted events is kept.
     pub keep: Keep,
-    /// Everything that is drawn is drawn from this.
-    pub seed: u64,
     /// How long every call takes at least.
     pub latency: Duration,
-    /// How far the endpoint's clock is ahead of the system's, from the start on.
-    pub clock_offset_secs: i64,
 }
 
 impl Options {
     /// A channel with one access key, on a free port of the loopback interface.
     pub fn new(channel_arn: impl Into<String>, credentials: Credentials) -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             tls: None,
             channel_arn: channel_arn.into(),
             credentials: vec![credentials],
             issuer: None,
             external_id: None,
-            event_source: None,
             calls_per_sec: 0,
             keep: Keep::default(),
-            seed: 1,
             latency: Duration::ZERO,
-            clock_offset_secs: 0,
         }
     }
 }
 
 /// What the simulator holds and has been asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Status {
     /// Calls of `PutAuditEvents`, all of them.
     pub calls: u64,
@@ -113,8 +103,6 @@ pub struct Simulator {
 struct State {
     channel: Channel,
     external_id: Option<String>,
-    event_source: Option<String>,
-    seed: u64,
     front: Arc<Front>,
     credentials: Mutex<Vec<Credentials>>,
     issuer: Option<Issuer>,
@@ -166,22 +154,20 @@ impl Simulator {
             );
             io::Error::new(io::ErrorKind::InvalidInput, message)
         })?;
-        let front = Front::new(options.clock_offset_secs, options.latency, options.seed);
+        let front = Front::new(options.latency, SEED);
         let state = Arc::new(State {
             channel,
             external_id: options.external_id,
-            event_source: options.event_source,
-            seed: options.seed,
             front: Arc::new(front),
             credentials: Mutex::new(options.credentials),
             issuer: options.issuer,
             faults: Mutex::default(),
             throttle: Mutex::new(Throttle::new(options.calls_per_sec)),
-            accepted: Mutex::new(Accepted::new(options.keep, options.seed)),
+            accepted: Mutex::new(Accepted::new(options.keep, SEED)),
             counts: Counts::default(),
         });
         let tls = options.tls.as_ref().map(Acceptor::new).transpose()?;
-        let server = Server::start(options.listen, control::router(&state), tls)?;
+        let server = Server::start(FREE_PORT, control::router(&state), tls)?;
         Ok(Self { state, server })
     }
 
@@ -242,10 +228,10 @@ impl State {
 
     fn set_faults(&self, faults: Faults) {
         self.front.set_rules(faults.rules.clone());
-        *lock(&self.faults) = Armed::new(faults, self.seed);
+        *lock(&self.faults) = Armed::new(faults, SEED);
     }
 
     fn request_id(&self, number: u64) -> String {
-        uuid(&mut generator(mix(self.seed, 4000), number)).to_string()
+        uuid(&mut generator(mix(SEED, 4000), number)).to_string()
     }
 }

@@ -172,7 +172,7 @@ impl State {
         credentials.extend(temporary.map(|temporary| temporary.credentials));
         let key = verify(&signed, &scope, &credentials)?;
         let is_temporary = key.session_token.as_deref() == token && token.is_some();
-        if (has_ended && is_temporary) || lock(&self.faults).has_expired(&key.access_key_id) {
+        if has_ended && is_temporary {
             return Err(ServiceError::usual("ExpiredTokenException"));
         }
         Ok(key.access_key_id.clone())
@@ -212,10 +212,6 @@ impl State {
     }
 
     fn put(&self, events: Vec<(String, String, Option<String>)>, access_key_id: String) -> Put {
-        let recipient = schema::Recipient {
-            account: &self.channel.account,
-            event_source: self.event_source.as_deref(),
-        };
         let mut outcome = Outcome { failed: Vec::new(), successful: Vec::new() };
         let mut faults = lock(&self.faults);
         let mut accepted = lock(&self.accepted);
@@ -224,7 +220,7 @@ impl State {
             let judged = match faults.event(&id) {
                 Some(Struck::LeftOut) => continue,
                 Some(Struck::Failed(code)) => Err((code, "Refused by a fault".to_owned())),
-                None => check(&event_data, checksum.as_deref(), &recipient)
+                None => check(&event_data, checksum.as_deref(), &self.channel.account)
                     .map_err(|(code, message)| (code.to_owned(), message)),
             };
             if let Err((error_code, error_message)) = judged {
@@ -241,15 +237,11 @@ impl State {
     }
 }
 
-fn check(
-    event_data: &str,
-    checksum: Option<&str>,
-    recipient: &schema::Recipient<'_>,
-) -> Result<(), schema::Refusal> {
+fn check(event_data: &str, checksum: Option<&str>, account: &str) -> Result<(), schema::Refusal> {
     let calculated = || BASE64_STANDARD.encode(Sha256::digest(event_data));
     if checksum.is_some_and(|checksum| checksum != calculated()) {
         let message = "The checksum does not match the event's data".to_owned();
         return Err(("InvalidChecksum", message));
     }
-    schema::check(event_data, recipient)
+    schema::check(event_data, account)
 }

@@ -15,14 +15,6 @@ use time::macros::format_description;
 /// Why one event is refused: the code and the message of its entry in `failed`.
 pub(crate) type Refusal = (&'static str, String);
 
-/// What the events of a channel must agree with.
-pub(crate) struct Recipient<'a> {
-    /// The account that owns the channel.
-    pub(crate) account: &'a str,
-    /// The only `eventSource` that the channel takes, if it is bound to one.
-    pub(crate) event_source: Option<&'a str>,
-}
-
 /// Strings that every event has, and their greatest lengths.
 const REQUIRED: [(&str, usize); 5] = [
     ("version", 256),
@@ -51,8 +43,8 @@ const MAX_EVENT: usize = 256_000;
 
 type Members<'a> = HashMap<Cow<'a, str>, &'a RawValue>;
 
-/// Checks the text of `eventData`.
-pub(crate) fn check(event_data: &str, recipient: &Recipient<'_>) -> Result<(), Refusal> {
+/// Checks the text of `eventData`, for a channel of that account.
+pub(crate) fn check(event_data: &str, account: &str) -> Result<(), Refusal> {
     if event_data.len() > MAX_EVENT {
         return Err(too_long("eventData", MAX_EVENT));
     }
@@ -82,7 +74,7 @@ pub(crate) fn check(event_data: &str, recipient: &Recipient<'_>) -> Result<(), R
         }
     }
     check_time(&event)?;
-    check_recipient(&event, recipient)
+    check_recipient(&event, account)
 }
 
 fn check_time(event: &Members<'_>) -> Result<(), Refusal> {
@@ -93,20 +85,13 @@ fn check_time(event: &Members<'_>) -> Result<(), Refusal> {
     )
 }
 
-fn check_recipient(event: &Members<'_>, recipient: &Recipient<'_>) -> Result<(), Refusal> {
-    let account = string(event, "recipientAccountId", usize::MAX)?.unwrap_or_default();
-    if account != recipient.account {
-        let message = format!("recipientAccountId {account} does not own the channel");
+fn check_recipient(event: &Members<'_>, account: &str) -> Result<(), Refusal> {
+    let recipient = string(event, "recipientAccountId", usize::MAX)?.unwrap_or_default();
+    if recipient != account {
+        let message = format!("recipientAccountId {recipient} does not own the channel");
         return Err(("InvalidRecipient", message));
     }
-    let source = string(event, "eventSource", usize::MAX)?.unwrap_or_default();
-    match recipient.event_source {
-        Some(wanted) if wanted != source => {
-            let message = format!("eventSource {source} is not the channel's");
-            Err(("InvalidEventSource", message))
-        }
-        _ => Ok(()),
-    }
+    Ok(())
 }
 
 fn members<'a>(json: &'a str, name: &str) -> Result<Members<'a>, Refusal> {

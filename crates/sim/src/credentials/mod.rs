@@ -6,67 +6,40 @@
 //! - `instance`: EC2's instance metadata, version 2, below `/latest/`.
 //!
 //! Container and instance hand out the same credentials until they are rotated or near their end,
-//! as AWS's do; STS gives new ones at each call. [`crate::cloudtrail`] takes what an [`Issuer`] of
-//! the same name has issued, as long as it is valid.
+//! as AWS's do; STS gives new ones at each call. [`crate::cloudtrail`] takes what an [`Issuer`] named
+//! `aws` has issued, as long as it is valid.
 
 mod container;
-mod control;
 mod instance;
 mod sts;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{get, post, put};
+use http::StatusCode;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::fault::{Rule, Trigger, When};
-use crate::front::{Front, lock};
+use crate::front::{Front, lock, stand_before};
 pub use crate::issuer::{Issuer, Temporary};
 use crate::random::mix;
-use crate::server::Server;
+use crate::server::{FREE_PORT, Server};
 
 /// New ones are handed out at least so many seconds before the old ones end (EC2 user guide,
 /// "Retrieve security credentials from instance metadata").
 const ROTATED_BEFORE_SECS: i64 = 300;
 
-/// How the simulated endpoints are set up.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where to listen; port 0 picks a free one.
-    pub listen: SocketAddr,
-    /// Who issues the credentials.
-    pub issuer: Issuer,
-    /// What is handed out, and to whom.
-    pub settings: Settings,
-    /// Everything that is drawn is drawn from this.
-    pub seed: u64,
-    /// How long every call takes at least.
-    pub latency: Duration,
-    /// How far the endpoints' clock is ahead of the system's.
-    pub clock_offset_secs: i64,
-}
+/// Everything that is drawn is drawn from this.
+const SEED: u64 = 1;
 
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            issuer: Issuer::new("aws"),
-            settings: Settings::default(),
-            seed: 1,
-            latency: Duration::ZERO,
-            clock_offset_secs: 0,
-        }
-    }
-}
-
-/// What is handed out, and to whom. `POST /_sim/settings` takes the same as JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// What is handed out, and to whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// How long credentials are valid, in seconds.
     pub lifetime_secs: i64,
@@ -102,9 +75,8 @@ impl Default for Settings {
     }
 }
 
-/// What goes wrong. `POST /_sim/faults` takes the same as JSON.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+/// What goes wrong.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Faults {
     /// Faults of single calls.
     pub rules: Vec<Rule>,
@@ -113,18 +85,16 @@ pub struct Faults {
 }
 
 /// An error of STS.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StsError {
     /// Such as `IDPCommunicationError` or `Throttling`.
     pub code: String,
     /// Which calls.
-    #[serde(default)]
     pub when: When,
 }
 
 /// What the endpoints have done.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     /// How many credentials were issued.
     pub issued: u64,
@@ -141,7 +111,6 @@ pub struct Simulator {
 struct State {
     front: Arc<Front>,
     issuer: Issuer,
-    seed: u64,
     settings: Mutex<Settings>,
     sts_errors: Mutex<Vec<(StsError, Trigger)>>,
     issued: Mutex<Issued>,
@@ -158,18 +127,17 @@ impl Simulator {
     /// Starts the endpoints.
     ///
     /// # Errors
-    /// When the address cannot be listened on.
-    pub fn start(options: Options) -> io::Result<Self> {
-        let front = Front::new(options.clock_offset_secs, options.latency, options.seed);
+    /// When no port is to be had.
+    pub fn start() -> io::Result<Self> {
+        let front = Front::new(Duration::ZERO, SEED);
         let state = Arc::new(State {
             front: Arc::new(front),
-            issuer: options.issuer,
-            seed: options.seed,
-            settings: Mutex::new(options.settings),
+            issuer: Issuer::new("aws"),
+            settings: Mutex::default(),
             sts_errors: Mutex::default(),
             issued: Mutex::default(),
         });
-        let server = Server::start(options.listen, control::router(&state), None)?;
+        let server = Server::start(FREE_PORT, router(&state), None)?;
         Ok(Self { state, server })
     }
 
@@ -180,7 +148,7 @@ impl Simulator {
 
     /// What they have done.
     pub fn status(&self) -> Status {
-        self.state.status()
+        Status { issued: lock(&self.state.issued).count, calls: self.state.front.calls() }
     }
 
     /// Changes what is handed out, and to whom.
@@ -190,7 +158,12 @@ impl Simulator {
 
     /// Replaces the faults.
     pub fn set_faults(&self, faults: Faults) {
-        self.state.set_faults(faults);
+        self.state.front.set_rules(faults.rules);
+        let armed = faults.sts.into_iter().zip(5000..).map(|(error, number)| {
+            let trigger = Trigger::new(error.when.clone(), mix(SEED, number));
+            (error, trigger)
+        });
+        *lock(&self.state.sts_errors) = armed.collect();
     }
 
     /// Container and instance hand out new credentials from now on; the old ones stay valid.
@@ -204,20 +177,19 @@ impl Simulator {
     }
 }
 
+fn router(state: &Arc<State>) -> Router {
+    Router::new()
+        .route("/", post(sts::assume_role_with_web_identity))
+        .route("/v1/{*path}", get(container::credentials))
+        .route("/v2/{*path}", get(container::credentials))
+        .route("/latest/api/token", put(instance::token))
+        .route("/latest/meta-data/{*path}", get(instance::metadata))
+        .fallback(async || StatusCode::NOT_FOUND)
+        .layer(from_fn_with_state(state.front.clone(), stand_before))
+        .with_state(state.clone())
+}
+
 impl State {
-    fn status(&self) -> Status {
-        Status { issued: lock(&self.issued).count, calls: self.front.calls() }
-    }
-
-    fn set_faults(&self, faults: Faults) {
-        self.front.set_rules(faults.rules);
-        let armed = faults.sts.into_iter().zip(5000..).map(|(error, number)| {
-            let trigger = Trigger::new(error.when.clone(), mix(self.seed, number));
-            (error, trigger)
-        });
-        *lock(&self.sts_errors) = armed.collect();
-    }
-
     /// New credentials.
     fn issue(&self) -> Temporary {
         self.issue_as(&mut lock(&self.issued))

@@ -3,13 +3,14 @@
 //! Sources: Kong's configuration reference (Kong/developer.konghq.com, `app/_data/kong-conf/`) for
 //! `audit_log_*`, `enforce_rbac`, `rbac_auth_header`, `database` and `role`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::Serialize;
 
 use super::page::{Dates, EmptyList};
 use super::version::Version;
+use crate::server::FREE_PORT;
 use crate::tls::Tls;
 
 /// How the simulated Kong is set up.
@@ -49,22 +50,16 @@ pub struct Options {
     pub audit_log: bool,
     /// Kong's `audit_log_record_ttl`, in seconds. With 0 nothing expires, and `ttl` is null.
     pub record_ttl_secs: u32,
-    /// Kong's `audit_log_ignore_methods`, shown only.
-    pub ignore_methods: Vec<String>,
     /// Kong's `audit_log_ignore_paths`, shown only.
     pub ignore_paths: Vec<String>,
-    /// Kong's `audit_log_ignore_tables`, shown only.
-    pub ignore_tables: Vec<String>,
     /// How long every call takes at least.
     pub latency: Duration,
-    /// How far Kong's clock is ahead of the system's, from the start on.
-    pub clock_offset_secs: i64,
 }
 
 impl Default for Options {
     fn default() -> Self {
         Self {
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            listen: FREE_PORT,
             tls: None,
             admin_path: String::new(),
             version: Version::current(),
@@ -80,11 +75,8 @@ impl Default for Options {
             audit_readers: false,
             audit_log: true,
             record_ttl_secs: 30 * 24 * 60 * 60,
-            ignore_methods: Vec::new(),
             ignore_paths: Vec::new(),
-            ignore_tables: Vec::new(),
             latency: Duration::ZERO,
-            clock_offset_secs: 0,
         }
     }
 }
@@ -99,8 +91,7 @@ pub struct Upgrade {
 }
 
 /// The `request_timestamp` of object entries that were written before their table had one.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Leaves {
     /// 1, which is the likely one. Nothing that Kong publishes says so.
     #[default]
@@ -151,7 +142,8 @@ impl Options {
 }
 
 /// What RBAC is enforced on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Rbac {
     /// Endpoints.
     On,
@@ -163,19 +155,9 @@ pub enum Rbac {
     Entity,
 }
 
-impl Rbac {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::On => "on",
-            Self::Off => "off",
-            Self::Both => "both",
-            Self::Entity => "entity",
-        }
-    }
-}
-
 /// Where Kong keeps its configuration, and its audit log beside it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Database {
     /// In PostgreSQL.
     #[default]
@@ -184,17 +166,9 @@ pub enum Database {
     Off,
 }
 
-impl Database {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Postgres => "postgres",
-            Self::Off => "off",
-        }
-    }
-}
-
 /// What a node is for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Everything.
     #[default]
@@ -203,16 +177,6 @@ pub enum Role {
     ControlPlane,
     /// Traffic.
     DataPlane,
-}
-
-impl Role {
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Traditional => "traditional",
-            Self::ControlPlane => "control_plane",
-            Self::DataPlane => "data_plane",
-        }
-    }
 }
 
 /// How answers are written where that may differ from one Kong, or from what stands before it, to

@@ -59,8 +59,6 @@ pub struct Manner<'k> {
     pub filters_dropped: bool,
     /// Offsets are positions: what arrives or goes meanwhile shifts the borders of pages.
     pub shifting_offsets: bool,
-    /// Pages read with `before` or `after` end after so many, although there is more.
-    pub end_early_after_pages: Option<u64>,
     /// Offsets that lead on for ever.
     pub endless: Option<Endless>,
 }
@@ -74,7 +72,6 @@ impl<'k> Manner<'k> {
             empty_list: EmptyList::default(),
             filters_dropped: false,
             shifting_offsets: false,
-            end_early_after_pages: None,
             endless: None,
         }
     }
@@ -188,10 +185,7 @@ fn cut(manner: Manner<'_>, rows: &impl Rows, asked: &Asked) -> (Range<usize>, Op
         position: position + (end - start) as u64,
         pages: pages + 1,
     });
-    let ends_early = |offset: &Offset| {
-        filtered && manner.end_early_after_pages.is_some_and(|pages| offset.pages >= pages)
-    };
-    (start..end, offset.filter(|offset| !ends_early(offset)))
+    (start..end, offset)
 }
 
 /// The rows of a page and where the next one begins, of a Kong that never says that there is none.

@@ -35,17 +35,17 @@ fn configuration(state: &State, enterprise: bool) -> Value {
     let options = &state.options;
     let node = &options.node;
     let mut configuration = json!({
-        "database": node.database.name(), "role": node.role.name(), "log_level": "notice",
+        "database": node.database, "role": node.role, "log_level": "notice",
         "prefix": "/usr/local/kong", "admin_listen": ["0.0.0.0:8001"], "plugins": ["bundled"],
     });
     if enterprise {
         configuration["audit_log"] = json!(options.audit_log);
         configuration["audit_log_record_ttl"] = json!(state.record_ttl_secs());
-        configuration["audit_log_ignore_methods"] = lua_list(&options.ignore_methods);
+        configuration["audit_log_ignore_methods"] = lua_list(&[]);
         configuration["audit_log_ignore_paths"] = lua_list(&options.ignore_paths);
-        configuration["audit_log_ignore_tables"] = lua_list(&options.ignore_tables);
+        configuration["audit_log_ignore_tables"] = lua_list(&[]);
         configuration["audit_log_payload_exclude"] = json!(["token", "secret", "password"]);
-        configuration["enforce_rbac"] = json!(options.enforce_rbac().name());
+        configuration["enforce_rbac"] = json!(options.enforce_rbac());
         configuration["rbac_auth_header"] = json!(node.rbac_auth_header);
     }
     configuration

@@ -36,7 +36,7 @@ struct Held {
 
 impl State {
     pub(super) fn new(options: Options) -> Self {
-        let front = Front::new(options.clock_offset_secs, options.latency, options.seed);
+        let front = Front::new(options.latency, options.seed);
         let first = options.upgraded.as_ref().map_or(&options.version, |upgrade| &upgrade.from);
         let held = Held::new(first.clone(), &options);
         let state = Self {
@@ -175,14 +175,8 @@ impl State {
         let faults = lock(&self.faults).clone();
         let Shape { dates, empty_list, .. } = self.options.shape;
         let version = self.version();
-        let manner = Manner {
-            dates,
-            empty_list,
-            shifting_offsets: faults.shifting_offsets,
-            end_early_after_pages: faults.end_early_after_pages,
-            endless: faults.endless,
-            ..Manner::sound(&version)
-        };
+        let manner =
+            Manner { dates, empty_list, endless: faults.endless, ..Manner::sound(&version) };
         let now = self.front.clock.now();
         let struck = Struck::default();
         let body = self.with_trail(stream, |trail| {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde_json::value::RawValue;
 
+use super::Stream;
 use super::activity::{Burst, Call};
 use super::options::Leaves;
 use super::page::Place;
@@ -63,6 +64,15 @@ pub(crate) struct Added {
     pub(crate) json: Box<RawValue>,
     at: Option<i64>,
     expires_at: Option<i64>,
+}
+
+impl Added {
+    /// The entry's id, empty where it has none that is a string.
+    pub(crate) fn id(&self, stream: Stream) -> String {
+        let name = if stream == Stream::Requests { "request_id" } else { "id" };
+        let fields: Option<serde_json::Value> = serde_json::from_str(self.json.get()).ok();
+        fields.as_ref().and_then(|fields| fields[name].as_str()).unwrap_or_default().to_owned()
+    }
 }
 
 /// One entry, to be written out.

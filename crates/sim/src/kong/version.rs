@@ -7,11 +7,8 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::Deserialize;
-
 /// A version of Kong Gateway, such as `3.9.0.0-enterprise-edition`.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Version {
     number: [u32; 4],
     text: String,
@@ -87,14 +84,6 @@ impl fmt::Display for Version {
     }
 }
 
-impl TryFrom<String> for Version {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
 impl FromStr for Version {
     type Err = String;
 
@@ -166,19 +155,5 @@ mod tests {
                 "{text}"
             );
         }
-    }
-
-    #[test]
-    fn what_came_with_a_release_holds_from_it_on() {
-        assert!(
-            !version("3.8.1.0").next_keeps_filters() && version("3.9.0.0").next_keeps_filters()
-        );
-        assert!(version("0.34-1-enterprise-edition").counts_milliseconds());
-        assert!(!version("0.35-enterprise-edition").counts_milliseconds());
-        assert!(!version("3.1.1.6").names_users() && version("3.2.0.0").names_users());
-        assert!(version("3.3.1.1").leaves_request_ids_empty());
-        assert!(!version("3.4.0.0").leaves_request_ids_empty());
-        assert!(!version("3.5.0.3").excludes_at_every_depth());
-        assert!(version("3.6.0.0").excludes_at_every_depth());
     }
 }

@@ -60,7 +60,6 @@ pub struct Call {
     pub query: String,
     pub body: String,
     pub signed_at: SystemTime,
-    pub signed_body: Option<String>,
 }
 
 pub fn call(events: &[Value]) -> Call {
@@ -69,7 +68,6 @@ pub fn call(events: &[Value]) -> Call {
         query: format!("channelArn={}", CHANNEL.replace(':', "%3A").replace('/', "%2F")),
         body: body(events),
         signed_at: SystemTime::now(),
-        signed_body: None,
     }
 }
 
@@ -123,9 +121,8 @@ impl Call {
             .build()
             .unwrap()
             .into();
-        let signed_body = self.signed_body.as_ref().unwrap_or(&self.body);
         let headers = [("host", host.as_str()), ("content-type", "application/json")];
-        let body = SignableBody::Bytes(signed_body.as_bytes());
+        let body = SignableBody::Bytes(self.body.as_bytes());
         let signable =
             SignableRequest::new("POST", url.as_str(), headers.into_iter(), body).unwrap();
         let (instructions, _) = sign(signable, &params).unwrap().into_parts();

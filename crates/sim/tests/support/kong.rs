@@ -72,12 +72,6 @@ pub fn fields(entry: &Value) -> BTreeSet<&str> {
     entry.as_object().unwrap().keys().map(String::as_str).collect()
 }
 
-/// What the control endpoint answers to `body`.
-pub async fn control(kong: &Simulator, path: &str, body: Value) -> StatusCode {
-    let url = format!("{}/_sim/{path}", kong.url());
-    reqwest::Client::new().post(url).json(&body).send().await.unwrap().status()
-}
-
 /// The entries of a published sample, in the order in which `tests/golden/kong/README.md` lists
 /// them.
 pub fn sample(stream: Stream) -> Vec<Value> {
