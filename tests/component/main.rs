@@ -19,5 +19,6 @@ mod runs;
 mod settled;
 mod signature;
 mod sizes;
+mod status;
 mod support;
 mod times;
