@@ -233,10 +233,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// As [`Ledger::write`], with other pairs of name and value.
-    pub fn write_with(
-        &mut self,
-        mut pairs: Vec<(String, Vec<u8>)>,
-    ) -> Result<(), LedgerError> {
+    pub fn write_with(&mut self, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
         let mut head = self.head.clone();
         head.generation = head.generation.saturating_add(1);
         let mut written = Vec::new();

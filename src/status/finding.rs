@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use super::{BEHIND_SECS, CLOCKS_DIFFER_SECS, DAY_SECS, Found, Health, Outcome, Run, Status, meaning, plain};
+use super::{
+    BEHIND_SECS, CLOCKS_DIFFER_SECS, DAY_SECS, Found, Health, Outcome, Run, Status, meaning, plain,
+};
 use crate::ledger::LedgerError;
 use crate::terms::Stream;
 
@@ -34,6 +36,8 @@ pub enum Finding {
     Failing(usize, Option<String>),
     /// The newest run did not complete; its error.
     Partial(Urgency, Option<String>),
+    /// The newest report has a word for its outcome that this version does not know, or cannot be read; its error.
+    Strange(String, Option<String>),
     /// The stream's watermark is that many seconds old.
     Behind(Stream, i64),
     /// That many dead letters wait for somebody.
@@ -63,6 +67,7 @@ impl Finding {
             Self::Stale(_) => "No progress",
             Self::Failing(..) => "Runs fail",
             Self::Partial(..) => "Not all is shipped",
+            Self::Strange(..) => "A strange report",
             Self::Behind(..) => "A stream is behind",
             Self::DeadLetters(_) => "Dead letters",
             Self::Happened(..) => "Something happened",
@@ -88,48 +93,57 @@ impl fmt::Display for Finding {
                 "The store has lost the index of {letters} dead letters, or gone back to an earlier one: restore it from its \
                  snapshot."
             ),
-            Self::Stale(Some(age)) => write!(
-                f,
-                "No run has made progress for {}. Look at the shipper's own log: runs that were skipped, or could not begin, are \
-                 not kept here.",
-                span(*age)
-            ),
-            Self::Stale(None) => f.write_str("None of the runs that are kept has made progress."),
-            Self::Failing(1, error) => write!(f, "The last run failed{}", told(error.as_ref())),
-            Self::Failing(runs, error) => {
-                write!(f, "The last {runs} runs failed{}", told(error.as_ref()))
-            }
-            Self::Partial(_, error) => {
-                write!(f, "The last run was partial{}", told(error.as_ref()))
-            }
             Self::Behind(stream, lag) => {
                 write!(f, "What is shipped of {} ends {} ago.", stream.name(), span(*lag))
             }
-            Self::DeadLetters(letters) => {
-                let letters = match letters {
-                    1 => "1 dead letter waits".to_owned(),
-                    many => format!("{many} dead letters wait"),
-                };
-                write!(
-                    f,
-                    "{letters} for somebody to replay or drop: kong-cloudtrail dead-letters list"
-                )
-            }
-            Self::Happened(_, word, age) => {
-                write!(f, "{word}, {} ago: {}", span(*age), meaning(word))
-            }
-            Self::ClocksDiffer(ahead) => write!(
-                f,
-                "The newest run is {} ahead of this host's clock: set the clocks of both hosts by NTP. Runs of the future do not \
-                 count for the probe.",
-                span(*ahead)
+            Self::DeadLetters(1) => f.write_str(
+                "1 dead letter waits for somebody to replay or drop it: kong-cloudtrail dead-letters list",
             ),
+            Self::DeadLetters(letters) => write!(
+                f,
+                "{letters} dead letters wait for somebody to replay or drop them: kong-cloudtrail dead-letters list"
+            ),
+            of_runs => of_runs.fmt_of_runs(f),
         }
     }
 }
 
-fn told(error: Option<&String>) -> String {
-    error.map_or_else(|| ".".to_owned(), |error| format!(": {error}"))
+impl Finding {
+    fn fmt_of_runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (says, error) = match self {
+            Self::Failing(1, error) => ("The last run failed".to_owned(), error),
+            Self::Failing(runs, error) => (format!("The last {runs} runs failed"), error),
+            Self::Partial(_, error) => ("The last run was partial".to_owned(), error),
+            Self::Strange(word, error) => (
+                format!("The last report is of another version, or none: its outcome is {word}"),
+                error,
+            ),
+            Self::Stale(Some(age)) => (
+                format!(
+                    "No run has made progress for {}. Look at the shipper's own log: runs that were skipped, or could not begin, \
+                     are not kept here",
+                    span(*age)
+                ),
+                &None,
+            ),
+            Self::Happened(_, word, age) => {
+                return write!(f, "{word}, {} ago: {}", span(*age), meaning(word));
+            }
+            Self::ClocksDiffer(ahead) => (
+                format!(
+                    "The newest run is {} ahead of this host's clock: set the clocks of both hosts by NTP. Runs of the future do \
+                     not count for the probe",
+                    span(*ahead)
+                ),
+                &None,
+            ),
+            _ => ("None of the runs that are kept has made progress".to_owned(), &None),
+        };
+        match error {
+            Some(error) => write!(f, "{says}: {error}"),
+            None => write!(f, "{says}."),
+        }
+    }
 }
 
 /// A span of time in its two largest units.
@@ -160,6 +174,7 @@ pub(super) fn all(found: &Found, status: &Status) -> Vec<Finding> {
     }
     let letters = status.dead_letters.filter(|letters| *letters > 0);
     findings.extend(letters.map(Finding::DeadLetters));
+    findings.extend(happened(status));
     // A stable sort: what is equally urgent stays in this order.
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.urgency()));
     findings
@@ -207,7 +222,10 @@ fn of_runs(status: &Status) -> Vec<Finding> {
             let runs = status.runs.iter().take_while(failed).count();
             findings.push(Finding::Failing(runs, newest.error.clone()));
         }
-        Outcome::Partial | Outcome::Unknown(_) => {
+        Outcome::Unknown(ref word) => {
+            findings.push(Finding::Strange(word.clone(), newest.error.clone()));
+        }
+        Outcome::Partial => {
             let goes_on = newest.has_progress && newest.sum(|stream| stream.pending) == 0;
             let urgency = if goes_on { Urgency::Note } else { Urgency::Attention };
             findings.push(Finding::Partial(urgency, newest.error.clone()));
@@ -218,7 +236,6 @@ fn of_runs(status: &Status) -> Vec<Finding> {
         Health::Never => findings.push(Finding::Stale(None)),
         Health::Fresh(_) | Health::Unknown(_) => {}
     }
-    findings.extend(happened(status));
     let ahead = newest.at().saturating_sub(status.now);
     if ahead > CLOCKS_DIFFER_SECS {
         findings.push(Finding::ClocksDiffer(ahead));
@@ -232,7 +249,8 @@ fn happened(status: &Status) -> Vec<Finding> {
     let recent = |run: &&Run| status.age(run.at()) <= DAY_SECS;
     let runs = status.runs.iter().filter(recent);
     for (run, word) in runs.flat_map(|run| run.attention.iter().map(move |word| (run, word))) {
-        let same = |finding: &Finding| matches!(finding, Finding::Happened(_, told, _) if told == word);
+        let same =
+            |finding: &Finding| matches!(finding, Finding::Happened(_, told, _) if told == word);
         if findings.iter().any(same) {
             continue;
         }

@@ -80,12 +80,20 @@ fn the_probe_goes_by_the_newest_run_that_made_progress() {
         ("ok just now", vec![(0, ok())], Health::Fresh(0)),
         ("at the limit", vec![(900, ok())], Health::Fresh(900)),
         ("beyond it", vec![(901, ok())], Health::Stale(901)),
-        ("failures after it", vec![(800, ok()), (500, failed()), (200, failed())], Health::Fresh(800)),
+        (
+            "failures after it",
+            vec![(800, ok()), (500, failed()), (200, failed())],
+            Health::Fresh(800),
+        ),
         ("none but failures", vec![(500, failed()), (200, failed())], Health::Never),
         ("partial, shipped", vec![(901, ok()), (60, partial(3, 1, 0))], Health::Fresh(60)),
         ("partial, a comparison", vec![(901, ok()), (60, partial(0, 0, 0))], Health::Stale(901)),
         ("partial, stuck", vec![(901, partial(0, 1, 7)), (60, partial(0, 1, 7))], Health::Never),
-        ("partial, moved", vec![(901, partial(0, 1, 7)), (60, partial(0, 1, 8))], Health::Fresh(60)),
+        (
+            "partial, moved",
+            vec![(901, partial(0, 1, 7)), (60, partial(0, 1, 8))],
+            Health::Fresh(60),
+        ),
         ("a clock a little ahead", vec![(-300, ok())], Health::Fresh(0)),
         ("a run of the future", vec![(850, ok()), (-301, ok())], Health::Fresh(850)),
         ("the future alone", vec![(-301, ok())], Health::Never),
@@ -116,7 +124,12 @@ fn what_somebody_should_know_is_told_with_its_urgency() {
         ),
         ("goes on", vec![(60, partial(9, 0, 1))], Urgency::Note, vec!["partial: some are"]),
         ("pending", vec![(60, partial(9, 1, 1))], Urgency::Attention, vec!["partial: some are"]),
-        ("first run", vec![(60, word("new-ledger"))], Urgency::Note, vec!["new-ledger, 1 min 0 s ago"]),
+        (
+            "first run",
+            vec![(60, word("new-ledger"))],
+            Urgency::Note,
+            vec!["new-ledger, 1 min 0 s ago"],
+        ),
         (
             "emptied",
             vec![(360, ok()), (60, word("new-ledger"))],
@@ -185,7 +198,8 @@ fn dead_letters_want_attention_and_do_not_fail_the_probe() {
 
 #[test]
 fn what_the_store_has_lost_is_told() {
-    for (lost, finding) in [("dead-letters", Finding::LettersLost(2)), ("head", Finding::HeadLost)] {
+    for (lost, finding) in [("dead-letters", Finding::LettersLost(2)), ("head", Finding::HeadLost)]
+    {
         let memory = Memory::default();
         let open = Store::new(&memory, "default");
         with_letters(&open);
@@ -275,7 +289,8 @@ fn hostile_texts_and_numbers_are_harmless() {
         "streams": { "requests": { "shipped": u64::MAX, "pending": u64::MAX, "watermark": i64::MIN },
                      "objects": { "shipped": u64::MAX, "watermark": i64::MAX } },
     });
-    let runs = [(60, report("ok", &hostile)), (i64::MAX / 1000 - NOW, ok()), (i64::MIN / 2000, ok())];
+    let runs =
+        [(60, report("ok", &hostile)), (i64::MAX / 1000 - NOW, ok()), (i64::MIN / 2000, ok())];
     let status = after(&runs);
     let run = status.runs.iter().find(|run| run.duration_ms == u64::MAX).unwrap();
     assert_eq!(run.outcome, Outcome::Unknown("<script>\\u{1b}[2J".to_owned()));
@@ -287,6 +302,9 @@ fn hostile_texts_and_numbers_are_harmless() {
     for finding in &status.findings {
         assert!(!finding.to_string().contains(char::is_control), "{finding}");
     }
+
+    let strange = |finding: &Finding| matches!(finding, Finding::Strange(..));
+    assert!(status.findings.iter().any(strange), "{:?}", status.findings);
 
     let odd = RawValue::from_string("[1, 2]".to_owned()).unwrap();
     let status = after(&[(60, odd)]);
@@ -310,7 +328,8 @@ fn days_are_told_from_the_first_that_is_known_to_today_with_those_between() {
 
 /// The words that the variants of an enum of the report are printed as.
 fn words(of: &str) -> BTreeSet<String> {
-    let (_, rest) = include_str!("../report.rs").split_once(&format!("pub enum {of} {{\n")).unwrap();
+    let (_, rest) =
+        include_str!("../report.rs").split_once(&format!("pub enum {of} {{\n")).unwrap();
     let (body, _) = rest.split_once("\n}\n").unwrap();
     let variants = body.lines().filter_map(|line| line.trim().strip_suffix(','));
     let word = |variant: &str| {

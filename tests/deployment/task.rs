@@ -111,8 +111,7 @@ fn the_task_runs_the_image_as_it_is_made() {
 
 #[test]
 fn the_image_has_the_component_where_the_manifests_look_for_it() {
-    for (manifest, component) in
-        [("spin.toml", "kong-cloudtrail"), ("spin-status.toml", "status")]
+    for (manifest, component) in [("spin.toml", "kong-cloudtrail"), ("spin-status.toml", "status")]
     {
         let manifest: toml::Table = text(manifest).parse().unwrap();
         let source = manifest["component"][component]["source"].as_str().unwrap();

@@ -11,7 +11,8 @@ use crate::shell;
 use crate::tool::{self, Installs};
 
 /// What Chromium and its kin are called.
-const BROWSERS: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
+const BROWSERS: [&str; 4] =
+    ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
 const DEBIAN_PACKAGE: &str = "chromium";
 
 /// Blink's word for a scheme that the user prefers.
@@ -29,7 +30,15 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
     let folder = tool::root()?.join("target/pictures");
     std::fs::create_dir_all(&folder)?;
     let mut pages = tool::cargo()?;
-    pages.args(["run", "--quiet", "--package", "kong-cloudtrail-status", "--example", "scenes", "--"]);
+    pages.args([
+        "run",
+        "--quiet",
+        "--package",
+        "kong-cloudtrail-status",
+        "--example",
+        "scenes",
+        "--",
+    ]);
     shell::run("Writing the pages", pages.arg(&folder))?.or_show("the example scenes")?;
 
     for page in pages_in(&folder)? {

@@ -56,7 +56,10 @@ const SCENARIOS: [Scenario; 13] = [
         trigger: COMMAND,
         ..timer("the command trigger's exit statuses", "component", &["command_trigger"])
     },
-    Scenario { trigger: HTTP, ..timer("the status page, on SQLite and Redis", "component", &["status::"]) },
+    Scenario {
+        trigger: HTTP,
+        ..timer("the status page, on SQLite and Redis", "component", &["status::"])
+    },
     timer("a trap; more than 256 handles", "runs", &["a_trap_ends_up", "a_call_may_hold"]),
     timer("SIGKILL and SIGINT in mid-run, the next run", "faults", &["kills::", "after_sigint"]),
     timer("stores that refuse writes, a demoted Redis among them", "faults", &["refusing::"]),

@@ -47,7 +47,8 @@ impl Answer {
     /// Its headers: nothing is kept on the way, framed, guessed at or told of elsewhere, and the page may load
     /// nothing but its own style.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
-        let style = if self.content_type == HTML { page::style_source() } else { "'none'".to_owned() };
+        let style =
+            if self.content_type == HTML { page::style_source() } else { "'none'".to_owned() };
         let policy = format!(
             "default-src 'none'; style-src {style}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
         );
@@ -73,7 +74,12 @@ pub fn answer(verb: Verb, path: &str, look: impl FnOnce() -> Result<Shown, Strin
         "/" => the_page,
         "/metrics" => the_metrics,
         "/healthz" => |shown| health(&shown.status),
-        _ => return Answer::text(404, "Nothing is here. The page is at /, metrics at /metrics, the probe at /healthz."),
+        _ => {
+            return Answer::text(
+                404,
+                "Nothing is here. The page is at /, metrics at /metrics, the probe at /healthz.",
+            );
+        }
     };
     if verb == Verb::Other {
         return Answer::text(405, "This page is only read: GET and HEAD.");
@@ -116,7 +122,9 @@ fn health(status: &Status) -> Answer {
                 "stale: the last run that made progress ended {age} s ago, and stale_after_secs is {allowed}"
             ),
         ),
-        Health::Never => Answer::text(503, "no run that is kept was ok, or partial and made progress"),
+        Health::Never => {
+            Answer::text(503, "no run that is kept was ok, or partial and made progress")
+        }
         Health::Unknown(why) => Answer::text(503, format!("unknown: {why}")),
     }
 }

@@ -4,7 +4,7 @@
 use kong_cloudtrail::status::Day;
 use maud::{Markup, html};
 
-use crate::page::{date, number};
+use crate::page::{date, number, short};
 
 /// For wide screens and for narrow ones, where the letters of a wide chart would be too small.
 pub struct Size {
@@ -54,12 +54,14 @@ pub fn draw(days: &[Day], size: &Size) -> Markup {
     };
     let base = TOP + PLOT;
     let first = size.days - days.len();
-    let x = |index: usize| LEFT + slot * u32::try_from(first + index).unwrap_or_default() + (slot - bar) / 2;
+    let x = |index: usize| {
+        LEFT + slot * u32::try_from(first + index).unwrap_or_default() + (slot - bar) / 2
+    };
     html! {
         svg class=(format!("chart {}", size.class)) viewBox=(format!("0 0 {} {HEIGHT}", size.width)) aria-hidden="true" {
             @for (entries, y) in [(top, TOP), (top / 2, TOP + PLOT / 2), (0, base)] {
                 line class="grid" x1=(LEFT) x2=(size.width) y1=(y) y2=(y) {}
-                text x=(LEFT - 10) y=(y + 4) text-anchor="end" { (number(entries)) }
+                text x=(LEFT - 10) y=(y + 4) text-anchor="end" { (short(entries)) }
             }
             @for (index, day) in days.iter().enumerate() {
                 @let [requests, objects] = day.shipped.map(height);
@@ -105,9 +107,17 @@ mod tests {
 
     #[test]
     fn an_axis_ends_with_a_round_number_that_holds_the_highest_bar() {
-        for (most, end) in
-            [(0, 2), (2, 2), (3, 4), (5, 6), (11, 20), (55_000, 60_000), (1234, 2000), (9999, 10_000), (u64::MAX, u64::MAX)]
-        {
+        for (most, end) in [
+            (0, 2),
+            (2, 2),
+            (3, 4),
+            (5, 6),
+            (11, 20),
+            (55_000, 60_000),
+            (1234, 2000),
+            (9999, 10_000),
+            (u64::MAX, u64::MAX),
+        ] {
             assert_eq!(nice(most), end, "{most}");
         }
     }

@@ -120,7 +120,12 @@ fn newest_run(registry: &mut Registry, run: &Run) {
             counts.get_or_create(&labels).set(signed(count(told)));
         }
     }
-    registry.register_with_unit("last_run", "What became of entries in the newest run", entries(), counts);
+    registry.register_with_unit(
+        "last_run",
+        "What became of entries in the newest run",
+        entries(),
+        counts,
+    );
 }
 
 fn ledger(registry: &mut Registry, status: &Status) {

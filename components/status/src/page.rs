@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kong_cloudtrail::status::{
-    Day, Finding, Outcome, Run, Status, StreamStatus, Urgency, meaning, span,
+    Finding, Outcome, Run, Status, StreamStatus, Urgency, meaning, span,
 };
 use kong_cloudtrail::wire::rfc3339;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -41,7 +41,7 @@ pub fn render(Shown { ledger, status }: &Shown) -> String {
                 main {
                     (headline(&verdict, status))
                     (figures(status))
-                    (shipped(&status.days))
+                    (shipped(status))
                     div.pair { (streams(status)) (notes(status)) }
                     (runs(status))
                 }
@@ -61,10 +61,18 @@ struct Verdict {
 
 fn verdict(status: &Status) -> Verdict {
     let (class, word, says) = match (status.urgency(), status.findings.first()) {
-        (_, Some(Finding::NoRun)) => ("unknown", "No run yet", "Nothing has been shipped that is known of."),
-        (Urgency::Unknown, _) => ("unknown", "Cannot tell", "Part of the store cannot be read, or does not hold good."),
-        (Urgency::Attention, _) => ("attention", "Needs attention", "Somebody should look at what stands below."),
-        (Urgency::Note, _) => ("well", "All is well", "Kong's audit trail is shipped as it is written."),
+        (_, Some(Finding::NoRun)) => {
+            ("unknown", "No run yet", "Nothing has been shipped that is known of.")
+        }
+        (Urgency::Unknown, _) => {
+            ("unknown", "Cannot tell", "Part of the store cannot be read, or does not hold good.")
+        }
+        (Urgency::Attention, _) => {
+            ("attention", "Needs attention", "Somebody should look at what stands below.")
+        }
+        (Urgency::Note, _) => {
+            ("well", "All is well", "Kong's audit trail is shipped as it is written.")
+        }
     };
     Verdict { class, word, says }
 }
@@ -161,6 +169,7 @@ fn figures(status: &Status) -> Markup {
                             dd { (span(status.age(run.at()))) }
                             dd.aside { "ago, at " (moment(run.at())) }
                         }
+                        None if status.totals.is_none() => { dd { "?" } dd.aside { "the reports cannot be read" } }
                         None => { dd { "–" } dd.aside { "none that is kept" } }
                     }
                 }
@@ -212,7 +221,11 @@ fn today(status: &Status) -> Markup {
     }
 }
 
-fn shipped(days: &[Day]) -> Markup {
+/// What stands in place of what the reports would tell.
+const UNREADABLE: &str = "The reports cannot be read.";
+
+fn shipped(status: &Status) -> Markup {
+    let days = &status.days;
     html! {
         section {
             div.title {
@@ -224,7 +237,9 @@ fn shipped(days: &[Day]) -> Markup {
                     }
                 }
             }
-            @if days.is_empty() {
+            @if status.totals.is_none() {
+                p.none { (UNREADABLE) }
+            } @else if days.is_empty() {
                 p.none { "Nothing has been shipped in the last 30 days." }
             } @else {
                 (chart::patterns())
@@ -287,14 +302,16 @@ fn streams(status: &Status) -> Markup {
 fn notes(status: &Status) -> Markup {
     html! {
         section {
-            h2 { "What stands" }
-            @if status.notes().is_empty() {
-                p.none { "The last run has no notes." }
+            h2 { "Notes" }
+            @if status.totals.is_none() {
+                p.none { (UNREADABLE) }
+            } @else if status.notes().is_empty() {
+                p.none { (if status.runs.is_empty() { "No run is kept." } else { "The last run has none." }) }
             } @else {
                 dl.words {
                     @for note in status.notes() { dt { (note) } dd { (meaning(note)) } }
                 }
-                p.small { "Somebody once chose these, or has to live with them." }
+                p.small { "They say what stands: somebody once chose it, or has to live with it." }
             }
         }
     }
@@ -305,7 +322,9 @@ fn runs(status: &Status) -> Markup {
     html! {
         section {
             h2 { "Last runs" }
-            @if first.is_empty() {
+            @if status.totals.is_none() {
+                p.none { (UNREADABLE) }
+            } @else if first.is_empty() {
                 p.none { "No run is kept." }
             } @else {
                 (table_of(first, status))
@@ -422,6 +441,19 @@ pub(crate) fn date(secs: i64) -> String {
     rfc3339(secs).chars().take(10).collect()
 }
 
+/// `12,345`, and from a million on `1.2 M`: for an axis, which has little room.
+pub(crate) fn short(count: u64) -> String {
+    const UNITS: [&str; 5] = ["M", "G", "T", "P", "E"];
+    if count < 1_000_000 {
+        return number(count);
+    }
+    let (mut tenths, mut unit) = (count / 100_000, 0);
+    while tenths >= 10_000 {
+        (tenths, unit) = (tenths / 1000, unit + 1);
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
 /// `12,345`
 pub(crate) fn number(number: u64) -> String {
     let digits = number.to_string();
@@ -443,6 +475,11 @@ mod tests {
     fn numbers_are_grouped_and_spans_of_runs_have_the_unit_that_fits() {
         let shown = [0, 999, 1000, 123_456, 1_234_567].map(number);
         assert_eq!(shown, ["0", "999", "1,000", "123,456", "1,234,567"]);
-        assert_eq!([7, 999, 1049, 59_999, 61_000].map(took), ["7 ms", "999 ms", "1.0 s", "59.9 s", "1 min 1 s"]);
+        let shown = [999_999, 1_000_000, 1_250_000_000, u64::MAX].map(short);
+        assert_eq!(shown, ["999,999", "1.0 M", "1.2 G", "18.4 E"]);
+        assert_eq!(
+            [7, 999, 1049, 59_999, 61_000].map(took),
+            ["7 ms", "999 ms", "1.0 s", "59.9 s", "1 min 1 s"]
+        );
     }
 }

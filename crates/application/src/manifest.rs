@@ -260,7 +260,9 @@ fn trigger(
     let commands: Vec<CommandTrigger> = entries("command", &mut triggers)?;
     let served: Vec<HttpTrigger> = entries("http", &mut triggers)?;
     for other in triggers.keys() {
-        tracing::warn!("[[trigger.{other}]]: this host runs timer, command and HTTP triggers alone");
+        tracing::warn!(
+            "[[trigger.{other}]]: this host runs timer, command and HTTP triggers alone"
+        );
     }
     // Two entries for one component collapse to the last, as in Spin.
     let timers: BTreeMap<String, u64> =

@@ -116,12 +116,7 @@ pub async fn up(UpArgs { run: args, listen }: &UpArgs) -> Result<ExitCode> {
     }
 }
 
-async fn serve(
-    app: App,
-    listen: SocketAddr,
-    quiet: bool,
-    signals: &Signals,
-) -> Result<ExitCode> {
+async fn serve(app: App, listen: SocketAddr, quiet: bool, signals: &Signals) -> Result<ExitCode> {
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}: give --listen another port"))?;

@@ -84,8 +84,7 @@ impl Served {
         let stderr = Lines::new(Box::new(move |line| told(Line::Stderr(line))));
         let mut store = self.app.store(&stdout, &stderr, Arc::new(Swapped::default()))?;
         let mut http = store.data_mut().http();
-        let request =
-            http.new_incoming_request(Scheme::Http, request).map_err(engine_error)?;
+        let request = http.new_incoming_request(Scheme::Http, request).map_err(engine_error)?;
         let (sender, receiver) = oneshot::channel();
         let out = http.new_response_outparam(sender).map_err(engine_error)?;
         let component = self.component.clone();

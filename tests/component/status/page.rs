@@ -76,7 +76,10 @@ impl Page {
     fn send(&self, method: &str, path: &str) -> std::io::Result<TcpStream> {
         let mut stream = TcpStream::connect(self.address)?;
         let address = self.address;
-        write!(stream, "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")?;
+        write!(
+            stream,
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+        )?;
         Ok(stream)
     }
 

@@ -21,18 +21,19 @@ const RIGHTS: &str = "ACL SETUSER status-page on >only-reads ~kong-cloudtrail:* 
 struct Redis {
     server: Child,
     port: u16,
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl Redis {
     /// None where there is no redis-server.
     fn start() -> Option<Self> {
         let folder = TempDir::new().unwrap();
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()]);
         command.arg("--dir").arg(folder.path()).stdout(Stdio::null());
-        Some(Self { server: command.spawn().ok()?, port, _folder: folder })
+        Some(Self { server: command.spawn().ok()?, port, folder: folder })
     }
 
     fn connect(&self) -> Connection {
@@ -84,14 +85,14 @@ async fn a_user_who_may_only_read_is_enough_and_a_request_is_four_commands() {
     for (key, value) in ledger(&world, &report(&json!({})), 10, None) {
         redis::cmd("SET").arg(key).arg(value).exec(&mut redis).unwrap();
     }
-    let config = server._folder.path().join("runtime-config.toml");
+    let config = server.folder.path().join("runtime-config.toml");
     let url = format!("redis://status-page:only-reads@127.0.0.1:{}", server.port);
     let text = format!("[key_value_store.default]\ntype = \"redis\"\nurl = \"{url}\"\n");
     std::fs::write(&config, text).unwrap();
     let manifest = manifest();
     let start = Start { runtime_config: Some(&config), ..Start::new(Verb::Up, &manifest) };
     let mut command = start.command();
-    command.current_dir(server._folder.path()).envs(world.environment());
+    command.current_dir(server.folder.path()).envs(world.environment());
     let page = Page::start(command);
     // The first request connects.
     assert_eq!(probe(&page).0, 200);
@@ -121,7 +122,7 @@ async fn a_redis_that_cannot_be_reached_is_told_of_and_the_page_goes_on() {
     for (key, value) in ledger(&world, &report(&json!({})), 10, None) {
         redis::cmd("SET").arg(key).arg(value).exec(&mut redis).unwrap();
     }
-    let config = server._folder.path().join("runtime-config.toml");
+    let config = server.folder.path().join("runtime-config.toml");
     let text = format!(
         "[key_value_store.default]\ntype = \"redis\"\nurl = \"redis://127.0.0.1:{}\"\n",
         server.port

@@ -18,7 +18,7 @@ const LONGEST: Duration = Duration::from_mins(2);
 /// The page, served until this is dropped.
 pub struct Page {
     url: String,
-    _process: Service,
+    process: Service,
 }
 
 impl Page {
@@ -29,7 +29,7 @@ impl Page {
         let mut command = simulators::host(host, "up", &manifest, state);
         command.arg("--state-dir").arg(state).args(["--listen", &format!("127.0.0.1:{port}")]);
         let process = Service::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
-        let page = Self { url: format!("http://127.0.0.1:{port}/"), _process: process };
+        let page = Self { url: format!("http://127.0.0.1:{port}/"), process: process };
         let began = Instant::now();
         loop {
             match page.probe() {
@@ -40,7 +40,7 @@ impl Page {
                 Err(why) if began.elapsed() > LONGEST => bail!("the page is not served: {why}"),
                 Err(_) => {}
             }
-            ensure!(page._process.exited()?.is_none(), "the status page's process has ended");
+            ensure!(page.process.exited()?.is_none(), "the status page's process has ended");
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -57,7 +57,9 @@ impl Page {
             let opener = ["xdg-open", "open"].into_iter().find(|name| tool::found(name));
             match opener {
                 Some(opener) => _ = Command::new(opener).arg(&self.url).status(),
-                None => eprintln!("  neither xdg-open nor open is on PATH: open the address yourself"),
+                None => {
+                    eprintln!("  neither xdg-open nor open is on PATH: open the address yourself")
+                }
             }
         }
         if open || std::io::stdin().is_terminal() {

@@ -21,19 +21,42 @@ fn page(scene: &str) -> String {
 #[test]
 fn each_state_has_its_word() {
     for (scene, title, says) in [
-        ("healthy", "All is well", "The last run was <strong>ok</strong> and ended 2 min 23 s ago."),
+        (
+            "healthy",
+            "All is well",
+            "The last run was <strong>ok</strong> and ended 2 min 23 s ago.",
+        ),
         ("empty", "No run yet", "The store holds no run of this ledger."),
         ("behind", "Needs attention", "No run has made progress for 2 h 20 min."),
-        ("failing", "Needs attention", "The last 3 runs failed: Kong's Admin API cannot be reached"),
+        (
+            "failing",
+            "Needs attention",
+            "The last 3 runs failed: Kong's Admin API cannot be reached",
+        ),
         ("dead-letters", "Needs attention", "2 dead letters wait for somebody"),
         ("forged", "Cannot tell", "{0}reports, which was left as it is, is damaged"),
         ("lost", "Needs attention", "its head is lost"),
     ] {
         let page = page(scene).replace("&quot;", "\"");
         assert!(page.contains(&format!("<h1>{title}</h1>")), "{scene}");
-        assert!(page.contains(&format!("<title>{title} · kong-cloudtrail production</title>")), "{scene}");
+        assert!(
+            page.contains(&format!("<title>{title} · kong-cloudtrail production</title>")),
+            "{scene}"
+        );
         assert!(page.contains(says), "{scene}");
-        assert!(page.contains("Runs that were skipped, or could not begin, are not kept"), "{scene}");
+        assert!(
+            page.contains("Runs that were skipped, or could not begin, are not kept"),
+            "{scene}"
+        );
+    }
+}
+
+#[test]
+fn where_the_reports_do_not_hold_good_nothing_is_said_in_their_place() {
+    let page = page("forged");
+    assert_eq!(page.matches("The reports cannot be read.").count(), 3);
+    for said in ["Nothing has been shipped", "The last run", "No run is kept", "requests, "] {
+        assert!(!page.contains(said), "{said}");
     }
 }
 
@@ -43,7 +66,11 @@ fn the_probe_succeeds_where_runs_make_progress_and_nowhere_else() {
         ("healthy", 200, "ok: the last run that made progress ended 143 s ago"),
         ("dead-letters", 200, "ok: "),
         ("lost", 200, "ok: "),
-        ("behind", 503, "stale: the last run that made progress ended 8400 s ago, and stale_after_secs is 900"),
+        (
+            "behind",
+            503,
+            "stale: the last run that made progress ended 8400 s ago, and stale_after_secs is 900",
+        ),
         ("failing", 503, "stale: the last run that made progress ended 1043 s ago"),
         ("empty", 503, "no run that is kept"),
         ("forged", 503, "unknown: the ledger's value at"),

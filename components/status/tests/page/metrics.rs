@@ -23,7 +23,9 @@ fn samples(scene: &str) -> BTreeMap<String, f64> {
 /// The names of samples in any state, without labels.
 fn names() -> BTreeSet<String> {
     let samples = SCENES.iter().flat_map(|(scene, _)| samples(scene));
-    samples.map(|(name, _)| format!("kong_cloudtrail_{}", name.split('{').next().unwrap())).collect()
+    samples
+        .map(|(name, _)| format!("kong_cloudtrail_{}", name.split('{').next().unwrap()))
+        .collect()
 }
 
 fn text(name: &str) -> String {
@@ -67,7 +69,11 @@ fn they_say_how_things_stand() {
         ("forged", "value_readable{value=\"reports\"}", 0.0),
         ("forged", "value_readable{value=\"head\"}", 1.0),
         ("empty", "healthy", 0.0),
-        ("hostile", "last_run_entries{stream=\"requests\",what=\"pending\"}", 9.223_372_036_854_776e18),
+        (
+            "hostile",
+            "last_run_entries{stream=\"requests\",what=\"pending\"}",
+            9.223_372_036_854_776e18,
+        ),
     ] {
         assert_eq!(samples(scene).get(sample), Some(&value), "{scene}: {sample}");
     }
@@ -76,8 +82,18 @@ fn they_say_how_things_stand() {
 #[test]
 fn what_is_not_known_is_left_out() {
     for (scene, names) in [
-        ("empty", ["last_run_timestamp_seconds", "last_progress_timestamp_seconds", "ledger_generation"]),
-        ("forged", ["last_run_timestamp_seconds", "runs_total{outcome=\"ok\"}", "last_run_outcome{outcome=\"ok\"}"]),
+        (
+            "empty",
+            ["last_run_timestamp_seconds", "last_progress_timestamp_seconds", "ledger_generation"],
+        ),
+        (
+            "forged",
+            [
+                "last_run_timestamp_seconds",
+                "runs_total{outcome=\"ok\"}",
+                "last_run_outcome{outcome=\"ok\"}",
+            ],
+        ),
     ] {
         let samples = samples(scene);
         for name in names {
@@ -105,7 +121,9 @@ fn the_text_has_the_form_of_openmetrics() {
 fn the_page_of_documentation_tells_each_of_them_and_no_other() {
     let page = text("docs/status.md");
     let rows = page.lines().filter_map(|line| line.strip_prefix("| `kong_cloudtrail_"));
-    let told: BTreeSet<_> = rows.map(|row| format!("kong_cloudtrail_{}", row.split(['`', '{']).next().unwrap())).collect();
+    let told: BTreeSet<_> = rows
+        .map(|row| format!("kong_cloudtrail_{}", row.split(['`', '{']).next().unwrap()))
+        .collect();
     assert_eq!(told, names());
 }
 
@@ -114,6 +132,7 @@ fn the_rules_for_prometheus_go_by_names_that_are_there() {
     let rules = text("deploy/prometheus/kong-cloudtrail.rules.yaml");
     let used = named(&rules);
     assert!(used.len() > 5, "{used:?}");
-    let unknown: Vec<_> = used.difference(&names()).collect();
+    let known = names();
+    let unknown: Vec<_> = used.difference(&known).collect();
     assert!(unknown.is_empty(), "{unknown:?}");
 }

@@ -183,7 +183,8 @@ fn lost() -> Scene {
 /// Names of users and paths with markup, control characters and marks of direction, wherever a report has a text.
 fn hostile() -> Scene {
     let mut scene = month(443);
-    let markup = "<script>alert(1)</script><img src=x onerror=alert(2)>\"' style=\"color:red\" &lt;";
+    let markup =
+        "<script>alert(1)</script><img src=x onerror=alert(2)>\"' style=\"color:red\" &lt;";
     let controls = "\u{0}\u{1b}[31m\r\nSet-Cookie: a=b\u{202e}txt.exe\u{200b}\u{2028}\u{feff}";
     let text = format!("user {markup} called /services/{controls}/{}", "å".repeat(300));
     let of = json!({
