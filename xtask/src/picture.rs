@@ -20,7 +20,7 @@ const SCHEMES: [(&str, &str); 2] = [("light", "1"), ("dark", "0")];
 /// A name, and width and height in CSS pixels. Heights are those of the longest page.
 const SCREENS: [(&str, u32, u32); 2] = [("wide", 1120, 1800), ("narrow", 390, 3400)];
 /// The README's: what fits a first look.
-const README: (&str, u32, u32) = ("readme", 1120, 1130);
+const README: (&str, u32, u32) = ("readme", 1120, 1126);
 
 const LONGEST: Duration = Duration::from_mins(1);
 
