@@ -13,6 +13,7 @@
 //! - `delivery`: keeps batches under way, records what was accepted, and sends dead letters again;
 //! - [`destination`], on [`aws`]: signed requests, and what their answers mean for each event;
 //! - [`report`] and `log`: what is printed;
+//! - [`status`]: how things stand, from the store alone;
 //! - [`terms`]: the types that all rooms share; `retry` and [`wire`]: what all calls share; [`words`]: how texts
 //!   are told;
 //! - [`ports`]: what all of it needs of the world. `spin`, for wasm alone, gives it Spin's, and `testing`, for
@@ -38,6 +39,7 @@ pub mod run;
 pub mod seal;
 #[cfg(target_family = "wasm")]
 pub mod spin;
+pub mod status;
 pub mod store;
 pub mod terms;
 #[cfg(any(test, feature = "testing"))]

@@ -340,6 +340,28 @@ variable "log_retention_days" {
   }
 }
 
+variable "status_target_group_arn" {
+  description = "Target group of an existing load balancer for the status page, of type `ip` and protocol HTTP, its health check at `/.well-known/spin/health`; there is no page when null. The page has no login of its own: the listener is to have one."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.status_target_group_arn == null || can(regex("^arn:aws[a-z-]*:elasticloadbalancing:[a-z0-9-]+:[0-9]{12}:targetgroup/", var.status_target_group_arn))
+    error_message = "status_target_group_arn is a target group's ARN, as in arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/status/0123456789abcdef."
+  }
+}
+
+variable "status_security_group_id" {
+  description = "Security group of that load balancer, which alone may reach the status page; goes with `status_target_group_arn`."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = (var.status_security_group_id == null) == (var.status_target_group_arn == null)
+    error_message = "status_security_group_id and status_target_group_arn go together: set both or none."
+  }
+}
+
 variable "alarm_topic_arn" {
   description = "SNS topic that alarms go to; they are created without it too."
   type        = string

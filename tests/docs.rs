@@ -85,6 +85,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/migrating.md",
         "docs/operations.md",
         "docs/queries/README.md",
+        "docs/status.md",
         "docs/tls.md",
         "terraform/README.md",
     ] {

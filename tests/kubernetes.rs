@@ -371,3 +371,48 @@ fn the_readme_creates_each_secret_that_the_manifests_read() {
         }
     }
 }
+
+/// The page's own files, which `kubernetes-validate` does not know: a SpinApp is no kind of Kubernetes'.
+fn status(file: &str) -> Value {
+    serde_saphyr::from_str(&text(&format!("deploy/kubernetes/status/{file}"))).unwrap()
+}
+
+#[test]
+fn the_status_page_has_the_shippers_store_and_keys_and_is_not_restarted_for_the_shippers_sake() {
+    let app = status("spin-app.yaml");
+    assert_eq!(app["apiVersion"], "core.spinkube.dev/v1alpha1");
+    let spec = &app["spec"];
+    assert_eq!(spec["runtimeConfig"]["loadFromSecret"], "kong-cloudtrail-runtime-config");
+    for probe in ["liveness", "readiness"] {
+        assert_eq!(spec["checks"][probe]["httpGet"]["path"], "/.well-known/spin/health");
+    }
+    let manifest = toml("spin-status.toml");
+    let readme = text("deploy/kubernetes/README.md");
+    for variable in list(&spec["variables"]) {
+        let declared = &manifest["variables"][word(&variable["name"])];
+        assert_eq!(declared.get("secret"), Some(&toml::Value::from(true)), "{variable}");
+        let reference = &variable["valueFrom"]["secretKeyRef"];
+        assert_eq!(reference["optional"], true, "{variable}");
+        assert!(readme.contains(&format!("create secret generic {} ", word(&reference["name"]))));
+        assert!(readme.contains(&format!("--from-file={}=", word(&reference["key"]))));
+    }
+}
+
+#[test]
+fn the_status_page_is_let_in_from_one_namespace_and_reaches_redis_alone() {
+    let app = status("spin-app.yaml");
+    let policy = status("network-policy.yaml");
+    let spec = &policy["spec"];
+    assert_eq!(spec["podSelector"]["matchLabels"], app["spec"]["podLabels"]);
+    assert_eq!(spec["policyTypes"], json!(["Ingress", "Egress"]));
+    let ingress = list(&spec["ingress"]);
+    assert_eq!(ingress.len(), 1);
+    assert_eq!(list(&ingress[0]["from"]).len(), 1);
+    assert_eq!(ingress[0]["ports"], json!([{ "port": 80, "protocol": "TCP" }]));
+    let ports: BTreeSet<_> = list(&spec["egress"])
+        .iter()
+        .flat_map(|rule| list(&rule["ports"]))
+        .map(|port| port["port"].as_u64().unwrap())
+        .collect();
+    assert_eq!(ports, BTreeSet::from([53, 6379]));
+}

@@ -83,6 +83,27 @@ fn spin_finds_the_component_where_the_build_command_puts_it() {
 
 #[test]
 fn the_version_is_that_of_the_package() {
-    let version = manifest("spin.toml")["application"]["version"].as_str().unwrap().to_owned();
-    assert_eq!(version, env!("CARGO_PKG_VERSION"));
+    for name in ["spin.toml", "spin-command.toml", "spin-status.toml"] {
+        let version = manifest(name)["application"]["version"].as_str().unwrap().to_owned();
+        assert_eq!(version, env!("CARGO_PKG_VERSION"), "{name}");
+    }
+}
+
+#[test]
+fn the_status_page_serves_all_paths_and_reaches_nothing_but_the_store() {
+    let manifest = manifest("spin-status.toml");
+    let expected = "[[http]]\nroute = '/...'\ncomponent = 'status'";
+    assert_eq!(manifest["trigger"], Value::Table(expected.parse().unwrap()));
+    let component = manifest["component"]["status"].as_table().unwrap();
+    assert_eq!(component["allowed_outbound_hosts"], Value::Array(Vec::new()));
+    assert_eq!(component["key_value_stores"], Value::from(vec!["default"]));
+    assert!(!component.contains_key("files"));
+    let path = "target/wasm32-wasip2/release/kong_cloudtrail_status.wasm";
+    assert_eq!(component["source"].as_str(), Some(path));
+    for (name, template) in component["variables"].as_table().unwrap() {
+        assert_eq!(template.as_str().unwrap(), format!("{{{{ {name} }}}}"));
+        assert!(manifest["variables"].get(name).is_some(), "{name}");
+    }
+    let declared = manifest["variables"].as_table().unwrap().len();
+    assert_eq!(component["variables"].as_table().unwrap().len(), declared);
 }

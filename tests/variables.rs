@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use documents::{path, rows, section, text};
-use kong_cloudtrail::variables::{VARIABLES, Variable};
+use kong_cloudtrail::variables::{STATUS_VARIABLES, VARIABLES, Variable};
 use toml::{Table, Value};
 
 const PREFIX: &str = "SPIN_VARIABLE_";
@@ -17,18 +17,33 @@ fn names() -> BTreeSet<&'static str> {
     VARIABLES.iter().map(|variable| variable.name).collect()
 }
 
+/// Those of both components.
+fn all_names() -> BTreeSet<&'static str> {
+    names().into_iter().chain(STATUS_VARIABLES.iter().map(|variable| variable.name)).collect()
+}
+
 #[test]
 fn each_is_declared_once() {
     assert_eq!(names().len(), VARIABLES.len());
 }
 
+/// What the status page takes: how the ledger is found and opened, and what is its own.
+fn of_the_status_page() -> Vec<Variable> {
+    let of_the_ledger = |variable: &Variable| variable.name.starts_with("ledger");
+    VARIABLES.into_iter().filter(of_the_ledger).chain(STATUS_VARIABLES).collect()
+}
+
 #[test]
 fn the_manifests_have_them_with_default_secrecy_and_meaning() {
-    for manifest in ["spin.toml", "spin-command.toml"] {
+    for (manifest, variables) in [
+        ("spin.toml", VARIABLES.to_vec()),
+        ("spin-command.toml", VARIABLES.to_vec()),
+        ("spin-status.toml", of_the_status_page()),
+    ] {
         let mut table: Table = text(manifest).parse().unwrap();
         let mut told = table.remove("variables").unwrap();
         let told = told.as_table_mut().unwrap();
-        for Variable { name, default, is_secret, meaning } in VARIABLES {
+        for Variable { name, default, is_secret, meaning } in variables {
             let mut expected = Table::new();
             expected.insert("description".to_owned(), meaning.into());
             match default {
@@ -44,14 +59,14 @@ fn the_manifests_have_them_with_default_secrecy_and_meaning() {
     }
 }
 
-/// Name, default, and whether *Secret.* stands in the meaning, of each row of the README's table.
-fn readme() -> BTreeMap<String, (String, bool)> {
-    let rows = rows(section(&text("README.md"), "Configuration")).into_iter();
+/// Name, default, and whether *Secret.* stands in the meaning, of each row of a document's table of variables.
+fn told(document: &str, heading: &str) -> BTreeMap<String, (String, bool)> {
+    let rows = rows(section(&text(document), heading)).into_iter();
     rows.map(|(name, cells)| (name, (cells[0].clone(), cells[1].contains("*Secret.*")))).collect()
 }
 
 #[test]
-fn the_readme_has_them_with_their_defaults_and_marks_the_secrets() {
+fn the_documents_have_them_with_their_defaults_and_mark_the_secrets() {
     let default = |variable: &Variable| match variable.default {
         None => "required".to_owned(),
         Some("") => "empty".to_owned(),
@@ -59,7 +74,11 @@ fn the_readme_has_them_with_their_defaults_and_marks_the_secrets() {
     };
     let row =
         |variable: &Variable| (variable.name.to_owned(), (default(variable), variable.is_secret));
-    assert_eq!(readme(), VARIABLES.iter().map(row).collect());
+    assert_eq!(told("README.md", "Configuration"), VARIABLES.iter().map(row).collect());
+    assert_eq!(
+        told("docs/status.md", "Running it"),
+        of_the_status_page().iter().map(row).collect()
+    );
 }
 
 /// Every file below a folder, or the one file.
@@ -95,7 +114,7 @@ fn whatever_is_set_by_name_is_one_of_them() {
                 let name = rest[..end.unwrap_or(rest.len())].to_lowercase();
                 // The prefix alone stands for all of them.
                 if !name.is_empty() {
-                    assert!(names().contains(&*name), "{}: {name}", file.display());
+                    assert!(all_names().contains(&*name), "{}: {name}", file.display());
                     met.insert((place, name));
                 }
             }

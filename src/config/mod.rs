@@ -65,6 +65,7 @@ const RECONCILE_SECS: Number = Number("reconcile_secs", 0..=YEAR);
 const FULL_SECS: Number = Number("full_secs", 0..=YEAR);
 const RUN_BUDGET_SECS: Number = Number("run_budget_secs", 1..=YEAR);
 const LEASE_SECS: Number = Number("lease_secs", 1..=DAY);
+const STALE_AFTER_SECS: Number = Number("stale_after_secs", 1..=YEAR);
 
 /// Fewest characters of `ledger_key`.
 const LEDGER_KEY_CHARS: usize = 32;
@@ -135,6 +136,30 @@ pub fn ledger(
     let name = ledger_name(&mut reader);
     let seals = Seals::new(seal(&mut reader), previous_seal(&mut reader));
     reader.finish((name, seals))
+}
+
+/// What the status page goes by.
+#[derive(Debug)]
+pub struct StatusConfig {
+    /// Names the ledger in the store.
+    pub ledger: String,
+    /// How its values are authenticated.
+    pub seals: Seals,
+    /// `stale_after_secs`.
+    pub stale_after: i64,
+}
+
+/// Reads the variables of the status page.
+pub fn status(
+    variable: impl Fn(&str) -> Result<Option<String>, String>,
+) -> Result<StatusConfig, Mistakes> {
+    let mut reader = Reader::new(&variable);
+    let config = StatusConfig {
+        ledger: ledger_name(&mut reader),
+        seals: Seals::new(seal(&mut reader), previous_seal(&mut reader)),
+        stale_after: reader.number(&STALE_AFTER_SECS).into(),
+    };
+    reader.finish(config)
 }
 
 fn kong(reader: &mut Reader<'_>) -> Access {

@@ -5,9 +5,15 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use super::LedgerError;
 use crate::coverage::Coverage;
+use crate::ports::KeyValue;
 use crate::seal::{self, Mark, ValueFault};
+use crate::store::Store;
 use crate::terms::{Bucket, Stream};
+
+/// Its name in the store.
+pub(crate) const NAME: &str = "head";
 
 /// The mark of its value.
 pub(crate) const MARK: Mark = *b"kch2";
@@ -97,6 +103,26 @@ impl Head {
     /// The head of an empty ledger.
     pub fn new(kong: &str) -> Self {
         Self { kong: kong.to_owned(), ..Self::default() }
+    }
+
+    /// Reads it; none where there is no ledger. Stops accepting the previous key where the head is written with
+    /// the current one: where there is none, other values tell which key wrote them.
+    pub fn load<P: KeyValue>(store: &Store<'_, P>) -> Result<Option<Self>, LedgerError> {
+        let Some(value) = store.get(NAME)? else { return Ok(None) };
+        let head = store
+            .open(NAME, MARK, &value)
+            .and_then(Self::decode)
+            .map_err(LedgerError::at(store, NAME))?;
+        if !store.met_previous() {
+            store.seals().forget_previous();
+        }
+        Ok(Some(head))
+    }
+
+    /// How many fingerprints are kept of `stream`.
+    pub fn size(&mut self, stream: Stream) -> usize {
+        let buckets = self.stream(stream).buckets.values();
+        buckets.flatten().fold(0, |sum, segment| sum.saturating_add(segment.count))
     }
 
     /// One stream's part.

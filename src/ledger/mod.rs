@@ -33,12 +33,11 @@ use crate::ports::KeyValue;
 use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES};
 use crate::store::Store;
 use crate::terms::{Bucket, LedgerTime, Stream};
+use head::NAME as HEAD;
 use segments::{SegmentId, Segments, segment_name};
 
 const DAY_SECS: i64 = 86_400;
 
-/// The head's name in the store.
-const HEAD: &str = "head";
 /// The name of the value by which a run learns whether the store takes what may follow.
 const PREFLIGHT: &str = "preflight";
 const PREFLIGHT_MARK: Mark = *b"kcp2";
@@ -48,12 +47,7 @@ const TRIAL: &str = "swap-trial";
 /// Stops accepting the previous key when the head is written with the current one, as each run does. For a
 /// program that does not load the ledger.
 pub fn settle_key<P: KeyValue>(store: &Store<'_, P>) -> Result<(), LedgerError> {
-    let Some(value) = store.get(HEAD)? else { return Ok(()) };
-    store.open(HEAD, head::MARK, &value).map_err(LedgerError::at(store, HEAD))?;
-    if !store.met_previous() {
-        store.seals().forget_previous();
-    }
-    Ok(())
+    Head::load(store).map(drop)
 }
 
 /// What a ledger is bound to, once that has accepted something.
@@ -89,7 +83,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         target: Target<'a>,
         kong: &str,
     ) -> Result<Self, LedgerError> {
-        let stored = store.get(HEAD)?;
+        let stored = Head::load(store)?;
         let is_new = stored.is_none();
         let mut head = match stored {
             None => {
@@ -99,15 +93,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                 }
                 Head::new(kong)
             }
-            Some(value) => store
-                .open(HEAD, head::MARK, &value)
-                .and_then(Head::decode)
-                .map_err(LedgerError::at(store, HEAD))?,
+            Some(head) => head,
         };
-        // Where there is no head, other values tell which key wrote them.
-        if !store.met_previous() && !is_new {
-            store.seals().forget_previous();
-        }
         if let Some(bound) = head.target.take_if(|bound| bound != target.name) {
             return Err(LedgerError::OtherTarget { target: bound, variables: target.variables });
         }
@@ -248,10 +235,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     }
 
     /// As [`Ledger::write`], with other pairs of name and value.
-    pub(crate) fn write_with(
-        &mut self,
-        mut pairs: Vec<(String, Vec<u8>)>,
-    ) -> Result<(), LedgerError> {
+    pub fn write_with(&mut self, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
         let mut head = self.head.clone();
         head.generation = head.generation.saturating_add(1);
         let mut written = Vec::new();
@@ -363,8 +347,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
 
     /// How many fingerprints are kept of `stream`.
     pub fn size(&mut self, stream: Stream) -> usize {
-        let buckets = self.head.stream(stream).buckets.values();
-        buckets.flatten().fold(0, |sum, segment| sum.saturating_add(segment.count))
+        self.head.size(stream)
     }
 
     /// Drops the buckets of `stream` that have expired, unless `met` names them, at the next [`Ledger::write`].

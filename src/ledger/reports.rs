@@ -1,6 +1,7 @@
-//! The last reports, kept beside the head for those who look at the ledger: a ring in one value.
+//! The last reports, kept beside the head for those who look at the ledger: a ring in one value, with what
+//! was shipped by day and in all, which outlives the reports that drop out of the ring.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -9,6 +10,7 @@ use super::LedgerError;
 use crate::ports::KeyValue;
 use crate::seal::{self, Mark};
 use crate::store::Store;
+use crate::terms::Stream;
 
 /// The ring's name in the store.
 pub const NAME: &str = "reports";
@@ -17,6 +19,10 @@ const MARK: Mark = *b"kcr2";
 /// Most reports that are kept, and most bytes that they may take.
 const MOST: usize = 100;
 const MOST_BYTES: usize = 128 * 1024;
+
+/// Most days of which it is kept what was shipped.
+const MOST_DAYS: usize = 31;
+const DAY_MS: i64 = 86_400_000;
 
 /// A report, and when its run ended.
 #[derive(Debug, Serialize, Deserialize)]
@@ -27,11 +33,61 @@ pub struct Kept {
     pub report: Box<RawValue>,
 }
 
+/// What was shipped on a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(i64, u64, u64)", into = "(i64, u64, u64)")]
+pub struct Day {
+    /// Days since 1970, in UTC, by the clock of the hosts.
+    pub number: i64,
+    /// Entries of each stream, in their order.
+    pub shipped: [u64; Stream::ALL.len()],
+}
+
+impl From<(i64, u64, u64)> for Day {
+    fn from((number, requests, objects): (i64, u64, u64)) -> Self {
+        Self { number, shipped: [requests, objects] }
+    }
+}
+
+impl From<Day> for (i64, u64, u64) {
+    fn from(Day { number, shipped: [requests, objects] }: Day) -> Self {
+        (number, requests, objects)
+    }
+}
+
+/// Sums over all reports since the ring began.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Totals {
+    /// Entries of each stream, in their order.
+    pub shipped: [u64; Stream::ALL.len()],
+    /// Runs, by the word of their outcome.
+    pub runs: BTreeMap<String, u64>,
+}
+
 /// The last reports, oldest first.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Reports {
     /// Each with its time.
     pub runs: VecDeque<Kept>,
+    /// The last days on which something was shipped, oldest first.
+    #[serde(default)]
+    pub days: VecDeque<Day>,
+    /// What all reports come to.
+    #[serde(default)]
+    pub totals: Totals,
+}
+
+/// What of a report is summed up.
+#[derive(Deserialize)]
+struct Counted {
+    outcome: String,
+    streams: BTreeMap<String, Shipped>,
+}
+
+#[derive(Deserialize)]
+struct Shipped {
+    shipped: u64,
 }
 
 impl Reports {
@@ -46,6 +102,9 @@ impl Reports {
 
     /// Adds a report, and drops the oldest where there are too many.
     pub fn add(&mut self, at_ms: i64, report: Box<RawValue>) {
+        if let Ok(counted) = serde_json::from_str(report.get()) {
+            self.count(at_ms, &counted);
+        }
         self.runs.push_back(Kept { at_ms, report });
         let bytes =
             |runs: &VecDeque<Kept>| runs.iter().map(|run| run.report.get().len()).sum::<usize>();
@@ -54,9 +113,33 @@ impl Reports {
         }
     }
 
+    fn count(&mut self, at_ms: i64, counted: &Counted) {
+        let shipped = Stream::ALL
+            .map(|stream| counted.streams.get(stream.name()).map_or(0, |told| told.shipped));
+        *self.totals.runs.entry(counted.outcome.clone()).or_default() += 1;
+        add(&mut self.totals.shipped, shipped);
+        let number = at_ms.div_euclid(DAY_MS);
+        if shipped == [0; Stream::ALL.len()] {
+            return;
+        }
+        match self.days.iter_mut().find(|day| day.number == number) {
+            Some(day) => add(&mut day.shipped, shipped),
+            None => self.days.push_back(Day { number, shipped }),
+        }
+        while self.days.len() > MOST_DAYS {
+            self.days.pop_front();
+        }
+    }
+
     /// Name and value to store.
     pub fn pair<P: KeyValue>(&self, store: &Store<'_, P>) -> (String, Vec<u8>) {
         (NAME.to_owned(), store.seal(NAME, MARK, &seal::json(self)))
+    }
+}
+
+fn add(sums: &mut [u64; Stream::ALL.len()], more: [u64; Stream::ALL.len()]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum = sum.saturating_add(more);
     }
 }
 
@@ -91,5 +174,33 @@ mod tests {
         assert_eq!(reports.runs.len(), 3);
         reports.add(5, report(200_000));
         assert_eq!(reports.runs.len(), 1);
+    }
+
+    fn shipped(requests: u64, objects: u64) -> Box<RawValue> {
+        let mut report = crate::report::Report::default();
+        report.stream(Stream::Requests).shipped = requests;
+        report.stream(Stream::Objects).shipped = objects;
+        RawValue::from_string(report.line()).unwrap()
+    }
+
+    #[test]
+    fn what_was_shipped_is_summed_by_day_and_outlives_the_reports() {
+        let mut reports = Reports::default();
+        for run in 0..120 {
+            reports.add(run * DAY_MS / 3, shipped(2, 1));
+        }
+        reports.add(40 * DAY_MS, shipped(0, 0));
+        assert_eq!(reports.runs.len(), MOST);
+        assert_eq!(reports.totals.shipped, [240, 120]);
+        assert_eq!(reports.totals.runs, BTreeMap::from([("ok".to_owned(), 121)]));
+        assert_eq!(reports.days.len(), MOST_DAYS);
+        assert_eq!(reports.days[0], Day { number: 9, shipped: [6, 3] });
+        assert_eq!(reports.days[30], Day { number: 39, shipped: [6, 3] });
+    }
+
+    #[test]
+    fn a_ring_from_before_the_sums_is_read() {
+        let reports: Reports = serde_json::from_str(r#"{"runs":[]}"#).unwrap();
+        assert_eq!(reports.totals, Totals::default());
     }
 }

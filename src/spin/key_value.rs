@@ -1,24 +1,21 @@
 //! The key-value store: Spin's interface, and `wasi:keyvalue` for what that lacks.
 
+use std::cell::OnceCell;
+
 use super::Host;
 use super::bindings::wasi::keyvalue::{atomics, batch, store as buckets};
 use crate::ports::{KeyValue, KeyValueError};
 
-/// The store as both interfaces have it.
+/// The store as both interfaces have it. Whoever only reads needs one of them.
 pub(super) struct Stores {
     store: Result<spin_sdk::key_value::Store, KeyValueError>,
-    bucket: Result<buckets::Bucket, KeyValueError>,
+    bucket: OnceCell<Result<buckets::Bucket, KeyValueError>>,
 }
 
 impl Stores {
     pub fn open() -> Self {
         let store = spin_sdk::key_value::Store::open_default().map_err(key_value_error);
-        // A Redis out of reach holds up each open for minutes: once is enough.
-        let bucket = match &store {
-            Ok(_) => buckets::open("default").map_err(bucket_error),
-            Err(error) => Err(error.clone()),
-        };
-        Self { store, bucket }
+        Self { store, bucket: OnceCell::new() }
     }
 }
 
@@ -28,7 +25,12 @@ impl Host {
     }
 
     fn bucket(&self) -> Result<&buckets::Bucket, KeyValueError> {
-        self.stores.bucket.as_ref().map_err(Clone::clone)
+        // A Redis out of reach holds up each open for minutes: once is enough.
+        let open = || {
+            self.store()?;
+            buckets::open("default").map_err(bucket_error)
+        };
+        self.stores.bucket.get_or_init(open).as_ref().map_err(Clone::clone)
     }
 }
 

@@ -121,6 +121,10 @@ pub const VARIABLES: [Variable; 39] = [
     variable("log_level", "info", "error, warn, info or debug"),
 ];
 
+/// What the status page takes beside the ledger's name and keys.
+pub const STATUS_VARIABLES: [Variable; 1] =
+    [variable("stale_after_secs", "900", "After how long without success /healthz fails")];
+
 const fn variable(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
     Variable { name, default: Some(default), is_secret: false, meaning }
 }
@@ -139,6 +143,7 @@ const fn required(name: &'static str, meaning: &'static str) -> Variable {
 
 /// The default of the variable `name`; empty where it has none.
 pub fn default(name: &str) -> &'static str {
-    let variable = VARIABLES.iter().find(|variable| variable.name == name);
+    let mut all = VARIABLES.iter().chain(&STATUS_VARIABLES);
+    let variable = all.find(|variable| variable.name == name);
     variable.and_then(|variable| variable.default).unwrap_or_default()
 }

@@ -6,7 +6,7 @@ mod outbound;
 use std::fmt;
 use std::ops::RangeInclusive;
 
-pub use declared::{VARIABLES, Variable};
+pub use declared::{STATUS_VARIABLES, VARIABLES, Variable};
 pub use outbound::{AllowEntry, Origin};
 
 /// What is wrong with the variables: one sentence a mistake, each naming the variable.

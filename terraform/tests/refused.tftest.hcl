@@ -242,3 +242,24 @@ run "refused_kong_client_cert" {
 
   expect_failures = [var.kong_client_cert]
 }
+
+run "refused_status_page_without_its_load_balancers_group" {
+  command = plan
+
+  variables {
+    status_target_group_arn = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/status/0123456789abcdef"
+  }
+
+  expect_failures = [var.status_security_group_id]
+}
+
+run "refused_status_target_group" {
+  command = plan
+
+  variables {
+    status_target_group_arn  = "status"
+    status_security_group_id = "sg-0123456789abcdef0"
+  }
+
+  expect_failures = [var.status_target_group_arn]
+}

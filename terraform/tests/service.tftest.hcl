@@ -167,3 +167,49 @@ run "endpoints_are_created_where_they_are_wanted" {
     error_message = "by the region's name"
   }
 }
+
+run "there_is_no_status_page_unless_it_has_a_target_group" {
+  assert {
+    condition     = length(aws_ecs_service.status) == 0 && length(aws_ecs_task_definition.status) == 0 && length(aws_security_group.status) == 0
+    error_message = "nothing of the page is made"
+  }
+}
+
+run "the_status_page_is_let_in_from_the_load_balancer_alone_and_has_no_rights" {
+  variables {
+    status_target_group_arn  = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/status/0123456789abcdef"
+    status_security_group_id = "sg-0123456789abcdef0"
+    ledger_key_secret_arn    = "arn:aws:secretsmanager:us-east-1:123456789012:secret:now"
+    component_variables      = { ledger = "production" }
+  }
+
+  assert {
+    condition     = one(aws_ecs_service.status[0].load_balancer).target_group_arn == "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/status/0123456789abcdef"
+    error_message = "its tasks register with the target group"
+  }
+
+  assert {
+    condition     = aws_vpc_security_group_ingress_rule.status[0].referenced_security_group_id == "sg-0123456789abcdef0" && aws_vpc_security_group_ingress_rule.status[0].from_port == 8080
+    error_message = "the load balancer's group may reach its port"
+  }
+
+  assert {
+    condition     = aws_ecs_task_definition.status[0].task_role_arn == null
+    error_message = "it has no role"
+  }
+
+  assert {
+    condition = toset(jsondecode(aws_ecs_task_definition.status[0].container_definitions)[0].secrets[*].name) == toset([
+      "REDIS_PASSWORD", "SPIN_VARIABLE_LEDGER_KEY",
+    ])
+    error_message = "it gets the store's secrets, and not Kong's token"
+  }
+
+  assert {
+    condition = alltrue([
+      for setting in [{ name = "SPIN_VARIABLE_LEDGER", value = "production" }, { name = "SPIN_VARIABLE_STALE_AFTER_SECS", value = "900" }] :
+      contains(jsondecode(aws_ecs_task_definition.status[0].container_definitions)[0].environment, setting)
+    ])
+    error_message = "it reads the same ledger"
+  }
+}

@@ -18,6 +18,7 @@ mod lambda;
 mod runs;
 mod signature;
 mod sizes;
+mod status;
 mod support;
 mod times;
 #[path = "../faults/verdict.rs"]

@@ -111,12 +111,16 @@ fn the_task_runs_the_image_as_it_is_made() {
 
 #[test]
 fn the_image_has_the_component_where_the_manifests_look_for_it() {
-    let manifest: toml::Table = text("spin.toml").parse().unwrap();
-    let source = manifest["component"]["kong-cloudtrail"]["source"].as_str().unwrap();
-    let (folder, file) = source.rsplit_once('/').unwrap();
-    let copied = format!("COPY --from=build /src/{folder}/{file} /opt/kong-cloudtrail/{folder}/");
-    assert!(text("Containerfile").contains(&copied));
-    for name in ["spin.toml", "spin-command.toml"] {
+    for (manifest, component) in [("spin.toml", "kong-cloudtrail"), ("spin-status.toml", "status")]
+    {
+        let manifest: toml::Table = text(manifest).parse().unwrap();
+        let source = manifest["component"][component]["source"].as_str().unwrap();
+        let (folder, file) = source.rsplit_once('/').unwrap();
+        let copied =
+            format!("COPY --from=build /src/{folder}/{file} /opt/kong-cloudtrail/{folder}/");
+        assert!(text("Containerfile").contains(&copied), "{component}");
+    }
+    for name in ["spin.toml", "spin-command.toml", "spin-status.toml"] {
         assert!(text("Containerfile").contains(&format!("/src/{name} ")), "{name}");
     }
 }

@@ -1,4 +1,4 @@
-//! `cargo xtask build`: the component, and the wasm32-wasip2 target that it needs.
+//! `cargo xtask build`: the components, and the wasm32-wasip2 target that they need.
 //!
 //! The target is looked for where it costs least: installed; from rustup; from Debian's own
 //! archive, which has a Rust with the library's source where rustup can download nothing.
@@ -35,26 +35,37 @@ const OTHER_TOOLCHAINS: [&str; 8] = [
     "RUSTUP_TOOLCHAIN",
 ];
 
-/// Builds the component and says where it is.
+/// Those that are built, the shipper last.
+const COMPONENTS: [&str; 3] = ["kong_cloudtrail_toy", STATUS, "kong_cloudtrail"];
+const STATUS: &str = "kong_cloudtrail_status";
+
+/// Builds the components and says where they are.
 pub fn run(installs: Installs) -> Result<ExitCode> {
-    let component = component(installs)?;
-    let bytes = component.metadata()?.len();
-    println!("{} ({} KiB)", component.display(), bytes.div_ceil(1024));
+    let shipper = component(installs)?;
+    for component in [&shipper, &shipper.with_file_name(STATUS).with_extension("wasm")] {
+        let bytes = component.metadata()?.len();
+        println!("{} ({} KiB)", component.display(), bytes.div_ceil(1024));
+    }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Builds the component; its path.
+/// Builds the components; the path of the one that ships.
 pub fn component(installs: Installs) -> Result<PathBuf> {
     let mut command = toolchain(installs)?;
     for other_flags in OTHER_FLAGS {
         command.env_remove(other_flags);
     }
-    command.args(["--package", "kong-cloudtrail-shipper", "--package", "kong-cloudtrail-toy"]);
+    for package in ["kong-cloudtrail-shipper", "kong-cloudtrail-status", "kong-cloudtrail-toy"] {
+        command.args(["--package", package]);
+    }
     command.args(["--target", TARGET, "--release"]);
     command.args(["--message-format", "json-render-diagnostics"]);
-    let finished = shell::run("Building the component", &mut command)?.or_show("cargo build")?;
-    copy_to_where_manifests_look(&finished.stdout, "kong_cloudtrail_toy")?;
-    copy_to_where_manifests_look(&finished.stdout, "kong_cloudtrail")
+    let finished = shell::run("Building the components", &mut command)?.or_show("cargo build")?;
+    let mut paths = Vec::new();
+    for name in COMPONENTS {
+        paths.push(copy_to_where_manifests_look(&finished.stdout, name)?);
+    }
+    paths.pop().context("components are built")
 }
 
 /// The path below the checkout's target folder of what was built. CARGO_TARGET_DIR may point elsewhere, and the

@@ -11,6 +11,7 @@ mod demo;
 mod deployment;
 mod fuzz;
 mod kubernetes;
+mod picture;
 mod progress;
 mod python;
 mod queries;
@@ -43,11 +44,11 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// From nothing to a shipped audit trail on this machine, with a verdict at the end.
-    Demo,
+    /// From nothing to a shipped audit trail on this machine, with a verdict at the end, and the status page.
+    Demo(demo::Arguments),
     /// Ship a real Kong's audit trail, configured by the environment or .env, until interrupted.
     Up(up::Arguments),
-    /// Build the WebAssembly component, fetching the wasm32-wasip2 target where needed.
+    /// Build the WebAssembly components, fetching the wasm32-wasip2 target where needed.
     Build,
     /// Run everything: formatting, lints, unit, doc and integration tests on SQLite and Redis.
     Test,
@@ -59,6 +60,8 @@ enum Verb {
     Trigger(trigger::Arguments),
     /// Check what deploys it: Terraform, the container image.
     Deployment,
+    /// Take the pictures of the status page with a headless Chromium.
+    Picture,
     /// Try random input on the core, target by target.
     Fuzz(fuzz::Arguments),
     /// Measure the component against Kong's Lambda and against the least possible. Takes an hour.
@@ -78,7 +81,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     shell::end_children_on_signals()?;
     let installs = if cli.no_install { Installs::Forbidden } else { Installs::Allowed };
     match cli.verb {
-        Verb::Demo => demo::run(installs),
+        Verb::Demo(arguments) => demo::run(installs, &arguments),
         Verb::Up(arguments) => up::run(installs, &arguments),
         Verb::Build => build::run(installs),
         Verb::Test => test::run(installs),
@@ -86,6 +89,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Spin => spin::run(installs),
         Verb::Trigger(arguments) => trigger::run(&arguments),
         Verb::Deployment => deployment::run(installs),
+        Verb::Picture => picture::run(installs),
         Verb::Fuzz(arguments) => fuzz::run(installs, &arguments),
         Verb::Bench(arguments) => bench::run(installs, &arguments),
         Verb::Soak(arguments) => soak::run(installs, &arguments),

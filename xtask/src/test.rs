@@ -8,11 +8,15 @@ use anyhow::Result;
 use crate::redis::Redis;
 use crate::round::{Outcome, Round};
 use crate::tool::{self, Installs};
-use crate::{build, demo, deployment, kubernetes, queries, shell};
+use crate::{build, demo, deployment, kubernetes, python, queries, shell};
 
 /// Where the tests find their Redis. Without it they say `SKIPPED` for what they leave out, which
 /// is counted.
 pub const REDIS_URL: &str = "KONG_CLOUDTRAIL_TEST_REDIS_URL";
+
+/// Where the tests find a Python that can read OpenMetrics.
+const OPENMETRICS: &str = "KONG_CLOUDTRAIL_TEST_OPENMETRICS";
+const PROMETHEUS_CLIENT: (&str, &str) = ("prometheus-client", "0.26.0");
 
 /// Runs everything; the exit status is a failure when anything failed.
 pub fn run(installs: Installs) -> Result<ExitCode> {
@@ -50,6 +54,7 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
     }
     let redis = redis(round, installs);
     let manifests = kubernetes::manifests(round, installs);
+    let openmetrics = python::tool(round, "OpenMetrics", installs, PROMETHEUS_CLIENT, "python");
     let mut tests = tool::cargo()?;
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     // More than there are cores on a small machine: the tests with processes mostly wait.
@@ -61,6 +66,10 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
     match &manifests {
         Some(built) => tests.env(kubernetes::MANIFESTS, built),
         None => tests.env_remove(kubernetes::MANIFESTS),
+    };
+    match &openmetrics {
+        Some(python) => tests.env(OPENMETRICS, python),
+        None => tests.env_remove(OPENMETRICS),
     };
     let finished = shell::run("unit, doc and integration tests", &mut tests)?;
     round.tests("tests", finished);

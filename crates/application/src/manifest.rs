@@ -1,4 +1,4 @@
-//! `spin.toml`, manifest version 2: the parts that a timer or command component needs.
+//! `spin.toml`, manifest version 2: the parts that a timer, command or HTTP component needs.
 //!
 //! Keys that Spin would refuse are refused; sections that Spin has and this host has no use for
 //! (`build`, `tool`, `profile`, `targets`, `sqlite_databases`, `ai_models`) are accepted; what a
@@ -39,6 +39,8 @@ pub enum Trigger {
     },
     /// `[[trigger.command]]`: `wasi:cli/run`, once.
     Command,
+    /// `[[trigger.http]]`: `wasi:http/incoming-handler`, for each request, whatever its path.
+    Http,
 }
 
 #[derive(Deserialize)]
@@ -168,6 +170,16 @@ struct CommandTrigger {
     component: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HttpTrigger {
+    component: String,
+    route: toml::Value,
+}
+
+/// The one route that this host serves: all paths.
+const ALL_PATHS: &str = "/...";
+
 impl Manifest {
     /// Reads the manifest at `path`.
     pub fn read(path: &Path) -> Result<Self> {
@@ -246,15 +258,23 @@ fn trigger(
 ) -> Result<(Trigger, String)> {
     let timers: Vec<TimerTrigger> = entries("timer", &mut triggers)?;
     let commands: Vec<CommandTrigger> = entries("command", &mut triggers)?;
+    let served: Vec<HttpTrigger> = entries("http", &mut triggers)?;
     for other in triggers.keys() {
-        tracing::warn!("[[trigger.{other}]]: this host runs timer and command triggers alone");
+        tracing::warn!(
+            "[[trigger.{other}]]: this host runs timer, command and HTTP triggers alone"
+        );
     }
     // Two entries for one component collapse to the last, as in Spin.
     let timers: BTreeMap<String, u64> =
         timers.into_iter().map(|timer| (timer.component, timer.interval_secs)).collect();
     let mut timers = timers.into_iter();
-    let mut commands = commands.into_iter();
-    match (timers.next(), timers.next(), commands.next(), commands.next()) {
+    let commands = commands.into_iter().map(|command| (Trigger::Command, command.component));
+    let mut others = commands
+        .map(Ok)
+        .chain(served.into_iter().map(http))
+        .collect::<Result<Vec<_>>>()?
+        .into_iter();
+    match (timers.next(), timers.next(), others.next(), others.next()) {
         (Some((component, interval_secs)), None, None, None) => {
             let settings: TimerSettings = match settings.remove("timer") {
                 Some(table) => {
@@ -268,12 +288,20 @@ fn trigger(
                 .context("[application.trigger.timer] speedup must not be 0")?;
             Ok((Trigger::Timer { interval_ms }, component))
         }
-        (None, None, Some(command), None) => Ok((Trigger::Command, command.component)),
+        (None, None, Some(other), None) => Ok(other),
         (None, None, None, None) => {
-            bail!("there is no [[trigger.timer]] and no [[trigger.command]] to run")
+            bail!("there is no [[trigger.timer]], [[trigger.command]] or [[trigger.http]] to run")
         }
         _ => bail!("this host runs one component of one trigger; run the application with Spin"),
     }
+}
+
+fn http(HttpTrigger { component, route }: HttpTrigger) -> Result<(Trigger, String)> {
+    ensure!(
+        route.as_str() == Some(ALL_PATHS),
+        "[[trigger.http]] route {route}: this host serves the route {ALL_PATHS:?} alone; run the application with Spin"
+    );
+    Ok((Trigger::Http, component))
 }
 
 fn entries<T: serde::de::DeserializeOwned>(

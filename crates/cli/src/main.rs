@@ -49,7 +49,7 @@ enum Verb {
     /// the process with status 0, as with Spin, whatever else is said on stderr: a supervisor must
     /// restart it always. A command component is run once, with its own exit status.
     #[cfg(feature = "runs")]
-    Up(runs::RunArgs),
+    Up(runs::UpArgs),
     /// One run now: status 0 when the report's outcome is "ok", 75 when it is "skipped", else 1.
     ///
     /// On the host of `up`. "skipped" means that an interrupted run or another host holds the lease:

@@ -1,10 +1,11 @@
-//! `up` and `once`: the component on the embedded host.
+//! `up` and `once`: a component on the embedded host.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use clap::Args;
 use kong_cloudtrail_application::manifest::Trigger;
 use kong_cloudtrail_host::{App, Call, Ending, Line, Options, Outcome, report};
@@ -35,6 +36,16 @@ pub struct RunArgs {
     usage: bool,
 }
 
+#[derive(Args)]
+pub struct UpArgs {
+    #[command(flatten)]
+    run: RunArgs,
+
+    /// Where a component of the HTTP trigger is served.
+    #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
+    listen: SocketAddr,
+}
+
 impl RunArgs {
     fn load(&self) -> Result<App> {
         App::load(Options {
@@ -47,6 +58,9 @@ impl RunArgs {
 
 pub async fn once(args: &RunArgs) -> Result<ExitCode> {
     let app = args.load()?;
+    if app.manifest().trigger == Trigger::Http {
+        bail!("once makes a run, and this application is served: use up");
+    }
     let outcome = match call(&app, args, &Signals::listen()?).await? {
         Call::Ended(outcome) => outcome,
         Call::Interrupted(signal, swapped) => return Ok(signals::free(signal, &swapped).await),
@@ -69,11 +83,13 @@ pub async fn once(args: &RunArgs) -> Result<ExitCode> {
     })
 }
 
-pub async fn up(args: &RunArgs) -> Result<ExitCode> {
+pub async fn up(UpArgs { run: args, listen }: &UpArgs) -> Result<ExitCode> {
     let app = args.load()?;
     let signals = Signals::listen()?;
-    let Trigger::Timer { interval_ms } = app.manifest().trigger else {
-        return run_command(&app, args, &signals).await;
+    let interval_ms = match app.manifest().trigger {
+        Trigger::Timer { interval_ms } => interval_ms,
+        Trigger::Command => return run_command(&app, args, &signals).await,
+        Trigger::Http => return serve(app, *listen, args.quiet, &signals).await,
     };
     let interval = Duration::from_millis(interval_ms);
     eprintln!(
@@ -100,6 +116,21 @@ pub async fn up(args: &RunArgs) -> Result<ExitCode> {
     }
 }
 
+async fn serve(app: App, listen: SocketAddr, quiet: bool, signals: &Signals) -> Result<ExitCode> {
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("cannot listen on {listen}: give --listen another port"))?;
+    eprintln!(
+        "component {:?}: http://{}/; SIGINT or SIGTERM ends it",
+        app.manifest().component_id,
+        listener.local_addr()?
+    );
+    tokio::select! {
+        ended = app.serve(listener, move |line| print(line, quiet)) => match ended? {},
+        signal = signals.first() => Ok(signal.status().into()),
+    }
+}
+
 async fn run_command(app: &App, args: &RunArgs, signals: &Signals) -> Result<ExitCode> {
     let outcome = match call(app, args, signals).await? {
         Call::Ended(outcome) => outcome,
@@ -119,17 +150,7 @@ async fn run_command(app: &App, args: &RunArgs, signals: &Signals) -> Result<Exi
 async fn call(app: &App, args: &RunArgs, signals: &Signals) -> Result<Call<Signal>> {
     let quiet = args.quiet;
     let cpu_before = cpu_time();
-    let print = move |line: Line<'_>| {
-        // A reader that went away must not end the run.
-        let _ = match line {
-            Line::Stdout(line) if !quiet || report(line).is_some() => {
-                let mut stdout = std::io::stdout().lock();
-                writeln!(stdout, "{line}").and_then(|()| stdout.flush())
-            }
-            Line::Stdout(_) => Ok(()),
-            Line::Stderr(line) => writeln!(std::io::stderr(), "{line}"),
-        };
-    };
+    let print = move |line: Line<'_>| print(line, quiet);
     let call = app.call_unless(signals.first(), app.entry(), print).await?;
     if let (Call::Ended(outcome), true) = (&call, args.usage) {
         let cpu = cpu_time().saturating_sub(cpu_before);
@@ -144,6 +165,19 @@ async fn call(app: &App, args: &RunArgs, signals: &Signals) -> Result<Call<Signa
         eprintln!("{usage}");
     }
     Ok(call)
+}
+
+/// Hands on a line of the component; with `quiet`, reports alone.
+fn print(line: Line<'_>, quiet: bool) {
+    // A reader that went away must not end the run.
+    let _ = match line {
+        Line::Stdout(line) if !quiet || report(line).is_some() => {
+            let mut stdout = std::io::stdout().lock();
+            writeln!(stdout, "{line}").and_then(|()| stdout.flush())
+        }
+        Line::Stdout(_) => Ok(()),
+        Line::Stderr(line) => writeln!(std::io::stderr(), "{line}"),
+    };
 }
 
 /// CPU time of this process so far, user and system, all threads.

@@ -25,6 +25,7 @@ usage: kong-cloudtrail-entrypoint MODE
 
   service           a run at every tick of Spin's timer trigger, until SIGTERM or SIGINT
   run               one run, then exit; a failed run is a failure
+  status            the status page, at port 8080, until SIGTERM or SIGINT
   dead-letters ...  what CloudTrail refused for good, as `kong-cloudtrail dead-letters`
   healthy           whether the reports of the service keep coming";
 
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
     let done = match (mode.as_str(), rest.as_slice()) {
         ("service", []) => start(Trigger::Timer),
         ("run", []) => start(Trigger::Command),
+        ("status", []) => start(Trigger::Http),
         ("dead-letters", [verb, ids @ ..]) => dead_letters(verb, ids),
         ("healthy", []) => healthy(),
         _ => Err(anyhow!(USAGE)),

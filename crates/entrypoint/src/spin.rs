@@ -20,20 +20,26 @@ const POLL: Duration = Duration::from_millis(100);
 /// How long a Spin that was told to end may take.
 const ENDING: Duration = Duration::from_secs(10);
 
-/// Which of the two manifests is run.
+/// Which of the manifests is run.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Trigger {
     /// A run at every tick.
     Timer,
     /// One run.
     Command,
+    /// The status page.
+    Http,
 }
+
+/// Where the status page is served, as terraform/status.tf has it.
+const LISTEN: &str = "0.0.0.0:8080";
 
 impl Trigger {
     fn manifest(self) -> &'static str {
         match self {
             Self::Timer => "spin.toml",
             Self::Command => "spin-command.toml",
+            Self::Http => "spin-status.toml",
         }
     }
 }
@@ -63,6 +69,9 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
     spin.arg("--runtime-config-file").arg(settings.runtime_config_path());
     // Without a state folder Spin writes no log files, which would grow without limit.
     spin.args(["--state-dir", ""]);
+    if trigger == Trigger::Http {
+        spin.args(["--listen", LISTEN]);
+    }
     settings.adorn(&mut spin);
     // A group of its own: the trigger is Spin's child, and signals must reach both.
     spin.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -73,7 +82,9 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
         child.stderr.take().map(|out| forward(out, reports.clone())),
     ];
 
-    let (status, reason) = watch(&mut child, group, &asked, &reports)?;
+    // The page makes no runs, and so has no reports.
+    let watched = (trigger != Trigger::Http).then_some(&reports);
+    let (status, reason) = watch(&mut child, group, &asked, watched)?;
     // What Spin left behind, were it the trigger itself, would go on unwatched.
     let _ = kill_process_group(group, Signal::KILL);
     for output in outputs.into_iter().flatten() {
@@ -81,7 +92,7 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
     }
     Ok(match reason {
         // A single run that was ended has not been made.
-        Some(Reason::Asked) if trigger == Trigger::Timer => ExitCode::SUCCESS,
+        Some(Reason::Asked) if trigger != Trigger::Command => ExitCode::SUCCESS,
         Some(Reason::Asked | Reason::Useless) => ExitCode::FAILURE,
         None => by_itself(trigger, status),
     })
@@ -92,7 +103,7 @@ fn watch(
     child: &mut Child,
     group: Pid,
     asked: &AtomicBool,
-    reports: &Reports,
+    reports: Option<&Reports>,
 ) -> Result<(ExitStatus, Option<Reason>)> {
     let mut ending: Option<(Reason, Instant)> = None;
     loop {
@@ -107,7 +118,7 @@ fn watch(
             None => {
                 let reason = if asked.load(Ordering::Relaxed) {
                     Some(Reason::Asked)
-                } else if let Err(why) = reports.check() {
+                } else if let Some(Err(why)) = reports.map(Reports::check) {
                     tell(
                         "error",
                         &format!("{why:#}; ending Spin, for a supervisor to start it again"),

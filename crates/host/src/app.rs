@@ -43,6 +43,8 @@ pub enum Entry {
     Timer,
     /// `wasi:cli/run`, as Spin's command trigger calls it.
     Command,
+    /// `wasi:http/incoming-handler`, which [`App::serve`] calls.
+    Http,
 }
 
 /// A line that the component printed.
@@ -158,6 +160,7 @@ impl App {
         match self.manifest.trigger {
             Trigger::Timer { .. } => Entry::Timer,
             Trigger::Command => Entry::Command,
+            Trigger::Http => Entry::Http,
         }
     }
 
@@ -232,6 +235,7 @@ impl App {
                     .map_err(|_| anyhow!("the component exports no wasi:cli/run@0.2"))?;
                 command.wasi_cli_run().call_run(&mut store).await
             }
+            Entry::Http => bail!("a component of the HTTP trigger is served, not called"),
         };
         let ending = match result {
             Ok(Ok(())) => Ending::Returned,
@@ -253,7 +257,11 @@ impl App {
         })
     }
 
-    fn store(
+    pub(crate) fn component(&self) -> &InstancePre<Instance> {
+        &self.component
+    }
+
+    pub(crate) fn store(
         &self,
         stdout: &Lines,
         stderr: &Lines,
@@ -318,6 +326,6 @@ fn compile(path: &Path, cache_dir: Option<PathBuf>) -> Result<(InstancePre<Insta
 
 /// wasmtime's errors are of a type of their own.
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` wants")]
-fn engine_error(error: wasmtime::Error) -> anyhow::Error {
+pub(crate) fn engine_error(error: wasmtime::Error) -> anyhow::Error {
     anyhow!("{error:#}")
 }

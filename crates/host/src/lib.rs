@@ -1,4 +1,4 @@
-//! A host for Spin timer and command components on wasmtime, with Spin's interfaces and Spin's
+//! A host for Spin timer, command and HTTP components on wasmtime, with Spin's interfaces and Spin's
 //! rules: for tests, the demonstration and a quick start. Production is Spin.
 //!
 //! # What it reads
@@ -15,7 +15,8 @@
 //! - the interfaces: WASI 0.2's command world, `wasi:http/outgoing-handler`,
 //!   `fermyon:spin/key-value` and `fermyon:spin/variables` 2.0.0, `wasi:keyvalue` `store`, `atomics`
 //!   and `batch` 0.2.0-draft2; both key-value interfaces reach the same stores by label;
-//! - a fresh instance for each call; the timer sleeps first, then calls, so that the period is the
+//! - `wasi:http/incoming-handler`, and `/.well-known/spin/health`, which Spin answers by itself;
+//! - a fresh instance for each call or request; the timer sleeps first, then calls, so that the period is the
 //!   interval plus the call; a trap ends the timer trigger, with exit status 0;
 //! - variables: templates, their sources and order, refusal at start of a required one without a
 //!   value;
@@ -53,7 +54,7 @@
 //!
 //! # Where it differs, on purpose
 //!
-//! - It runs one component of one timer or command trigger, from a local file; other triggers in
+//! - It runs one component of one timer, command or HTTP trigger, from a local file; other triggers in
 //!   the manifest are named on stderr and left alone. Inline components, composed dependencies,
 //!   remote sources and manifest version 1 are refused.
 //! - The component's stdout and stderr are told line by line; no log file is written.
@@ -71,6 +72,8 @@
 //! - A malformed `.env` file is refused at load (Spin reports it at each use).
 //! - Where Spin's SQLite store panics (`increment` on a value that it did not write), the component
 //!   traps.
+//! - Of an HTTP component it serves the route `/...` alone, over HTTP/1.1 without TLS, and without the
+//!   headers that Spin adds to a request.
 //! - Messages are its own. None holds a variable's value or a store's URL (invariant 7).
 //!
 //! # Use
@@ -106,6 +109,7 @@ mod http;
 mod https;
 mod instance;
 mod lines;
+mod serve;
 
 pub use app::{App, Call, Ending, Entry, Line, Options, Outcome, report};
 pub use kong_cloudtrail_application::{self as application, Sources, key_value};

@@ -1,8 +1,9 @@
 //! `cargo xtask demo`: the whole job on one machine, from a fresh checkout to the verdict.
 //!
 //! Nothing here knows how the component works: it sees a Kong, a CloudTrail channel, the shipped
-//! `spin.toml`, and compares what the one holds with what arrived at the other.
+//! `spin.toml`, and compares what the one holds with what arrived at the other. It ends with the status page.
 
+mod page;
 mod verdict;
 mod view;
 
@@ -10,6 +11,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use clap::Args;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -18,6 +20,7 @@ use crate::progress::Step;
 use crate::shell;
 use crate::simulators::{self, Channel, Kong};
 use crate::tool::{self, Installs};
+use page::Page;
 use verdict::{Entry, Event, Stream};
 
 /// Entries in each stream before the first run, and what comes in before the second.
@@ -26,8 +29,15 @@ const FRESH: u64 = 120;
 /// The backlog where only the verdict is wanted.
 const SHORT_BACKLOG: u64 = 300;
 
+#[derive(Args)]
+pub struct Arguments {
+    /// Open the status page in the browser, and keep it up.
+    #[arg(long)]
+    open: bool,
+}
+
 /// Runs the demonstration; a failure when the verdict is not that everything arrived once.
-pub fn run(installs: Installs) -> Result<ExitCode> {
+pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     heading("1  Build the component, and a host and simulators to try it with");
     build::component(installs)?;
     let binaries = build::binaries()?;
@@ -62,6 +72,8 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
          cargo xtask up          the same component against them\n  \
          Production is Spin: the README says how to run spin.toml with it."
     );
+    heading("The status page of these runs");
+    Page::serve(&stage.binaries.host, stage.state.path())?.show(arguments.open)?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -35,6 +35,17 @@ fn a_single_run_starts_spin_with_the_command_manifest_and_has_its_status() {
 }
 
 #[test]
+fn the_status_page_is_served_at_its_port_and_needs_no_reports() {
+    let container = Container::with_spin("sleep 2; exit 3").set("MAX_SILENCE_SECS", "1");
+    assert_eq!(container.run(&["status"]).status.code(), Some(3));
+    let arguments = container.arguments();
+    assert_eq!(arguments[2], "/opt/kong-cloudtrail/spin-status.toml");
+    assert_eq!(arguments[5..], ["--state-dir", "", "--listen", "0.0.0.0:8080"]);
+    let task = include_str!("../../../../terraform/status.tf");
+    assert!(task.contains("status_port     = 8080"));
+}
+
+#[test]
 fn dead_letters_are_looked_at_with_the_same_manifest_and_store() {
     let container = Container::with_spin("echo letters").set("REDIS_PASSWORD", "hunter2");
     let output = container.run(&["dead-letters", "replay", "--all"]);

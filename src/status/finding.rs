@@ -1,0 +1,269 @@
+//! What somebody should know, how urgent it is, and in which words.
+
+use std::fmt;
+
+use super::{
+    BEHIND_SECS, CLOCKS_DIFFER_SECS, DAY_SECS, Found, Health, Outcome, Run, Status, meaning, plain,
+};
+use crate::ledger::LedgerError;
+use crate::terms::Stream;
+
+/// How urgent something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Urgency {
+    /// Good to know.
+    Note,
+    /// Somebody should look.
+    Attention,
+    /// It cannot be told how things stand.
+    Unknown,
+}
+
+/// What somebody should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// The store cannot be read, or one of its values does not hold good: why, and what to do.
+    Unreadable(String),
+    /// The store holds no run.
+    NoRun,
+    /// There are reports, and no head.
+    HeadLost,
+    /// The store has lost the index of that many dead letters, or gone back to an earlier one.
+    LettersLost(u64),
+    /// Nothing has succeeded for that many seconds; none where no run that is kept has.
+    Stale(Option<i64>),
+    /// The newest runs failed, that many in a row; the newest one's error.
+    Failing(usize, Option<String>),
+    /// The newest run did not complete; its error.
+    Partial(Urgency, Option<String>),
+    /// The newest report has a word for its outcome that this version does not know, or cannot be read; its error.
+    Strange(String, Option<String>),
+    /// The stream's watermark is that many seconds old.
+    Behind(Stream, i64),
+    /// That many dead letters wait for somebody.
+    DeadLetters(u64),
+    /// Somebody should know what happened in a run: its word, and how many seconds ago it was.
+    Happened(Urgency, String, i64),
+    /// The newest run is that many seconds ahead of this host's clock.
+    ClocksDiffer(i64),
+}
+
+impl Finding {
+    /// How urgent it is.
+    pub fn urgency(&self) -> Urgency {
+        match self {
+            Self::Unreadable(_) | Self::NoRun => Urgency::Unknown,
+            Self::Partial(urgency, _) | Self::Happened(urgency, ..) => *urgency,
+            _ => Urgency::Attention,
+        }
+    }
+
+    /// What it is about.
+    pub fn title(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_) => "The store cannot be read",
+            Self::NoRun => "No run is kept",
+            Self::HeadLost | Self::LettersLost(_) => "The store has lost something",
+            Self::Stale(_) => "No progress",
+            Self::Failing(..) => "Runs fail",
+            Self::Partial(..) => "Not all is shipped",
+            Self::Strange(..) => "A strange report",
+            Self::Behind(..) => "A stream is behind",
+            Self::DeadLetters(_) => "Dead letters",
+            Self::Happened(..) => "Something happened",
+            Self::ClocksDiffer(_) => "Clocks differ",
+        }
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreadable(why) => f.write_str(why),
+            Self::NoRun => f.write_str(
+                "The store holds no run of this ledger. Check that ledger and the store are those of the shipper, and that it \
+                 has made a run: one that was skipped, or ended before the ledger was read, is not kept.",
+            ),
+            Self::HeadLost => f.write_str(
+                "The store holds reports and no ledger: its head is lost. Restore the store from its snapshot; otherwise the \
+                 next run ships again all that Kong still holds.",
+            ),
+            Self::LettersLost(letters) => write!(
+                f,
+                "The store has lost the index of {letters} dead letters, or gone back to an earlier one: restore it from its \
+                 snapshot."
+            ),
+            Self::Behind(stream, lag) => {
+                write!(f, "What is shipped of {} ends {} ago.", stream.name(), span(*lag))
+            }
+            Self::DeadLetters(1) => f.write_str(
+                "1 dead letter waits for somebody to replay or drop it: kong-cloudtrail dead-letters list",
+            ),
+            Self::DeadLetters(letters) => write!(
+                f,
+                "{letters} dead letters wait for somebody to replay or drop them: kong-cloudtrail dead-letters list"
+            ),
+            of_runs => of_runs.fmt_of_runs(f),
+        }
+    }
+}
+
+impl Finding {
+    fn fmt_of_runs(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (says, error) = match self {
+            Self::Failing(1, error) => ("The last run failed".to_owned(), error),
+            Self::Failing(runs, error) => (format!("The last {runs} runs failed"), error),
+            Self::Partial(_, error) => ("The last run was partial".to_owned(), error),
+            Self::Strange(word, error) => (
+                format!("The last report is of another version, or none: its outcome is {word}"),
+                error,
+            ),
+            Self::Stale(Some(age)) => (
+                format!(
+                    "No run has made progress for {}. Look at the shipper's own log: runs that were skipped, or could not begin, \
+                     are not kept here",
+                    span(*age)
+                ),
+                &None,
+            ),
+            Self::Happened(_, word, age) => {
+                return write!(f, "{word}, {} ago: {}", span(*age), meaning(word));
+            }
+            Self::ClocksDiffer(ahead) => (
+                format!(
+                    "The newest run is {} ahead of this host's clock: set the clocks of both hosts by NTP. Runs of the future do \
+                     not count for the probe",
+                    span(*ahead)
+                ),
+                &None,
+            ),
+            _ => ("None of the runs that are kept has made progress".to_owned(), &None),
+        };
+        match error {
+            Some(error) => write!(f, "{says}: {error}"),
+            None => write!(f, "{says}."),
+        }
+    }
+}
+
+/// A span of time in its two largest units.
+pub fn span(secs: i64) -> String {
+    let secs = secs.max(0);
+    match secs {
+        0..60 => format!("{secs} s"),
+        60..3600 => format!("{} min {} s", secs / 60, secs % 60),
+        3600..DAY_SECS => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
+        _ => format!("{} d {} h", secs / DAY_SECS, secs % DAY_SECS / 3600),
+    }
+}
+
+/// All of them, the most urgent first.
+pub(super) fn all(found: &Found, status: &Status) -> Vec<Finding> {
+    let mut findings = unreadable(found);
+    findings.extend(lost(found, status));
+    if found.reports.is_ok() {
+        if status.runs.is_empty() {
+            findings.push(Finding::NoRun);
+        } else {
+            findings.extend(of_runs(status));
+        }
+    }
+    for stream in status.streams.iter().flatten() {
+        let lag = stream.lag_secs.filter(|lag| *lag > BEHIND_SECS.max(status.stale_after));
+        findings.extend(lag.map(|lag| Finding::Behind(stream.stream, lag)));
+    }
+    let letters = status.dead_letters.filter(|letters| *letters > 0);
+    findings.extend(letters.map(Finding::DeadLetters));
+    findings.extend(happened(status));
+    // A stable sort: what is equally urgent stays in this order.
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.urgency()));
+    findings
+}
+
+/// A store that fails is told of once.
+fn unreadable(found: &Found) -> Vec<Finding> {
+    let errors = [
+        found.head.as_ref().err(),
+        found.reports.as_ref().err(),
+        found.dead_letters.as_ref().err(),
+    ];
+    let mut told: Vec<&LedgerError> = Vec::new();
+    for error in errors.into_iter().flatten() {
+        if !told.contains(&error) {
+            told.push(error);
+        }
+    }
+    told.iter().map(|error| Finding::Unreadable(plain(&sentence(&error.to_string())))).collect()
+}
+
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn lost(found: &Found, status: &Status) -> Option<Finding> {
+    let head = found.head.as_ref().ok()?;
+    let Some(head) = head else {
+        return (!status.runs.is_empty()).then_some(Finding::HeadLost);
+    };
+    let index = found.dead_letters.as_ref().ok()?;
+    let known = head.dead_letters?;
+    let generation = index.map_or(0, |index| index.generation);
+    (generation < known.generation).then_some(Finding::LettersLost(known.letters))
+}
+
+fn of_runs(status: &Status) -> Vec<Finding> {
+    let Some(newest) = status.newest() else { return Vec::new() };
+    let mut findings = Vec::new();
+    match newest.outcome {
+        Outcome::Ok => {}
+        Outcome::Failed => {
+            let failed = |run: &&Run| run.outcome == Outcome::Failed;
+            let runs = status.runs.iter().take_while(failed).count();
+            findings.push(Finding::Failing(runs, newest.error.clone()));
+        }
+        Outcome::Unknown(ref word) => {
+            findings.push(Finding::Strange(word.clone(), newest.error.clone()));
+        }
+        Outcome::Partial => {
+            let goes_on = newest.has_progress && newest.sum(|stream| stream.pending) == 0;
+            let urgency = if goes_on { Urgency::Note } else { Urgency::Attention };
+            findings.push(Finding::Partial(urgency, newest.error.clone()));
+        }
+    }
+    match status.health {
+        Health::Stale(age) => findings.push(Finding::Stale(Some(age))),
+        Health::Never => findings.push(Finding::Stale(None)),
+        Health::Fresh(_) | Health::Unknown(_) => {}
+    }
+    let ahead = newest.at().saturating_sub(status.now);
+    if ahead > CLOCKS_DIFFER_SECS {
+        findings.push(Finding::ClocksDiffer(ahead));
+    }
+    findings
+}
+
+/// What happened within a day, each word once, by its newest run.
+fn happened(status: &Status) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    let recent = |run: &&Run| status.age(run.at()) <= DAY_SECS;
+    let runs = status.runs.iter().filter(recent);
+    for (run, word) in runs.flat_map(|run| run.attention.iter().map(move |word| (run, word))) {
+        let same =
+            |finding: &Finding| matches!(finding, Finding::Happened(_, told, _) if told == word);
+        if findings.iter().any(same) {
+            continue;
+        }
+        // Of the very first run it is what one expects.
+        let expected = word == "new-ledger" && is_first(status, run);
+        let urgency = if expected { Urgency::Note } else { Urgency::Attention };
+        findings.push(Finding::Happened(urgency, word.clone(), status.age(run.at())));
+    }
+    findings
+}
+
+/// Whether nothing is known of a run before `run`.
+fn is_first(status: &Status, run: &Run) -> bool {
+    let runs: u64 = status.totals.iter().flat_map(|totals| totals.runs.values()).sum();
+    status.runs.last() == Some(run) && runs <= status.runs.len() as u64
+}
