@@ -99,6 +99,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/architecture.md",
         "deploy/image/README.md",
         "deploy/image/timer-trigger/README.md",
+        "docs/cloudwatch.md",
         "docs/credentials.md",
         "docs/decisions/README.md",
         "docs/deploying.md",
@@ -107,6 +108,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/migrating.md",
         "docs/operations.md",
         "docs/queries/README.md",
+        "docs/queries/cloudwatch/README.md",
         "docs/tls.md",
         "terraform/README.md",
     ] {
