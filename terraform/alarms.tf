@@ -25,7 +25,7 @@ locals {
       missing     = "notBreaching"
     }
     rejected = {
-      description = "CloudTrail refused entries for good: they are dead letters now."
+      description = "AWS refused entries for good: they are dead letters now."
       metric      = "Rejected"
       statistic   = "Sum"
       comparison  = "GreaterThanThreshold"

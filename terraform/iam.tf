@@ -15,7 +15,14 @@ locals {
     var.ledger_key_previous_secret_arn == null ? {} : { SPIN_VARIABLE_LEDGER_KEY_PREVIOUS = var.ledger_key_previous_secret_arn },
     var.kong_client_key_secret_arn == null ? {} : { KONG_CLIENT_KEY = var.kong_client_key_secret_arn },
   )
-  kms_keys = concat(var.kms_key_arn == null ? [] : [var.kms_key_arn], var.secrets_kms_key_arns)
+  # What the component may do, by destination.
+  rights = {
+    cloudtrail = { sid = "PutAuditEvents", actions = ["cloudtrail-data:PutAuditEvents"], resources = [var.channel_arn] }
+    cloudwatch = { sid = "PutLogEvents", actions = ["logs:PutLogEvents"], resources = ["${local.log_group_arn}:log-stream:${var.log_stream}"] }
+  }
+  # With or without the star for its streams.
+  log_group_arn = var.log_group_arn == null ? "" : trimsuffix(var.log_group_arn, ":*")
+  kms_keys      = concat(var.kms_key_arn == null ? [] : [var.kms_key_arn], var.secrets_kms_key_arns)
 }
 
 data "aws_iam_policy_document" "assume_task" {
@@ -38,26 +45,32 @@ data "aws_iam_policy_document" "assume_task" {
   }
 }
 
-# What the component may do.
 data "aws_iam_policy_document" "task" {
   statement {
-    sid       = "PutAuditEvents"
-    actions   = ["cloudtrail-data:PutAuditEvents"]
-    resources = [var.channel_arn]
+    sid       = local.rights[var.destination].sid
+    actions   = local.rights[var.destination].actions
+    resources = local.rights[var.destination].resources
   }
 }
 
 resource "aws_iam_role" "task" {
   name               = "${var.resource_name}-task"
-  description        = "kong-cloudtrail: puts audit events on its channel"
+  description        = "kong-cloudtrail: sends audit events to their destination"
   assume_role_policy = data.aws_iam_policy_document.assume_task.json
   tags               = var.resource_tags
 }
 
 resource "aws_iam_role_policy" "task" {
-  name   = "put-audit-events"
+  name   = "send-audit-events"
   role   = aws_iam_role.task.id
   policy = data.aws_iam_policy_document.task.json
+
+  lifecycle {
+    precondition {
+      condition     = var.destination != "cloudwatch" || strcontains(local.log_group_arn, ":${local.account}:")
+      error_message = "log_group_arn is of another account. PutLogEvents names no account and writes to the caller's own."
+    }
+  }
 }
 
 # What ECS may do to start a task: the image, the secrets, the log.

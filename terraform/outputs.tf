@@ -14,16 +14,8 @@ output "dead_letters_command" {
 }
 
 output "verify_query" {
-  description = "For the editor of CloudTrail Lake, with the id of the channel's event data store in place of `<event_data_store_id>`, and a time in UTC such as `2026-02-01 00:00:00` in place of `<from>`: the latest events of this Kong since then."
-  value       = <<-SQL
-    SELECT eventdata.eventtime, eventdata.eventname, eventdata.useridentity.principalid, eventdata.uid
-    FROM <event_data_store_id>
-    WHERE eventcategory = 'ActivityAuditLog'
-        AND eventdata.eventsource = '${lookup(var.component_variables, "event_source", "kong-gateway")}'
-        AND eventtime >= '<from>'
-    ORDER BY eventdata.eventtime DESC
-    LIMIT 20
-  SQL
+  description = "The latest events of this Kong. With `cloudwatch` for CloudWatch Logs Insights. With `cloudtrail` for the editor of CloudTrail Lake, with the id of the channel's event data store in place of `<event_data_store_id>`, and a time in UTC such as `2026-02-01 00:00:00` in place of `<from>`."
+  value       = local.verify_queries[var.destination]
 }
 
 output "security_group_id" {
@@ -32,7 +24,7 @@ output "security_group_id" {
 }
 
 output "task_role_arn" {
-  description = "The role that puts audit events, for the channel's resource policy where the channel is another account's."
+  description = "The role that sends audit events, for the channel's resource policy where the channel is another account's."
   value       = aws_iam_role.task.arn
 }
 
@@ -52,6 +44,26 @@ output "redis_secret_arn" {
 }
 
 locals {
+  event_source = lookup(var.component_variables, "event_source", "kong-gateway")
+
+  verify_queries = {
+    cloudtrail = <<-SQL
+      SELECT eventdata.eventtime, eventdata.eventname, eventdata.useridentity.principalid, eventdata.uid
+      FROM <event_data_store_id>
+      WHERE eventcategory = 'ActivityAuditLog'
+          AND eventdata.eventsource = '${local.event_source}'
+          AND eventtime >= '<from>'
+      ORDER BY eventdata.eventtime DESC
+      LIMIT 20
+    SQL
+    cloudwatch = <<-CWLI
+      filter eventSource = "${local.event_source}"
+      | fields eventTime, eventName, userIdentity.principalId, id
+      | sort eventTime desc
+      | limit 20
+    CWLI
+  }
+
   run_task_arguments = join(" ", [
     "--region ${local.region}",
     "--cluster ${aws_ecs_cluster.this.name}",

@@ -7,11 +7,16 @@ locals {
     "reconcile_secs", "run_budget_secs", "use_dualstack_endpoint", "use_fips_endpoint",
   ]
 
+  # Where events go, by destination: the component's variables.
+  target = {
+    cloudtrail = { channel_arn = var.channel_arn }
+    cloudwatch = { log_group_arn = var.log_group_arn, log_stream = var.log_stream }
+  }
+
   environment = merge(
-    { for name, value in var.component_variables : "SPIN_VARIABLE_${upper(name)}" => value },
+    { for name, value in merge(var.component_variables, { destination = var.destination }, local.target[var.destination]) : "SPIN_VARIABLE_${upper(name)}" => value },
     {
       SPIN_VARIABLE_KONG_ADMIN_API = var.kong_admin_api
-      SPIN_VARIABLE_CHANNEL_ARN    = var.channel_arn
       REDIS_URL                    = "rediss://${aws_elasticache_replication_group.redis.primary_endpoint_address}:${local.redis_port}"
     },
     var.kong_root_ca == null ? {} : { KONG_CA = var.kong_root_ca },

@@ -68,7 +68,7 @@ variable "assign_public_ip" {
 }
 
 variable "https_egress_cidrs" {
-  description = "Where tasks may open HTTPS connections, for AWS's services: ECR, Secrets Manager, CloudWatch Logs, CloudTrail. Narrow it where all of these have VPC endpoints."
+  description = "Where tasks may open HTTPS connections, for AWS's services: ECR, Secrets Manager, CloudWatch Logs, CloudTrail or STS. Narrow it where all of these have VPC endpoints."
   type        = set(string)
   default     = ["0.0.0.0/0"]
   nullable    = false
@@ -80,14 +80,14 @@ variable "https_egress_cidrs" {
 }
 
 variable "vpc_endpoints" {
-  description = "Interface endpoints to create in the VPC, by service: `secretsmanager`, `logs`, `ecr.api`, `ecr.dkr`, `cloudtrail-data`. Which of them a region has is told by `aws ec2 describe-vpc-endpoint-services`."
+  description = "Interface endpoints to create in the VPC, by service: `secretsmanager`, `logs`, `ecr.api`, `ecr.dkr`, `cloudtrail-data`, and `sts`, which the destination `cloudwatch` needs. Which of them a region has is told by `aws ec2 describe-vpc-endpoint-services`."
   type        = set(string)
   default     = []
   nullable    = false
 
   validation {
-    condition     = length(setsubtract(var.vpc_endpoints, ["secretsmanager", "logs", "ecr.api", "ecr.dkr", "cloudtrail-data"])) == 0
-    error_message = "vpc_endpoints knows secretsmanager, logs, ecr.api, ecr.dkr and cloudtrail-data."
+    condition     = length(setsubtract(var.vpc_endpoints, ["secretsmanager", "logs", "ecr.api", "ecr.dkr", "cloudtrail-data", "sts"])) == 0
+    error_message = "vpc_endpoints knows secretsmanager, logs, ecr.api, ecr.dkr, cloudtrail-data and sts."
   }
 }
 
@@ -98,15 +98,45 @@ variable "s3_endpoint_route_table_ids" {
   nullable    = false
 }
 
-variable "channel_arn" {
-  description = "The CloudTrail channel that events go to. It may be of another region or account."
+variable "destination" {
+  description = "Where events go: `cloudtrail`, which needs `channel_arn`, or `cloudwatch`, which needs `log_group_arn`."
   type        = string
+  default     = "cloudtrail"
   nullable    = false
 
   validation {
-    condition     = can(regex("^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:channel/[0-9a-f-]{36}$", var.channel_arn))
+    condition     = contains(["cloudtrail", "cloudwatch"], var.destination)
+    error_message = "destination is cloudtrail or cloudwatch."
+  }
+}
+
+variable "channel_arn" {
+  description = "The CloudTrail channel that events go to. It may be of another region or account."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.destination != "cloudtrail" || can(regex("^arn:aws[a-z-]*:cloudtrail:[a-z0-9-]+:[0-9]{12}:channel/[0-9a-f-]{36}$", var.channel_arn))
     error_message = "channel_arn is a channel's ARN, as in arn:aws:cloudtrail:us-east-1:123456789012:channel/00000000-0000-0000-0000-000000000000."
   }
+}
+
+variable "log_group_arn" {
+  description = "The log group that events go to, from `terraform/cloudwatch`. It is of this account, and may be of another region."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.destination != "cloudwatch" || can(regex("^arn:aws[a-z-]*:logs:[a-z0-9-]+:[0-9]{12}:log-group:[-._/#A-Za-z0-9]{1,512}(:\\*)?$", var.log_group_arn))
+    error_message = "log_group_arn is a log group's ARN, as in arn:aws:logs:us-east-1:123456789012:log-group:/kong/audit."
+  }
+}
+
+variable "log_stream" {
+  description = "The stream of that log group."
+  type        = string
+  default     = "kong-cloudtrail"
+  nullable    = false
 }
 
 variable "kong_admin_api" {

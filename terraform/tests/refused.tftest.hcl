@@ -63,6 +63,47 @@ run "refused_channel_arn" {
   expect_failures = [var.channel_arn]
 }
 
+run "refused_no_channel_arn" {
+  command = plan
+
+  variables {
+    channel_arn = null
+  }
+
+  expect_failures = [var.channel_arn]
+}
+
+run "refused_destination" {
+  command = plan
+
+  variables {
+    destination = "s3"
+  }
+
+  expect_failures = [var.destination]
+}
+
+run "refused_log_group_arn" {
+  command = plan
+
+  variables {
+    destination   = "cloudwatch"
+    log_group_arn = "/kong/audit"
+  }
+
+  expect_failures = [var.log_group_arn]
+}
+
+run "refused_no_log_group_arn" {
+  command = plan
+
+  variables {
+    destination = "cloudwatch"
+  }
+
+  expect_failures = [var.log_group_arn]
+}
+
 run "refused_kong_admin_api" {
   command = plan
 
@@ -227,7 +268,7 @@ run "refused_vpc_endpoints" {
   command = plan
 
   variables {
-    vpc_endpoints = ["sts"]
+    vpc_endpoints = ["sqs"]
   }
 
   expect_failures = [var.vpc_endpoints]

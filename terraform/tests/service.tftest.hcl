@@ -116,6 +116,51 @@ run "the_policies_are_the_least" {
   }
 }
 
+run "to_cloudwatch_the_policy_is_the_least_too" {
+  command = plan
+
+  variables {
+    destination   = "cloudwatch"
+    channel_arn   = null
+    log_group_arn = "arn:aws:logs:us-east-1:123456789012:log-group:/kong/audit:*"
+    log_stream    = "kong"
+  }
+
+  assert {
+    condition     = jsonencode(data.aws_iam_policy_document.task.statement[*].actions) == jsonencode([["logs:PutLogEvents"]])
+    error_message = "one action"
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.task.statement[0].resources == toset(["arn:aws:logs:us-east-1:123456789012:log-group:/kong/audit:log-stream:kong"])
+    error_message = "on the stream"
+  }
+}
+
+run "the_task_is_told_the_log_group" {
+  variables {
+    destination   = "cloudwatch"
+    channel_arn   = null
+    log_group_arn = "arn:aws:logs:us-east-1:123456789012:log-group:/kong/audit"
+  }
+
+  assert {
+    condition = alltrue([
+      for variable, value in {
+        destination   = "cloudwatch"
+        log_group_arn = "arn:aws:logs:us-east-1:123456789012:log-group:/kong/audit"
+        log_stream    = "kong-cloudtrail"
+      } : contains(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment, { name = "SPIN_VARIABLE_${upper(variable)}", value = value })
+    ])
+    error_message = "each goes to the variable of its name"
+  }
+
+  assert {
+    condition     = !strcontains(aws_ecs_task_definition.this.container_definitions, "CHANNEL_ARN")
+    error_message = "and there is no channel"
+  }
+}
+
 run "an_image_elsewhere_needs_no_rights" {
   command = plan
 

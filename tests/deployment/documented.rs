@@ -4,18 +4,23 @@ use std::collections::BTreeSet;
 
 use crate::files::{Module, argument, label, path, text, written};
 
-const MODULES: [&str; 5] = [
+const MODULES: [&str; 6] = [
     "terraform",
     "terraform/redis-password",
     "terraform/lake",
+    "terraform/cloudwatch",
     "terraform/examples/service",
     "terraform/examples/scheduled",
 ];
 
+/// Modules with inputs of their own, and what the headings of their tables end in.
+const DOCUMENTED: [(&str, &str); 2] =
+    [("terraform", ""), ("terraform/cloudwatch", " of `cloudwatch`")];
+
 /// The rows of the table under a heading, as cells.
 fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
-    let (_, rest) = document.split_once(&format!("\n## {heading}\n")).unwrap();
-    let section = rest.split("\n## ").next().unwrap();
+    let (_, rest) = document.split_once(&format!("# {heading}\n")).unwrap();
+    let section = rest.split("\n#").next().unwrap();
     let rows = section.lines().filter(|line| line.starts_with("| `"));
     let cells = |line: &str| {
         line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()
@@ -24,34 +29,33 @@ fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
 }
 
 #[test]
-fn the_table_of_inputs_is_that_of_the_module() {
-    let module = Module::read("terraform");
-    let told: Vec<_> = rows(&text("terraform/README.md"), "Inputs");
-    let there: Vec<Vec<String>> = module
-        .blocks("variable")
-        .map(|variable| {
+fn the_tables_of_inputs_are_those_of_the_modules() {
+    for (folder, of) in DOCUMENTED {
+        let told = rows(&text("terraform/README.md"), &format!("Inputs{of}"));
+        let input = |variable: &hcl::Block| {
             let default = variable.body().attributes().find(|argument| argument.key() == "default");
             let default = default
                 .map_or("required".to_owned(), |default| format!("`{}`", written(default.expr())));
             let kind = argument(variable.body(), "type").unwrap();
             let meaning = argument(variable.body(), "description").unwrap();
             vec![format!("`{}`", label(variable, 0)), format!("`{kind}`"), default, meaning]
-        })
-        .collect();
-    assert_eq!(told, there);
+        };
+        let there: Vec<_> = Module::read(folder).blocks("variable").map(input).collect();
+        assert_eq!(told, there, "{folder}");
+    }
 }
 
 #[test]
-fn the_table_of_outputs_is_that_of_the_module() {
-    let module = Module::read("terraform");
-    let there: Vec<Vec<String>> = module
-        .blocks("output")
-        .map(|output| {
+fn the_tables_of_outputs_are_those_of_the_modules() {
+    for (folder, of) in DOCUMENTED {
+        let output = |output: &hcl::Block| {
             let meaning = argument(output.body(), "description").unwrap();
             vec![format!("`{}`", label(output, 0)), meaning]
-        })
-        .collect();
-    assert_eq!(rows(&text("terraform/README.md"), "Outputs"), there);
+        };
+        let there: Vec<_> = Module::read(folder).blocks("output").map(output).collect();
+        let told = rows(&text("terraform/README.md"), &format!("Outputs{of}"));
+        assert_eq!(told, there, "{folder}");
+    }
 }
 
 #[test]

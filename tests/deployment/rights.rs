@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hcl::{Body, Expression};
 
-use crate::files::{Module, argument, plain};
+use crate::files::{Module, argument, members, plain, written};
 
 fn statements(policy: &Body) -> Vec<&Body> {
     policy
@@ -15,12 +15,33 @@ fn statements(policy: &Body) -> Vec<&Body> {
 }
 
 #[test]
-fn the_component_may_put_audit_events_on_the_channel_and_nothing_else() {
+fn the_component_may_send_to_its_destination_and_nothing_else() {
     let module = Module::read("terraform");
+    let expected = BTreeMap::from([
+        ("cloudtrail", [r#"["cloudtrail-data:PutAuditEvents"]"#, "[var.channel_arn]"]),
+        (
+            "cloudwatch",
+            [
+                r#"["logs:PutLogEvents"]"#,
+                r#"["${local.log_group_arn}:log-stream:${var.log_stream}"]"#,
+            ],
+        ),
+    ]);
+    let rights = members(module.local("rights"));
+    let right = |right: &Expression| {
+        let right = members(right);
+        ["actions", "resources"].map(|name| plain(right[name]))
+    };
+    assert_eq!(rights.len(), expected.len());
+    for (destination, expected) in expected {
+        assert_eq!(right(rights[destination]), expected, "{destination}");
+    }
     let statements = statements(module.data("aws_iam_policy_document", "task"));
     let [statement] = statements[..] else { panic!("one statement") };
-    assert_eq!(argument(statement, "actions").unwrap(), r#"["cloudtrail-data:PutAuditEvents"]"#);
-    assert_eq!(argument(statement, "resources").unwrap(), "[var.channel_arn]");
+    for name in ["actions", "resources"] {
+        let given = argument(statement, name).unwrap();
+        assert_eq!(given, format!("local.rights[var.destination].{name}"));
+    }
     assert_eq!(argument(statement, "effect"), None, "allow is the default");
 
     let policies = module.resources("aws_iam_role_policy");
@@ -122,11 +143,54 @@ fn a_task_has_one_writable_place_and_no_privileges() {
     let Expression::FuncCall(encoded) = containers.unwrap().expr() else { panic!("jsonencode") };
     let Expression::Array(containers) = &encoded.args[0] else { panic!("a list") };
     let [container] = &containers[..] else { panic!("one container") };
-    let container = crate::files::members(container);
+    let container = members(container);
     assert_eq!(plain(container["readonlyRootFilesystem"]), "true");
     assert_eq!(plain(container["privileged"]), "false");
     assert!(plain(container["linuxParameters"]).contains(r#"drop = ["ALL"]"#));
     let Expression::Array(mounts) = container["mountPoints"] else { panic!("a list") };
     assert_eq!(mounts.len(), 1);
     assert_eq!(task.blocks().filter(|block| block.identifier() == "volume").count(), 1);
+}
+
+#[test]
+fn the_audit_trails_log_group_is_protected_and_its_policy_only_denies() {
+    let module = Module::read("terraform/cloudwatch");
+    let group = module.resources("aws_cloudwatch_log_group")["this"];
+    assert_eq!(
+        argument(group, "deletion_protection_enabled").as_deref(),
+        Some("var.deletion_protection")
+    );
+    let tags = argument(group, "tags").unwrap();
+    assert!(["cw:datasource:name", "cw:datasource:type"].iter().all(|tag| tags.contains(tag)));
+
+    let policy = module.data("aws_iam_policy_document", "protection");
+    let statement = policy.blocks().next().unwrap().body();
+    let content = statement.blocks().find(|block| block.identifier() == "content").unwrap().body();
+    assert_eq!(argument(content, "effect").as_deref(), Some("Deny"));
+    let denied = written(module.local("denied"));
+    for action in [
+        "logs:DeleteLogGroup",
+        "logs:DeleteLogStream",
+        "logs:PutLogGroupDeletionProtection",
+        "logs:PutRetentionPolicy",
+        "logs:PutAccountPolicy",
+    ] {
+        assert!(denied.contains(&format!("\"{action}\"")), "{action}");
+    }
+    // What kong-cloudtrail itself does is denied to nobody.
+    assert!(!denied.contains("PutLogEvents") && !denied.contains("logs:*"));
+}
+
+#[test]
+fn the_log_group_takes_no_retention_shorter_than_what_is_sent_to_it() {
+    let module = Module::read("terraform/cloudwatch");
+    let retention =
+        module.blocks("variable").find(|block| block.labels()[0].as_str() == "retention_days");
+    let validation = retention.unwrap().body().blocks().next().unwrap().body();
+    let condition = argument(validation, "condition").unwrap();
+    let (_, list) = condition.split_once('[').unwrap();
+    let (list, _) = list.split_once(']').unwrap();
+    let days: Vec<u32> = list.split(',').map(|days| days.trim().parse().unwrap()).collect();
+    assert!(days.contains(&0) && days.contains(&14), "{days:?}");
+    assert!(days.iter().all(|days| *days == 0 || *days >= 14), "{days:?}");
 }

@@ -1,6 +1,6 @@
 //! What the task is given is what the image and the component take.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hcl::Expression;
 
@@ -16,6 +16,13 @@ fn given(module: &Module) -> BTreeSet<String> {
     named.filter(|name| *name != "SPIN_VARIABLE_").map(str::to_owned).collect()
 }
 
+/// The component's variables that say where events go, by destination.
+fn targets(module: &Module) -> BTreeMap<String, BTreeSet<String>> {
+    let names = |target: &Expression| members(target).into_keys().collect();
+    let targets = members(module.local("target")).into_iter();
+    targets.map(|(destination, target)| (destination, names(target))).collect()
+}
+
 fn settable(module: &Module) -> BTreeSet<String> {
     let Expression::Array(names) = module.local("component_variables") else { panic!("a list") };
     names.iter().map(plain).collect()
@@ -26,12 +33,24 @@ fn every_variable_that_a_task_is_given_is_the_components_or_the_entrypoints() {
     let component = component_variables();
     let entrypoint = text("crates/entrypoint/src/settings.rs");
     let given = given(&Module::read("terraform"));
-    assert!(given.contains("SPIN_VARIABLE_CHANNEL_ARN") && given.contains("REDIS_PASSWORD"));
+    assert!(given.contains("SPIN_VARIABLE_KONG_ADMIN_API") && given.contains("REDIS_PASSWORD"));
     for name in given {
         match name.strip_prefix("SPIN_VARIABLE_") {
             Some(variable) => assert!(component.contains_key(&variable.to_lowercase()), "{name}"),
             None => assert!(entrypoint.contains(&format!("\"{name}\"")), "{name}"),
         }
+    }
+}
+
+#[test]
+fn where_events_go_is_told_in_the_components_variables() {
+    let component = component_variables();
+    let targets = targets(&Module::read("terraform"));
+    assert_eq!(targets.keys().collect::<Vec<_>>(), ["cloudtrail", "cloudwatch"]);
+    for (destination, names) in targets {
+        // A component without a choice of destinations knows the first alone.
+        let known = destination == "cloudtrail" || component.contains_key("destination");
+        assert!(!known || names.iter().all(|name| component.contains_key(name)), "{names:?}");
     }
 }
 
@@ -72,15 +91,17 @@ fn each_variable_of_the_component_can_be_set_or_has_an_input_or_comes_from_the_r
     let module = Module::read("terraform");
     let component = component_variables();
     let settable = settable(&module);
-    let own =
-        ["kong_admin_api", "kong_admin_token", "channel_arn", "ledger_key", "ledger_key_previous"];
+    let mut own: BTreeSet<String> = targets(&module).into_values().flatten().collect();
+    let others =
+        ["destination", "kong_admin_api", "kong_admin_token", "ledger_key", "ledger_key_previous"];
+    own.extend(others.map(str::to_owned));
     for name in &settable {
-        assert!(component.contains_key(name) && !own.contains(&name.as_str()), "{name}");
+        assert!(component.contains_key(name) && !own.contains(name), "{name}");
     }
     for name in component.keys() {
         // What begins so comes from ECS and the entrypoint.
         let from_aws = name.starts_with("aws_");
-        assert!(settable.contains(name) || own.contains(&name.as_str()) || from_aws, "{name}");
+        assert!(settable.contains(name) || own.contains(name) || from_aws, "{name}");
     }
 }
 

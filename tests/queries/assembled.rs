@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::lake::EventDataStore;
-use super::{Row, awkward_text, events, integer, request, text};
+use super::{Place, Row, Store, awkward_text, events, integer, request, text};
 
 /// A field, its encoding, and the whole text.
 type Expected<'e> = (&'e str, &'e str, &'e str);
@@ -28,12 +28,15 @@ fn assert_assembled(store: &EventDataStore, event_id: &str, expected: &[Expected
     }
 }
 
-/// The eventData of an event and of its parts, out of their JSON.
-fn event_json(store: &EventDataStore, event_id: &str) -> Vec<String> {
-    let data = |row: &Row| -> String {
-        serde_json::from_str::<Value>(text(row, "eventjson")).unwrap()["eventData"].to_string()
+/// What an entry is rebuilt from, as a place gives it: eventData out of an event's JSON, or the whole line.
+fn event_json(place: Place, events: &[Event], event_id: &str) -> Vec<String> {
+    let data = |row: &Row| match place {
+        Place::Lake => {
+            serde_json::from_str::<Value>(text(row, "eventjson")).unwrap()["eventData"].to_string()
+        }
+        Place::LogGroup => text(row, "message").to_owned(),
     };
-    store.rows("event-json", event_id).iter().map(data).collect()
+    place.with(events).rows("event-json", event_id).iter().map(data).collect()
 }
 
 /// The index of a payload's part.
@@ -170,23 +173,27 @@ fn the_slices_in_their_order_are_the_text() {
     let payload = awkward_text(1_000_000);
     let mut events = events(Stream::Requests, &request("r1", json!({"payload": payload})));
     events.reverse();
-    let rows = EventDataStore::with(&events).rows("part-slices", "r1");
-    assert_eq!(rows.len(), events.len() - 1);
-    assert!(rows.iter().all(|row| text(row, "field") == "requestParameters.payload"));
-    assert!(rows.iter().all(|row| text(row, "slice").len() <= 100_000));
-    assert!(rows.iter().map(|row| text(row, "slice")).collect::<String>() == payload);
+    for place in Place::ALL {
+        let rows = place.with(events.iter().chain(&events)).rows("part-slices", "r1");
+        assert_eq!(rows.len(), events.len() - 1, "{place:?}");
+        assert!(rows.iter().all(|row| text(row, "field") == "requestParameters.payload"));
+        assert!(rows.iter().all(|row| text(row, "slice").len() <= 100_000));
+        assert!(rows.iter().map(|row| text(row, "slice")).collect::<String>() == payload);
+    }
 }
 
 #[test]
 fn the_json_of_an_event_and_its_parts_is_what_an_entry_is_rebuilt_from() {
     let entry = request("r1", json!({"payload": awkward_text(300_000), "new_field": [1.5, null]}));
     let other = request("r2", json!({"payload": awkward_text(200_000)}));
-    let (of_entry, of_other) = (events(Stream::Requests, &entry), events(Stream::Requests, &other));
-    let store = EventDataStore::with(of_other.iter().chain(&of_entry));
-    let data = event_json(&store, "r1");
-    assert_eq!(data.len(), of_entry.len());
-    let rebuilt = rebuild::entry(Stream::Requests, &data).unwrap();
-    assert!(serde_json::from_str::<Value>(&rebuilt).unwrap() == entry);
+    let of_entry = events(Stream::Requests, &entry);
+    let all = [events(Stream::Requests, &other), of_entry.clone()].concat();
+    for place in Place::ALL {
+        let data = event_json(place, &all, "r1");
+        assert_eq!(data.len(), of_entry.len(), "{place:?}");
+        let rebuilt = rebuild::entry(Stream::Requests, &data).unwrap();
+        assert!(serde_json::from_str::<Value>(&rebuilt).unwrap() == entry, "{place:?}");
+    }
 }
 
 #[test]
@@ -194,8 +201,10 @@ fn an_entry_that_was_shipped_twice_is_rebuilt_as_it_was_the_second_time() {
     let payload = awkward_text(300_000);
     let of_age = |ttl: u64| request("r1", json!({"payload": payload, "ttl": ttl}));
     let (first, second) = (of_age(2_591_899), of_age(2_591_000));
-    let events = [&first, &second].map(|entry| events(Stream::Requests, entry));
-    let data = event_json(&EventDataStore::with(events.iter().flatten()), "r1");
-    let rebuilt = rebuild::entry(Stream::Requests, &data).unwrap();
-    assert!(serde_json::from_str::<Value>(&rebuilt).unwrap() == second);
+    let all = [&first, &second].map(|entry| events(Stream::Requests, entry)).concat();
+    for place in Place::ALL {
+        let data = event_json(place, &all, "r1");
+        let rebuilt = rebuild::entry(Stream::Requests, &data).unwrap();
+        assert!(serde_json::from_str::<Value>(&rebuilt).unwrap() == second, "{place:?}");
+    }
 }

@@ -16,7 +16,7 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Row, query};
+use super::{Place, Row, Store, run};
 
 /// What stands for the event data store.
 const TABLE: &str =
@@ -99,26 +99,12 @@ impl EventDataStore {
             )
             .unwrap();
     }
+}
 
-    /// The rows of the query of that name, asked about that event, in a span that holds it.
-    pub fn rows(&self, name: &str, event_id: &str) -> Vec<Row> {
-        let span = [("<from>", "2023-02-01 00:00:00"), ("<to>", "2023-03-01 00:00:00")];
-        self.ask(name, &[span[0], span[1], ("<event_id>", event_id)])
-    }
-
-    /// The rows of the query of that name, with its placeholders filled in.
-    pub fn ask(&self, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
-        let sql = query(name).replace("<event_data_store_id>", TABLE);
-        let sql = placeholders
-            .iter()
-            .fold(sql, |sql, (placeholder, value)| sql.replace(placeholder, value));
-        let mut statement = self.0.prepare(&sql).unwrap_or_else(|error| panic!("{name}: {error}"));
-        let columns: Vec<String> =
-            statement.column_names().into_iter().map(str::to_owned).collect();
-        let rows = statement.query_map([], |row| {
-            columns.iter().enumerate().map(|(at, name)| Ok((name.clone(), row.get(at)?))).collect()
-        });
-        rows.unwrap().collect::<Result<_, _>>().unwrap()
+impl Store for EventDataStore {
+    fn ask(&self, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
+        let sql = Place::Lake.query(name).replace("<event_data_store_id>", TABLE);
+        run(&self.0, name, &sql, placeholders)
     }
 }
 

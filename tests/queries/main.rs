@@ -1,4 +1,4 @@
-//! The queries of `docs/queries/`, each as the file has it.
+//! The queries of `docs/queries/` and `docs/queries/cloudwatch/`, each as the file has it.
 //!
 //! `assembled` and `listed` run them on events that the mapping itself makes of large entries, and
 //! compare what comes out with what went in, byte for byte. `audit` runs the others on the trail of the
@@ -7,14 +7,19 @@
 //! parts belong to what, their order, that a text is whole, and that its hash is the one in the
 //! event. It does not prove what is AWS's alone: its types, its limits, and how it turns an object
 //! within `requestParameters` into the value of a `map<string,string>`. `docs/queries/README.md`
-//! lists those assumptions; `syntax` holds the text to Trino's grammar and functions.
+//! lists those assumptions; `syntax` holds the text to the grammar and functions of each place.
+//!
+//! For CloudWatch Logs `log_group` stands in, and the same questions must have the same answers. Its other
+//! language, Logs Insights QL, has no parser here: `insights` holds it to rules alone.
 
 #![allow(clippy::unwrap_used)]
 
 mod assembled;
 mod audit;
+mod insights;
 mod lake;
 mod listed;
+mod log_group;
 mod syntax;
 mod trail;
 
@@ -26,16 +31,81 @@ use kong_cloudtrail::event::{self, Context};
 use kong_cloudtrail::kong::Entry;
 use kong_cloudtrail::terms::Event;
 use kong_cloudtrail::terms::Stream;
+use rusqlite::Connection;
 use serde_json::Value;
 
-/// The query of that name, as the file has it.
-fn query(name: &str) -> String {
-    let file = folder().join(format!("{name}.sql"));
-    std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+use lake::EventDataStore;
+use log_group::LogGroup;
+
+/// Where events are, and are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Lake,
+    LogGroup,
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/queries")
+impl Place {
+    const ALL: [Self; 2] = [Self::Lake, Self::LogGroup];
+
+    fn folder(self) -> PathBuf {
+        let folder = match self {
+            Self::Lake => "docs/queries",
+            Self::LogGroup => "docs/queries/cloudwatch",
+        };
+        Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
+    }
+
+    /// The query of that name in SQL, as the file has it.
+    fn query(self, name: &str) -> String {
+        let file = self.folder().join(format!("{name}.sql"));
+        std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()))
+    }
+
+    /// The names of all its queries in a language, by how the files' names end.
+    fn names(self, language: &str) -> Vec<String> {
+        let files = std::fs::read_dir(self.folder()).unwrap().map(|file| file.unwrap().path());
+        let mut names: Vec<String> = files
+            .filter(|file| file.extension().is_some_and(|extension| extension == language))
+            .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        assert!(!names.is_empty(), "{self:?} has no {language}");
+        names
+    }
+
+    /// One that holds these events.
+    fn with<'e>(self, events: impl IntoIterator<Item = &'e Event>) -> Box<dyn Store> {
+        match self {
+            Self::Lake => Box::new(EventDataStore::with(events)),
+            Self::LogGroup => Box::new(LogGroup::with(events)),
+        }
+    }
+}
+
+/// What holds events and answers queries.
+trait Store: Send {
+    /// The rows of the query of that name, with its placeholders filled in.
+    fn ask(&self, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row>;
+
+    /// The rows of the query of that name, asked about that event, in a span that holds it.
+    fn rows(&self, name: &str, event_id: &str) -> Vec<Row> {
+        let span = [("<from>", "2023-02-01 00:00:00"), ("<to>", "2023-03-01 00:00:00")];
+        self.ask(name, &[span[0], span[1], ("<event_id>", event_id)])
+    }
+}
+
+/// The rows of a query's text in SQLite.
+fn run(connection: &Connection, name: &str, sql: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
+    let filled = placeholders
+        .iter()
+        .fold(sql.to_owned(), |sql, (placeholder, value)| sql.replace(placeholder, value));
+    let mut statement =
+        connection.prepare(&filled).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let columns: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+    let rows = statement.query_map([], |row| {
+        columns.iter().enumerate().map(|(at, name)| Ok((name.clone(), row.get(at)?))).collect()
+    });
+    rows.unwrap().collect::<Result<_, _>>().unwrap()
 }
 
 /// The entry's events, as they are shipped.

@@ -1,75 +1,151 @@
-//! That the queries are SQL which CloudTrail Lake can take.
+//! That the queries in SQL are what each place can take.
 
 use sqlparser::ast::Statement;
-use sqlparser::dialect::{AnsiDialect, GenericDialect};
+use sqlparser::dialect::{AnsiDialect, DatabricksDialect, GenericDialect};
 use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
-use super::{folder, lake, query};
+use super::log_group::FIELDS;
+use super::{Place, lake};
 
-/// Functions that Trino and SQLite both have, alike in what the queries use of them.
+/// Functions that SQLite has as well as the place, alike in what the queries use of them.
 const ALIKE: [&str; 9] =
     ["cast", "coalesce", "count", "length", "lower", "max", "min", "row_number", "substr"];
-/// Most characters of `QueryStatement` (CloudTrail API reference, `StartQuery`).
-const STATEMENT_LIMIT: usize = 10_000;
+/// Most characters of a query: `QueryStatement` of CloudTrail's `StartQuery`, `queryString` of that of CloudWatch
+/// Logs.
+const LIMIT: usize = 10_000;
 
-/// The names of all queries.
-fn queries() -> Vec<String> {
-    let files = std::fs::read_dir(folder()).unwrap().map(|file| file.unwrap().path());
-    let mut names: Vec<String> = files
-        .filter(|file| file.extension().is_some_and(|extension| extension == "sql"))
-        .map(|file| file.file_stem().unwrap().to_str().unwrap().to_owned())
-        .collect();
-    names.sort();
-    assert!(!names.is_empty());
-    names
+impl Place {
+    /// What stands for the table in its queries.
+    fn table(self) -> &'static str {
+        match self {
+            Self::Lake => "<event_data_store_id>",
+            Self::LogGroup => "<log_group>",
+        }
+    }
+
+    fn with_table(self, name: &str) -> String {
+        let query = self.query(name);
+        assert!(query.contains(self.table()), "{name} in {self:?}");
+        query.replace(self.table(), "events")
+    }
+
+    /// The tokens of a query that count.
+    fn tokens(self, name: &str) -> Vec<Token> {
+        let mut tokens =
+            Tokenizer::new(&GenericDialect {}, &self.with_table(name)).tokenize().unwrap();
+        tokens.retain(|token| !matches!(token, Token::Whitespace(_)));
+        tokens
+    }
 }
 
-fn with_table(name: &str) -> String {
-    query(name).replace("<event_data_store_id>", "event_data_store")
+fn every_query() -> impl Iterator<Item = (Place, String)> {
+    Place::ALL
+        .into_iter()
+        .flat_map(|place| place.names("sql").into_iter().map(move |name| (place, name)))
 }
 
 #[test]
 fn every_query_is_one_select() {
-    for name in queries() {
-        // The crate knows no dialect of Trino's: that is held by `cargo xtask test`, with a parser that does.
-        let statements = Parser::parse_sql(&AnsiDialect {}, &with_table(&name))
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert!(matches!(statements[..], [Statement::Query(_)]), "{name}");
+    for (place, name) in every_query() {
+        let text = place.with_table(&name);
+        // The crate knows neither dialect: `cargo xtask test` holds each with a parser that does.
+        let parsed = match place {
+            Place::Lake => Parser::parse_sql(&AnsiDialect {}, &text),
+            Place::LogGroup => Parser::parse_sql(&DatabricksDialect {}, &text),
+        };
+        let statements = parsed.unwrap_or_else(|error| panic!("{name} in {place:?}: {error}"));
+        assert!(matches!(statements[..], [Statement::Query(_)]), "{name} in {place:?}");
     }
 }
 
 #[test]
 fn every_query_is_short_enough_to_be_started() {
-    for name in queries() {
-        let length = query(&name).chars().count();
-        assert!(length < STATEMENT_LIMIT, "{name} has {length} characters");
+    for (place, name) in every_query() {
+        let length = place.query(&name).chars().count();
+        assert!(length < LIMIT, "{name} in {place:?} has {length} characters");
     }
 }
 
 #[test]
-fn every_function_is_one_that_trino_has() {
+fn every_function_is_one_that_the_place_has() {
     // Keywords that a parenthesis may follow.
     let keywords = ["and", "from", "in", "join", "over"];
-    for name in queries() {
-        let tokens = Tokenizer::new(&GenericDialect {}, &with_table(&name)).tokenize().unwrap();
-        let tokens: Vec<_> =
-            tokens.iter().filter(|token| !matches!(token, Token::Whitespace(_))).collect();
-        for pair in tokens.windows(2) {
+    for (place, name) in every_query() {
+        for pair in place.tokens(&name).windows(2) {
             let [Token::Word(word), Token::LParen] = pair else { continue };
             let word = word.value.to_lowercase();
             let known = ALIKE.contains(&word.as_str())
-                || lake::REGISTERED.contains(&word.as_str())
+                || place == Place::Lake && lake::REGISTERED.contains(&word.as_str())
                 || keywords.contains(&word.as_str());
-            assert!(known, "{name} calls {word}: see that Trino has it, and name it here");
+            assert!(known, "{name} calls {word}: see that {place:?} has it, and name it here");
+        }
+    }
+}
+
+/// The words of a query outside of strings, comments and backquotes, in lower case, with its parentheses.
+fn words(name: &str) -> Vec<String> {
+    let word = |token: Token| match token {
+        Token::Word(word) if word.quote_style.is_none() => Some(word.value.to_lowercase()),
+        Token::LParen | Token::RParen | Token::SemiColon => Some(token.to_string()),
+        _ => None,
+    };
+    Place::LogGroup.tokens(name).into_iter().filter_map(word).collect()
+}
+
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_AnalyzeLogData_SQL.html>, Restrictions.
+#[test]
+fn a_log_group_is_asked_with_one_join_one_level_of_subqueries_and_one_statement() {
+    for name in Place::LogGroup.names("sql") {
+        let words = words(&name);
+        let joins: Vec<_> = words.windows(3).filter(|words| words[2] == "join").collect();
+        assert!(joins.len() <= 1, "{name}");
+        assert!(joins.iter().all(|words| words[..2] == ["left", "outer"]), "{name}");
+        assert!(!words.iter().any(|word| word == ";" || word == "with"), "{name}");
+
+        let mut open = Vec::new();
+        for pair in words.windows(2) {
+            match pair[0].as_str() {
+                "(" => open.push(pair[1] == "select"),
+                ")" => _ = open.pop(),
+                _ => {}
+            }
+            assert!(open.iter().filter(|subquery| **subquery).count() <= 1, "{name}");
+        }
+    }
+}
+
+/// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/AnalyzingLogData.html>
+#[test]
+fn a_field_of_more_than_letters_is_in_backquotes() {
+    let outer: Vec<_> = FIELDS.iter().filter_map(|field| field.split_once('.')).collect();
+    for name in Place::LogGroup.names("sql") {
+        let tokens = Place::LogGroup.tokens(&name);
+        assert!(!tokens.contains(&Token::AtSign), "{name}");
+        for pair in tokens.windows(2) {
+            let [Token::Word(word), Token::Period] = pair else { continue };
+            assert!(!outer.iter().any(|(object, _)| *object == word.value), "{name}: {word}");
         }
     }
 }
 
 #[test]
 fn every_query_is_explained() {
-    let readme = std::fs::read_to_string(folder().join("README.md")).unwrap();
-    for name in queries() {
-        assert!(readme.contains(&format!("[`{name}.sql`]({name}.sql)")), "{name}");
+    for (place, language) in
+        [(Place::Lake, "sql"), (Place::LogGroup, "sql"), (Place::LogGroup, "cwli")]
+    {
+        let readme = std::fs::read_to_string(place.folder().join("README.md")).unwrap();
+        for name in place.names(language) {
+            assert!(readme.contains(&format!("]({name}.{language})")), "{name}.{language}");
+        }
     }
+}
+
+#[test]
+fn a_log_group_can_be_asked_whatever_lake_can() {
+    // Neither language is known to have a hash: the page says how the slices make up the value.
+    let lake: Vec<_> =
+        Place::Lake.names("sql").into_iter().filter(|name| name != "parts").collect();
+    assert_eq!(Place::LogGroup.names("sql"), lake);
+    assert_eq!(Place::LogGroup.names("cwli"), lake);
 }

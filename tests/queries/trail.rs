@@ -1,22 +1,24 @@
-//! The trail of the simulated Kong, as the demo ships it, in a stand-in for CloudTrail Lake.
+//! The trail of the simulated Kong, as the demo ships it, in a stand-in for each place.
 //!
-//! A part of the trail is in the store twice, as during the move from Kong's Lambda: first as that sent
-//! it, then as it is shipped now.
+//! A part of the trail is there twice. In CloudTrail Lake it is as during the move from Kong's Lambda: first as
+//! that sent it, then as it is shipped now. The Lambda sends nothing to CloudWatch Logs: there it was shipped
+//! twice, as after a crash.
 
 use std::collections::BTreeMap;
 use std::sync::{LazyLock, Mutex};
 
-use kong_cloudtrail::terms::Stream;
+use kong_cloudtrail::terms::{Event, Stream};
 use kong_cloudtrail_sim::kong;
 use serde_json::{Value, json};
 
-use super::events;
 use super::lake::EventDataStore;
+use super::log_group::LogGroup;
+use super::{Place, Row, Store, events};
 
 /// Entries of each stream: the backlog of `cargo xtask demo`.
 const BACKLOG: u32 = 5000;
-/// Of so many request entries the oldest one was sent by the Lambda too.
-const SENT_BY_LAMBDA: usize = 3;
+/// Of so many request entries the oldest one is there twice.
+const TWICE: usize = 3;
 
 pub struct Trail {
     pub requests: Vec<Value>,
@@ -25,7 +27,16 @@ pub struct Trail {
     pub calls: BTreeMap<String, Value>,
 }
 
-pub static STORE: LazyLock<Mutex<EventDataStore>> = LazyLock::new(|| Mutex::new(TRAIL.store()));
+static LAKE: LazyLock<Mutex<EventDataStore>> = LazyLock::new(|| Mutex::new(TRAIL.lake()));
+static LOG_GROUP: LazyLock<Mutex<LogGroup>> = LazyLock::new(|| Mutex::new(TRAIL.log_group()));
+
+/// The rows of a query over the trail in that place.
+pub fn ask(place: Place, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
+    match place {
+        Place::Lake => LAKE.lock().unwrap().ask(name, placeholders),
+        Place::LogGroup => LOG_GROUP.lock().unwrap().ask(name, placeholders),
+    }
+}
 
 pub static TRAIL: LazyLock<Trail> = LazyLock::new(|| {
     let options = kong::Options { requests: BACKLOG, objects: BACKLOG, ..Default::default() };
@@ -46,21 +57,31 @@ pub static TRAIL: LazyLock<Trail> = LazyLock::new(|| {
 });
 
 impl Trail {
-    /// The calls that the Lambda sent.
-    pub fn sent_by_lambda(&self) -> impl Iterator<Item = &Value> {
-        self.requests.iter().step_by(SENT_BY_LAMBDA)
+    /// The calls that are there twice.
+    pub fn twice(&self) -> impl Iterator<Item = &Value> {
+        self.requests.iter().step_by(TWICE)
     }
 
-    fn store(&self) -> EventDataStore {
+    fn lake(&self) -> EventDataStore {
         let store = EventDataStore::with([]);
-        self.sent_by_lambda().for_each(|entry| store.put(&as_the_lambda_sends(entry)));
-        let streams = [(Stream::Requests, &self.requests), (Stream::Objects, &self.objects)];
-        for (stream, entries) in streams {
-            for event in entries.iter().flat_map(|entry| events(stream, entry)) {
-                store.put(&event.data);
-            }
-        }
+        self.twice().for_each(|entry| store.put(&as_the_lambda_sends(entry)));
+        self.events().for_each(|event| store.put(&event.data));
         store
+    }
+
+    fn log_group(&self) -> LogGroup {
+        let younger = |entry: &Value| {
+            let mut entry = entry.clone();
+            entry["ttl"] = json!(entry["ttl"].as_i64().unwrap() + 100);
+            events(Stream::Requests, &entry)
+        };
+        let first: Vec<Event> = self.twice().flat_map(younger).collect();
+        LogGroup::with(first.iter().chain(&self.events().collect::<Vec<_>>()))
+    }
+
+    fn events(&self) -> impl Iterator<Item = Event> {
+        let requests = self.requests.iter().flat_map(|entry| events(Stream::Requests, entry));
+        requests.chain(self.objects.iter().flat_map(|entry| events(Stream::Objects, entry)))
     }
 
     /// The call that wrote a row.

@@ -100,7 +100,11 @@ fn hcl_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Root modules of their own beside the module: each is validated for itself.
-const ROOTS: [&str; 3] = ["examples/service", "examples/scheduled", "lake"];
+const ROOTS: [&str; 4] = ["examples/service", "examples/scheduled", "lake", "cloudwatch"];
+/// The one of them that has tests.
+const TESTED: &str = "cloudwatch";
+/// What it reads beside the Terraform files.
+const QUERIES: &str = "docs/queries/cloudwatch";
 
 /// `terraform validate` and `terraform test`, in a copy.
 fn validate_and_test(round: &mut Round) -> Result<()> {
@@ -119,6 +123,9 @@ fn validate_and_test(round: &mut Round) -> Result<()> {
         let (step, folder) = (format!("{VALIDATE}, {root}"), copy.join(root));
         if init(&folder)?.is_some() {
             round.attempt(&step, || validate(&folder).map(|()| ((), String::new())));
+            if root == TESTED {
+                test(round, &format!("{TEST}, {root}"), &folder)?;
+            }
         } else {
             round.skip(&step, &anyhow!("terraform init does not find all of its providers"));
         }
@@ -127,15 +134,19 @@ fn validate_and_test(round: &mut Round) -> Result<()> {
     // It cannot pretend ephemeral resources: something else takes their place.
     let stand_in = copy.join("tests/redis-password/main.tf");
     std::fs::copy(stand_in, copy.join("redis-password/main.tf"))?;
+    test(round, TEST, &copy)
+}
+
+fn test(round: &mut Round, step: &str, folder: &Path) -> Result<()> {
     let mut test = own_terraform()?;
-    let finished = shell::run(TEST, test.current_dir(&copy).args(["test", "-no-color"]))?;
+    let finished = shell::run(step, test.current_dir(folder).args(["test", "-no-color"]))?;
     let took = finished.took;
     match finished.or_show("terraform test") {
         Ok(finished) => {
             let sum = finished.stdout.lines().last().unwrap_or_default().to_owned();
-            round.proved(TEST, sum, took);
+            round.proved(step, sum, took);
         }
-        Err(why) => round.note(TEST, Outcome::Failed(format!("{why:#}")), took),
+        Err(why) => round.note(step, Outcome::Failed(format!("{why:#}")), took),
     }
     Ok(())
 }
@@ -157,13 +168,20 @@ fn init(folder: &Path) -> Result<Option<String>> {
 /// A copy of the module with its provider, and what the provider is.
 ///
 /// Where the registry cannot be reached and the machine has another provider, the copy is made for
-/// that one, as far as it knows everything but the write-only password of Redis.
+/// that one, as far as it knows everything but the write-only password of Redis and the log group's protection
+/// from deletion.
 fn prepare() -> Result<(PathBuf, String)> {
     let root = tool::root()?;
-    let copy = root.join("target/terraform");
+    let beside = root.join("target/terraform");
+    let copy = beside.join("terraform");
     for older in [false, true] {
-        if copy.exists() {
-            std::fs::remove_dir_all(&copy)?;
+        if beside.exists() {
+            std::fs::remove_dir_all(&beside)?;
+        }
+        std::fs::create_dir_all(beside.join(QUERIES))?;
+        for query in std::fs::read_dir(root.join(QUERIES))? {
+            let query = query?;
+            std::fs::copy(query.path(), beside.join(QUERIES).join(query.file_name()))?;
         }
         for file in hcl_files(&root.join("terraform"))? {
             let mut text = std::fs::read_to_string(&file)?;
@@ -175,7 +193,7 @@ fn prepare() -> Result<(PathBuf, String)> {
             std::fs::write(to, text)?;
         }
         if let Some(printed) = init(&copy)? {
-            let without = if older { ", without the write-only password" } else { "" };
+            let without = if older { ", without what came later" } else { "" };
             return Ok((copy, provider(&printed).unwrap_or_default() + without));
         }
     }
@@ -185,7 +203,8 @@ fn prepare() -> Result<(PathBuf, String)> {
 }
 
 fn for_an_older_provider(text: &str) -> String {
-    let lines = text.lines().filter(|line| !line.contains("auth_token_wo"));
+    const LATER: [&str; 2] = ["auth_token_wo", "deletion_protection_enabled"];
+    let lines = text.lines().filter(|line| !LATER.iter().any(|later| line.contains(later)));
     let lines = lines.map(|line| line.replace("\"~> 6.62\"", "\">= 5.100\""));
     lines.map(|line| line + "\n").collect()
 }
@@ -202,9 +221,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn for_an_older_provider_the_write_only_password_is_left_out_and_nothing_else() {
-        let text =
-            "version = \"~> 6.62\"\nauth_token_wo = x\nauth_token_wo_version = 1\nport = 1\n";
+    fn for_an_older_provider_what_came_later_is_left_out_and_nothing_else() {
+        let text = "version = \"~> 6.62\"\nauth_token_wo = x\nauth_token_wo_version = 1\n\
+                    deletion_protection_enabled = true\nport = 1\n";
         assert_eq!(for_an_older_provider(text), "version = \">= 5.100\"\nport = 1\n");
     }
 

@@ -26,7 +26,9 @@ module "kong_cloudtrail" {
   existing_subnet_ids = var.existing_subnet_ids
   security_group      = var.security_group
   image               = var.image
+  destination         = var.destination
   channel_arn         = var.channel_arn
+  log_group_arn       = var.log_group_arn
 
   kong_admin_api              = var.kong_admin_api
   kong_admin_token_secret_arn = var.kong_admin_token_secret_arn

@@ -36,9 +36,22 @@ variable "image" {
   type        = string
 }
 
-variable "channel_arn" {
-  description = "The CloudTrail channel."
+variable "destination" {
+  description = "Where events go: `cloudtrail` or `cloudwatch`."
   type        = string
+  default     = "cloudtrail"
+}
+
+variable "channel_arn" {
+  description = "The CloudTrail channel, for `cloudtrail`."
+  type        = string
+  default     = null
+}
+
+variable "log_group_arn" {
+  description = "The log group, for `cloudwatch`."
+  type        = string
+  default     = null
 }
 
 variable "kong_admin_api" {

@@ -14,7 +14,7 @@ output "dead_letters_command" {
 }
 
 output "verify_query" {
-  description = "For the editor of CloudTrail Lake."
+  description = "For the editor of CloudTrail Lake, or for CloudWatch Logs Insights."
   value       = module.kong_cloudtrail.verify_query
 }
 
