@@ -230,8 +230,8 @@ impl State {
         self.front.set_rules(faults.rules.clone());
         *lock(&self.faults) = Armed::new(faults, SEED);
     }
+}
 
-    fn request_id(&self, number: u64) -> String {
-        uuid(&mut generator(mix(SEED, 4000), number)).to_string()
-    }
+fn request_id(number: u64) -> String {
+    uuid(&mut generator(mix(SEED, 4000), number)).to_string()
 }

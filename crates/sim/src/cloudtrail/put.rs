@@ -91,7 +91,7 @@ pub(super) async fn put_audit_events(
             error.into_response()
         }
     };
-    if let Ok(id) = HeaderValue::from_str(&state.request_id(number)) {
+    if let Ok(id) = HeaderValue::from_str(&super::request_id(number)) {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
