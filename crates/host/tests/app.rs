@@ -153,8 +153,7 @@ fn sections_that_only_spin_has_a_use_for_are_accepted() {
             "sqlite_databases = [\"default\"]\n[component.probe.build]\ncommand = \"make\"\n\
              [component.probe.tool.wiring]\nx = 1\n[component.probe.variables]",
         )
-        .replace("[variables]", "[application.trigger.timer]\nspeedup = 2\n[variables]")
-        + "[[trigger.http]]\nroute = \"/status\"\ncomponent = \"probe\"\n";
+        .replace("[variables]", "[application.trigger.timer]\nspeedup = 2\n[variables]");
     let app = probe(&folder(&manifest), "print");
     let interval_ms = 500;
     let trigger = kong_cloudtrail_host::application::manifest::Trigger::Timer { interval_ms };
