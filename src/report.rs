@@ -49,7 +49,7 @@ pub struct Report {
     /// What went wrong, and what to do: all of `told`.
     pub error: Option<String>,
     #[serde(skip)]
-    told: Vec<Told>,
+    told: Vec<(Outcome, Told)>,
 }
 
 /// What stands.
@@ -198,15 +198,16 @@ impl Report {
         self.streams.requests.late + self.streams.objects.late
     }
 
-    /// Takes in how a part of the run ended. All errors are kept, the first one first, and a remedy that several
-    /// have is told once.
+    /// Takes in how a part of the run ended. All errors are kept, the gravest first, and a remedy that several have is
+    /// told once.
     pub fn add(&mut self, outcome: Outcome, error: impl Into<Told>) {
         self.outcome = self.outcome.max(outcome);
         if outcome == Outcome::Skipped {
             self.outcome = outcome;
         }
-        self.told.push(error.into());
-        self.error = Some(together(&self.told));
+        self.told.push((outcome, error.into()));
+        self.told.sort_by_key(|(outcome, _)| std::cmp::Reverse(*outcome));
+        self.error = Some(together(self.told.iter().map(|(_, told)| told)));
     }
 
     /// The line.

@@ -84,7 +84,7 @@ impl fmt::Display for Told {
 }
 
 /// All of them in one text: each cause once, and each remedy once, behind the causes that it is for.
-pub fn together(told: &[Told]) -> String {
+pub fn together<'t>(told: impl IntoIterator<Item = &'t Told>) -> String {
     let mut groups: Vec<(Vec<&str>, &str)> = Vec::new();
     for Told { cause, remedy } in told {
         if groups.iter().any(|(causes, _)| causes.contains(&cause.as_str())) {
@@ -154,6 +154,6 @@ mod tests {
             told("D", "do that"),
         ];
         assert_eq!(together(&all), "A, and C: do it; B; D: do that");
-        assert_eq!(together(&[]), "");
+        assert_eq!(together([]), "");
     }
 }

@@ -187,6 +187,7 @@ fn what_stops_the_delivery_is_told_once_and_no_reason_is_without_words() {
     for status in [403, 418] {
         let services = Services { cloudtrail: Does::Refuse(status), pages: 4, ..WORKING };
         let error = error(&services);
+        assert!(error.starts_with("CloudTrail answered"), "the cause first: {error}");
         let remedy = error.matches("check cloudtrail_endpoint").count();
         assert_eq!(remedy, 1, "{error}");
         assert!(
