@@ -69,13 +69,15 @@ fn no_action_is_a_wildcard_and_only_the_registry_login_has_no_resource() {
 }
 
 #[test]
-fn tasks_may_reach_kong_redis_and_https_and_nothing_comes_in() {
+fn tasks_may_reach_kong_redis_and_https_and_nothing_comes_in_but_to_the_status_page() {
     let module = Module::read("terraform");
     let rules = module.resources("aws_vpc_security_group_egress_rule");
     let ports: BTreeMap<&str, [Option<String>; 3]> = rules
         .iter()
         .map(|(name, rule)| {
-            assert_eq!(argument(rule, "security_group_id").unwrap(), "aws_security_group.task.id");
+            let group = if name.starts_with("status_") { "status[0]" } else { "task" };
+            let group = format!("aws_security_group.{group}.id");
+            assert_eq!(argument(rule, "security_group_id"), Some(group), "{name}");
             (*name, ["ip_protocol", "from_port", "to_port"].map(|name| argument(rule, name)))
         })
         .collect();
@@ -85,6 +87,8 @@ fn tasks_may_reach_kong_redis_and_https_and_nothing_comes_in() {
         ("kong_group", tcp("local.kong_port")),
         ("redis", tcp("local.redis_port")),
         ("https", tcp("443")),
+        ("status_redis", tcp("local.redis_port")),
+        ("status_https", tcp("443")),
     ]);
     assert_eq!(ports, expected);
 
@@ -92,7 +96,12 @@ fn tasks_may_reach_kong_redis_and_https_and_nothing_comes_in() {
         let into = argument(rule, "security_group_id").unwrap();
         assert!(!into.contains("aws_security_group.task"), "{name}");
         let from = argument(rule, "referenced_security_group_id");
-        assert_eq!(from.as_deref(), Some("aws_security_group.task.id"), "{name}");
+        let expected = match name {
+            "status" => "var.status_security_group_id",
+            "redis_from_status" => "aws_security_group.status[0].id",
+            _ => "aws_security_group.task.id",
+        };
+        assert_eq!(from.as_deref(), Some(expected), "{name}");
     }
     for (name, group) in module.resources("aws_security_group") {
         assert_eq!(group.blocks().count(), 0, "{name} has rules of its own");

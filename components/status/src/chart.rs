@@ -4,7 +4,7 @@
 use kong_cloudtrail::status::Day;
 use maud::{Markup, html};
 
-use crate::page::{date, number, short};
+use crate::format::{date, number, short};
 
 /// For wide screens and for narrow ones, where the letters of a wide chart would be too small.
 pub struct Size {
@@ -42,7 +42,7 @@ pub fn patterns() -> Markup {
 /// The chart; it is drawn for eyes alone, since a table tells the same.
 pub fn draw(days: &[Day], size: &Size) -> Markup {
     let days = &days[days.len().saturating_sub(size.days)..];
-    let most = days.iter().map(|day| sum(day)).max().unwrap_or_default();
+    let most = days.iter().map(sum).max().unwrap_or_default();
     let top = nice(most);
     let slot = (size.width - LEFT) / u32::try_from(size.days).unwrap_or(1);
     let bar = slot * 7 / 10;

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 
-use kong_cloudtrail::status::{ATTENTION, Outcome, Run, Status, StreamRun};
+use kong_cloudtrail::status::{ATTENTION, Outcome, Run, Status};
 use kong_cloudtrail::terms::Stream;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -105,19 +105,18 @@ fn newest_run(registry: &mut Registry, run: &Run) {
     let help = "How long the newest run took";
     registry.register_with_unit("last_run_duration", help, Unit::Seconds, duration);
 
-    let what: [(&str, fn(&StreamRun) -> u64); 5] = [
-        ("fetched", |stream| stream.fetched),
-        ("shipped", |stream| stream.shipped),
-        ("unrecorded", |stream| stream.unrecorded),
-        ("rejected", |stream| stream.rejected),
-        ("pending", |stream| stream.pending),
-    ];
     let counts = Gauges::default();
     for (stream, told) in Stream::ALL.into_iter().zip(&run.streams) {
-        for (name, count) in what {
+        for (name, count) in [
+            ("fetched", told.fetched),
+            ("shipped", told.shipped),
+            ("unrecorded", told.unrecorded),
+            ("rejected", told.rejected),
+            ("pending", told.pending),
+        ] {
             let mut labels = of(stream);
             labels.push(("what", name));
-            counts.get_or_create(&labels).set(signed(count(told)));
+            counts.get_or_create(&labels).set(signed(count));
         }
     }
     registry.register_with_unit(

@@ -2,20 +2,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use kong_cloudtrail::status::{
-    Finding, Outcome, Run, Status, StreamStatus, Urgency, meaning, span,
-};
-use kong_cloudtrail::wire::rfc3339;
+use kong_cloudtrail::status::{Finding, Status, StreamStatus, Urgency, meaning, span};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use sha2::{Digest as _, Sha256};
 
 use crate::answer::Shown;
-use crate::chart;
+use crate::format::{ago, date, maybe, moment, number};
+use crate::{chart, runs};
 
 const STYLE: &str = include_str!("style.css");
-
-/// Runs that are shown at once; the rest is folded up.
-const RUNS_AT_ONCE: usize = 12;
 
 /// The page's style, as its content security policy names it.
 pub fn style_source() -> String {
@@ -43,7 +38,7 @@ pub fn render(Shown { ledger, status }: &Shown) -> String {
                     (figures(status))
                     (shipped(status))
                     div.pair { (streams(status)) (notes(status)) }
-                    (runs(status))
+                    (runs::table(status))
                 }
                 (footer(status))
             }
@@ -133,7 +128,7 @@ fn urgency(finding: &Finding) -> (&'static str, &'static str) {
 }
 
 /// A shape for each state, so that none is told by its colour alone.
-fn mark(class: &str) -> Markup {
+pub fn mark(class: &str) -> Markup {
     html! {
         svg.mark viewBox="0 0 24 24" aria-hidden="true" {
             @match class {
@@ -222,7 +217,7 @@ fn today(status: &Status) -> Markup {
 }
 
 /// What stands in place of what the reports would tell.
-const UNREADABLE: &str = "The reports cannot be read.";
+pub const UNREADABLE: &str = "The reports cannot be read.";
 
 fn shipped(status: &Status) -> Markup {
     let days = &status.days;
@@ -317,88 +312,6 @@ fn notes(status: &Status) -> Markup {
     }
 }
 
-fn runs(status: &Status) -> Markup {
-    let (first, more) = status.runs.split_at(status.runs.len().min(RUNS_AT_ONCE));
-    html! {
-        section {
-            h2 { "Last runs" }
-            @if status.totals.is_none() {
-                p.none { (UNREADABLE) }
-            } @else if first.is_empty() {
-                p.none { "No run is kept." }
-            } @else {
-                (table_of(first, status))
-                @if !more.is_empty() {
-                    details {
-                        summary { (more.len()) " more, back to " (moment(status.runs[status.runs.len() - 1].at())) }
-                        (table_of(more, status))
-                    }
-                }
-            }
-            p.small { "Runs that were skipped, or could not begin, are not kept and not shown: a store or a lease out of reach shows here as silence." }
-        }
-    }
-}
-
-fn table_of(runs: &[Run], status: &Status) -> Markup {
-    html! {
-        table.runs {
-            thead {
-                tr {
-                    th scope="col" { "Ended" }
-                    th scope="col" { "Outcome" }
-                    th.count scope="col" { "Took" }
-                    th.count scope="col" { "Requests" }
-                    th.count scope="col" { "Objects" }
-                    th.count scope="col" { "Pending" }
-                    th.count scope="col" { "Refused" }
-                }
-            }
-            @for (index, run) in runs.iter().enumerate() {
-                @let above = index.checked_sub(1).and_then(|above| runs[above].error.as_ref());
-                tbody {
-                    tr {
-                        th scope="row" { (moment(run.at())) " " span.age { (ago(status, run.at())) } }
-                        td data-label="Outcome" { (outcome(&run.outcome)) }
-                        td.count data-label="Took" { (took(run.duration_ms)) }
-                        td.count data-label="Requests" { (number(run.streams[0].shipped)) }
-                        td.count data-label="Objects" { (number(run.streams[1].shipped)) }
-                        (rare("Pending", run.sum(|stream| stream.pending)))
-                        (rare("Refused", run.sum(|stream| stream.rejected)))
-                    }
-                    @if run.error.is_some() || !run.attention.is_empty() {
-                        tr.detail {
-                            td colspan="7" {
-                                @for word in &run.attention { span.word { (word) } " " }
-                                @match &run.error {
-                                    Some(error) if above == Some(error) => "The same error as the run above.",
-                                    Some(error) => (error),
-                                    None => {}
-                                }
-                            }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-/// A count that is nearly always 0, and then left out on narrow screens.
-fn rare(label: &str, count: u64) -> Markup {
-    html! { td.count.zero[count == 0] data-label=(label) { (number(count)) } }
-}
-
-fn outcome(outcome: &Outcome) -> Markup {
-    let class = match outcome {
-        Outcome::Ok => "well",
-        Outcome::Partial => "attention",
-        Outcome::Failed => "failed",
-        Outcome::Unknown(_) => "unknown",
-    };
-    html! { span.outcome.(class) { (mark(class)) (outcome.word()) } }
-}
-
 fn footer(status: &Status) -> Markup {
     html! {
         footer {
@@ -409,77 +322,5 @@ fn footer(status: &Status) -> Markup {
             }
             p { "Status page " (env!("CARGO_PKG_VERSION")) @if let Some(run) = status.newest() { ", shipper " (run.version) ", to " (run.destination) } "." }
         }
-    }
-}
-
-fn maybe(time: Option<i64>) -> Markup {
-    html! { @match time { Some(time) => (moment(time)), None => "not yet" } }
-}
-
-fn ago(status: &Status, time: i64) -> String {
-    let ahead = time.saturating_sub(status.now);
-    if ahead > 0 { format!("{} ahead", span(ahead)) } else { format!("{} ago", span(-ahead)) }
-}
-
-fn took(millis: u64) -> String {
-    match millis {
-        0..1000 => format!("{millis} ms"),
-        1000..60_000 => format!("{}.{} s", millis / 1000, millis % 1000 / 100),
-        _ => span(i64::try_from(millis / 1000).unwrap_or(i64::MAX)),
-    }
-}
-
-/// `2026-11-28 12:38:00 UTC`
-fn moment(secs: i64) -> Markup {
-    let machine = rfc3339(secs);
-    let (day, time) = machine.trim_end_matches('Z').split_once('T').unwrap_or_default();
-    html! { time datetime=(machine) { span { (day) } " " span { (time) " UTC" } } }
-}
-
-/// `2026-11-28`
-pub(crate) fn date(secs: i64) -> String {
-    rfc3339(secs).chars().take(10).collect()
-}
-
-/// `12,345`, and from a million on `1.2 M`: for an axis, which has little room.
-pub(crate) fn short(count: u64) -> String {
-    const UNITS: [&str; 5] = ["M", "G", "T", "P", "E"];
-    if count < 1_000_000 {
-        return number(count);
-    }
-    let (mut tenths, mut unit) = (count / 100_000, 0);
-    while tenths >= 10_000 {
-        (tenths, unit) = (tenths / 1000, unit + 1);
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
-
-/// `12,345`
-pub(crate) fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.char_indices() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            shown.push(',');
-        }
-        shown.push(digit);
-    }
-    shown
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_and_spans_of_runs_have_the_unit_that_fits() {
-        let shown = [0, 999, 1000, 123_456, 1_234_567].map(number);
-        assert_eq!(shown, ["0", "999", "1,000", "123,456", "1,234,567"]);
-        let shown = [999_999, 1_000_000, 1_250_000_000, u64::MAX].map(short);
-        assert_eq!(shown, ["999,999", "1.0 M", "1.2 G", "18.4 E"]);
-        assert_eq!(
-            [7, 999, 1049, 59_999, 61_000].map(took),
-            ["7 ms", "999 ms", "1.0 s", "59.9 s", "1 min 1 s"]
-        );
     }
 }

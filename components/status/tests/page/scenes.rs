@@ -16,7 +16,10 @@ const DAY: i64 = 86_400;
 const INTERVAL: i64 = 300;
 
 /// All of them, by name.
-pub const SCENES: [(&str, fn() -> Scene); 8] = [
+/// A scene's name, and how it is made.
+type Made = (&'static str, fn() -> Scene);
+
+pub const SCENES: [Made; 8] = [
     ("healthy", healthy),
     ("empty", Scene::default),
     ("behind", behind),
@@ -61,7 +64,9 @@ impl Scene {
         let reports = std::mem::take(&mut self.reports);
         let store = Store::new(&self.memory, "production");
         let mut kept = DeadLetters::load(&store).unwrap();
-        letters.iter().for_each(|letter| kept.add(letter.clone()));
+        for letter in letters {
+            kept.add(letter.clone());
+        }
         kept.write().unwrap();
         let target = Target { name: "channel", variables: "channel_arn" };
         let mut ledger = Ledger::load(&store, target, "https://kong").unwrap();
@@ -100,17 +105,23 @@ fn shipped(ago: i64) -> (i64, i64) {
     (requests, requests * (3 + noise % 3) / 9)
 }
 
-fn told(ago: i64) -> Value {
+fn told(ago: i64, times: i64) -> Value {
     let (requests, objects) = shipped(ago);
+    let (requests, objects) = (requests * times, objects * times);
     let of = |shipped: i64| json!({ "fetched": shipped + 14, "duplicates": 14, "shipped": shipped, "watermark": NOW - ago, "lag_secs": 0 });
     json!({ "streams": { "requests": of(requests), "objects": of(objects) } })
 }
 
-/// Thirty days of runs, the last of them so many seconds ago.
+/// Thirty days of runs, the last of them so many seconds ago: a hundred at the timer's pace, and before them one
+/// in three hours, with what as many would have shipped.
 fn month(last: i64) -> Scene {
+    const SPARSE: i64 = 3 * 3600;
     let mut scene = Scene::default();
-    for ago in (last..30 * DAY).step_by(300).collect::<Vec<_>>().into_iter().rev() {
-        scene.run(ago, &told(ago));
+    let recent = (0..100).map(|run| (last + run * INTERVAL, 1));
+    let older = (last + 100 * INTERVAL..30 * DAY).step_by(3 * 3600);
+    let older = older.map(|ago| (ago, SPARSE / INTERVAL));
+    for (ago, times) in recent.chain(older).collect::<Vec<_>>().into_iter().rev() {
+        scene.run(ago, &told(ago, times));
     }
     scene
 }
@@ -148,7 +159,7 @@ fn letter(id: &str) -> DeadLetter {
 
 fn dead_letters() -> Scene {
     let mut scene = month(1343);
-    let mut partial = told(1043);
+    let mut partial = told(1043, 1);
     let of = json!({ "outcome": "partial", "attention": ["notes-changed"], "streams": { "requests": { "rejected": 2 } }, "error":
         "CloudTrail refused 2 of the requests entries for good, which are dead letters now (see kong-cloudtrail dead-letters): FieldTooLong: The \
          field eventData.userAgent is longer than 1024 characters" });
@@ -156,7 +167,7 @@ fn dead_letters() -> Scene {
     scene.run(1043, &partial);
     let notes = json!({ "notes": ["unauthenticated-ledger", "ignored-settings"] });
     for ago in [743, 443, 143] {
-        let mut ok = told(ago);
+        let mut ok = told(ago, 1);
         merge(&mut ok, &notes);
         scene.run(ago, &ok);
     }
