@@ -44,13 +44,13 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
     for page in pages_in(&folder)? {
         for screen in SCREENS {
             for scheme in SCHEMES {
-                take(&browser, &page, screen, scheme)?;
+                take(browser, &page, screen, scheme)?;
             }
         }
     }
     let page = folder.join("healthy.html");
     for scheme in SCHEMES {
-        let picture = take(&browser, &page, README, scheme)?;
+        let picture = take(browser, &page, README, scheme)?;
         let image = tool::root()?.join(format!("docs/images/status-{}.png", scheme.0));
         std::fs::copy(&picture, &image)?;
         println!("{}", image.display());

@@ -29,7 +29,7 @@ impl Page {
         let mut command = simulators::host(host, "up", &manifest, state);
         command.arg("--state-dir").arg(state).args(["--listen", &format!("127.0.0.1:{port}")]);
         let process = Service::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
-        let page = Self { url: format!("http://127.0.0.1:{port}/"), process: process };
+        let page = Self { url: format!("http://127.0.0.1:{port}/"), process };
         let began = Instant::now();
         loop {
             match page.probe() {
@@ -58,7 +58,7 @@ impl Page {
             match opener {
                 Some(opener) => _ = Command::new(opener).arg(&self.url).status(),
                 None => {
-                    eprintln!("  neither xdg-open nor open is on PATH: open the address yourself")
+                    eprintln!("  neither xdg-open nor open is on PATH: open the address yourself");
                 }
             }
         }

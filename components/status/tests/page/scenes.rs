@@ -15,10 +15,10 @@ pub const NOW: i64 = 1_781_689_272;
 const DAY: i64 = 86_400;
 const INTERVAL: i64 = 300;
 
-/// All of them, by name.
-/// A scene's name, and how it is made.
+/// A name, and how it is made.
 type Made = (&'static str, fn() -> Scene);
 
+/// All of them.
 pub const SCENES: [Made; 8] = [
     ("healthy", healthy),
     ("empty", Scene::default),
