@@ -66,6 +66,7 @@ pub struct Found {
 const LARGEST_VALUE: usize = 262_080;
 
 /// One run's part of the accounts.
+#[expect(clippy::struct_excessive_bools, reason = "what struck it, in no order")]
 pub struct Run {
     pub setup: Setup,
     /// The true time at which it began.

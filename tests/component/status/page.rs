@@ -50,7 +50,7 @@ impl Page {
         let began = Instant::now();
         while !page.try_get(HEALTH).is_ok_and(|answer| answer.status == 200) {
             assert!(page.process.try_wait().unwrap().is_none(), "the page's process has ended");
-            assert!(began.elapsed() < Duration::from_secs(120), "the page is not served");
+            assert!(began.elapsed() < Duration::from_mins(2), "the page is not served");
             std::thread::sleep(Duration::from_millis(50));
         }
         page

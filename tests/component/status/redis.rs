@@ -33,7 +33,7 @@ impl Redis {
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--port", &port.to_string()]);
         command.arg("--dir").arg(folder.path()).stdout(Stdio::null());
-        Some(Self { server: command.spawn().ok()?, port, folder: folder })
+        Some(Self { server: command.spawn().ok()?, port, folder })
     }
 
     fn connect(&self) -> Connection {
