@@ -16,7 +16,7 @@ use crate::aws::credentials::{
 use crate::config::Config;
 use crate::coverage::Sweep;
 use crate::delivery::Failure;
-use crate::destination::{Answer as Meaning, Batch, Item, Outcome, Stop};
+use crate::destination::{Answer as Meaning, Batch, Item, Outcome, Protocol, Stop};
 use crate::kong::{Access, Ask, Fetched, Flaw, Kong, KongError, LeftOut, Version};
 use crate::lease::LeaseError;
 use crate::ledger::LedgerError;
@@ -279,6 +279,9 @@ fn config(set: &[(&str, &str)]) -> Result<Config, String> {
         Ok(given.map(str::to_owned).or(match name {
             "kong_admin_api" => Some("https://kong:8444".to_owned()),
             "channel_arn" => Some("arn:aws:cloudtrail:eu-west-1:123456789012:channel/a".to_owned()),
+            "log_group_arn" => {
+                Some("arn:aws:logs:eu-west-1:123456789012:log-group:kong".to_owned())
+            }
             _ => None,
         }))
     };
@@ -333,6 +336,37 @@ fn destination_rows() -> Vec<Row> {
     let told = |(when, error)| (when, Stop::unreachable(destination.profile(), error).told());
     rows.extend(http_errors().into_iter().map(told));
     rows
+}
+
+fn cloudwatch_rows() -> Vec<Row> {
+    let config = config(&[("destination", "cloudwatch")]).unwrap();
+    let logs = config.destination.as_ref();
+    let stop = |of: &dyn Protocol, status, code: &str, body: &str| {
+        let mut response = answer(status, body);
+        response.headers_mut().insert("x-amzn-errortype", code.parse().unwrap());
+        match of.answer(&Batch::default(), &response) {
+            Meaning::Stop(stop) | Meaning::Signature(stop) | Meaning::Expired(stop) => stop.told(),
+            other => panic!("{code}: {other:?}"),
+        }
+    };
+    let of = |code, words: &str| stop(logs, 400, code, &format!(r#"{{"message":"{words}"}}"#));
+    let sts = logs.gate().unwrap();
+    let denied = "<Error><Code>AccessDenied</Code><Message>AWS's words</Message></Error>";
+    let other = "<R><Account>210987654321</Account></R>";
+    vec![
+        (
+            "no such log group",
+            of("ResourceNotFoundException", "The specified log group does not exist."),
+        ),
+        (
+            "no such log stream",
+            of("ResourceNotFoundException", "The specified log stream does not exist."),
+        ),
+        ("rights are missing", of("AccessDeniedException", "AWS's words")),
+        ("a proxy answers, or a new code", stop(logs, 403, "", "<html>")),
+        ("credentials of another account", stop(sts, 200, "", other)),
+        ("an endpoint's policy forbids to ask", stop(sts, 403, "", denied)),
+    ]
 }
 
 /// What a source of credentials says that is answered so.
@@ -406,6 +440,7 @@ const TAKES_ALL: [&str; 2] = ["aws_container_authorization_token_file", "kong_ad
 
 /// Variables that are wrong, alone or together.
 fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
+    let cloudwatch = ("destination", "cloudwatch");
     let id = ("aws_access_key_id", "AKIDEXAMPLE");
     let role = ("aws_role_arn", "arn:aws:iam::123456789012:role/a");
     let file = ("aws_web_identity_token_file", "/token");
@@ -415,6 +450,7 @@ fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         vec![("kong_admin_api", "http://user:password@kong:8001")],
         vec![("kong_admin_path", "/a b")],
         vec![("kong_admin_token", "to\nken")],
+        vec![("destination", "lake")],
         vec![("channel_arn", "")],
         vec![("channel_arn", "arn:aws:s3:::bucket")],
         vec![("ledger", "a b")],
@@ -424,6 +460,10 @@ fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         vec![("audit_streams", "requests,logs")],
         vec![("event_source", &LONG)],
         vec![("cloudtrail_endpoint", "https://elsewhere.example")],
+        vec![cloudwatch, ("log_group_arn", "")],
+        vec![cloudwatch, ("log_group_arn", "arn:aws:s3:::bucket")],
+        vec![cloudwatch, ("log_stream", "a:b")],
+        vec![cloudwatch, ("aws_endpoint_url_cloudwatch_logs", "https://elsewhere.example")],
         vec![("allow_outbound", " ")],
         vec![("allow_outbound", "https://a.example/path")],
         vec![("use_fips_endpoint", "maybe")],
@@ -535,6 +575,7 @@ fn tables() -> Vec<(&'static str, String)> {
         ("store", told(store_rows())),
         ("ledger", told(ledger_rows())),
         ("destination", told(destination_rows())),
+        ("cloudwatch", told(cloudwatch_rows())),
         ("credentials", told(credential_rows())),
         ("partial", told(partial_rows())),
     ]
@@ -570,6 +611,7 @@ fn each_error_is_short_has_one_remedy_and_no_word_for_developers() {
         store_rows(),
         ledger_rows(),
         destination_rows(),
+        cloudwatch_rows(),
         credential_rows(),
         partial_rows(),
     ];

@@ -1,14 +1,18 @@
-//! The endpoints of CloudTrail Data and STS are those of AWS's SDK, in each partition and variant.
+//! The endpoints of CloudTrail Data, CloudWatch Logs and STS are those of AWS's SDK, in each partition and variant.
 #![allow(clippy::unwrap_used)]
 
 use aws_sdk_cloudtraildata::config::endpoint::{
     DefaultResolver as CloudTrailResolver, Params as CloudTrailParams, ResolveEndpoint as _,
+};
+use aws_sdk_cloudwatchlogs::config::endpoint::{
+    DefaultResolver as CloudWatchResolver, Params as CloudWatchParams, ResolveEndpoint as _,
 };
 use aws_sdk_sts::config::endpoint::{
     DefaultResolver as StsResolver, Params as StsParams, ResolveEndpoint as _,
 };
 use kong_cloudtrail::aws::{Variant, sts};
 use kong_cloudtrail::destination::cloudtrail::Channel;
+use kong_cloudtrail::destination::cloudwatch::LogStream;
 
 const REGIONS: [(&str, &str); 40] = [
     ("aws", "af-south-1"),
@@ -55,10 +59,13 @@ const REGIONS: [(&str, &str); 40] = [
 
 #[tokio::test]
 async fn endpoints_are_those_of_the_sdk_in_each_partition_region_and_variant() {
-    let (cloudtrail, tokens) = (CloudTrailResolver::new(), StsResolver::new());
+    let (cloudtrail, cloudwatch) = (CloudTrailResolver::new(), CloudWatchResolver::new());
+    let tokens = StsResolver::new();
     for (partition, region) in REGIONS {
         let arn = format!("arn:{partition}:cloudtrail:{region}:123456789012:channel/a");
         let channel = Channel::parse(&arn).unwrap();
+        let arn = format!("arn:{partition}:logs:{region}:123456789012:log-group:a:*");
+        let stream = LogStream::parse(&arn, "b").unwrap();
         for (fips, dual_stack) in [(false, false), (false, true), (true, false), (true, true)] {
             let variant = Variant { fips, dual_stack };
             let params = CloudTrailParams::builder()
@@ -69,6 +76,15 @@ async fn endpoints_are_those_of_the_sdk_in_each_partition_region_and_variant() {
                 .unwrap();
             let sdk = cloudtrail.resolve_endpoint(&params).await.unwrap();
             assert_eq!(channel.endpoint(variant), sdk.url());
+
+            let params = CloudWatchParams::builder()
+                .region(region)
+                .use_fips(fips)
+                .use_dual_stack(dual_stack)
+                .build()
+                .unwrap();
+            let sdk = cloudwatch.resolve_endpoint(&params).await.unwrap();
+            assert_eq!(stream.endpoint(variant), sdk.url());
 
             let params = StsParams::builder()
                 .region(region)

@@ -17,7 +17,7 @@ use kong_cloudtrail_fuzz::world::{self, World};
 use libfuzzer_sys::fuzz_target;
 
 /// All of them. An input names one by its place, so new ones come last.
-const NAMES: [&str; 39] = [
+const NAMES: [&str; 43] = [
     "kong_admin_api",
     "kong_admin_path",
     "channel_arn",
@@ -57,6 +57,10 @@ const NAMES: [&str; 39] = [
     "kong_admin_token_header",
     "ledger_key",
     "ledger_key_previous",
+    "destination",
+    "log_group_arn",
+    "log_stream",
+    "aws_endpoint_url_cloudwatch_logs",
 ];
 
 /// What is no secret in the place of one.

@@ -6,6 +6,7 @@
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)]
 
+pub mod answers;
 pub mod audit;
 pub mod kong;
 pub mod ledger;

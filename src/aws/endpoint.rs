@@ -24,6 +24,24 @@ pub struct Place {
     pub account: String,
 }
 
+impl Place {
+    /// Where `arn:<partition>:<service>:<region>:<account>:<resource>` is, and the resource.
+    pub fn of_arn<'a>(arn: &'a str, service: &str) -> Option<(Self, &'a str)> {
+        let [scheme, partition, of, region, account, resource] =
+            <[&str; 6]>::try_from(arn.splitn(6, ':').collect::<Vec<_>>()).ok()?;
+        let lower = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        let fits = scheme == "arn"
+            && of == service
+            && is_partition(partition)
+            && region.contains('-')
+            && region.bytes().all(lower)
+            && account.len() == 12
+            && account.bytes().all(|b| b.is_ascii_digit());
+        let [partition, region, account] = [partition, region, account].map(str::to_owned);
+        fits.then_some((Self { partition, region, account }, resource))
+    }
+}
+
 /// Which of a service's endpoints in a region.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Variant {
@@ -34,7 +52,7 @@ pub struct Variant {
 }
 
 /// Whether AWS has a partition of that name.
-pub fn is_partition(name: &str) -> bool {
+fn is_partition(name: &str) -> bool {
     PARTITIONS.iter().any(|(partition, ..)| *partition == name)
 }
 
@@ -47,9 +65,18 @@ pub fn endpoint(service: &str, place: &Place, variant: Variant) -> String {
     format!("https://{service}{fips}.{}.{domain}", place.region)
 }
 
-/// The region's Security Token Service. In GovCloud the usual endpoint is the FIPS one.
+/// The region's Security Token Service.
 pub fn sts(place: &Place, variant: Variant) -> String {
+    endpoint("sts", place, usual_in_govcloud(place, variant))
+}
+
+/// The region's CloudWatch Logs.
+pub fn logs(place: &Place, variant: Variant) -> String {
+    endpoint("logs", place, usual_in_govcloud(place, variant))
+}
+
+/// Of some services, the usual endpoint in GovCloud is the FIPS one.
+fn usual_in_govcloud(place: &Place, variant: Variant) -> Variant {
     let usual_is_fips = place.partition == "aws-us-gov" && !variant.dual_stack;
-    let variant = Variant { fips: variant.fips && !usual_is_fips, ..variant };
-    endpoint("sts", place, variant)
+    Variant { fips: variant.fips && !usual_is_fips, ..variant }
 }

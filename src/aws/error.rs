@@ -43,8 +43,28 @@ pub fn is_of_signature(code: &str) -> bool {
 }
 
 /// Whether a code says that the request was signed at a wrong time.
-pub fn is_of_clock(code: &str) -> bool {
+fn is_of_clock(code: &str) -> bool {
     matches!(code, "RequestExpired" | "RequestTimeTooSkewed")
+}
+
+/// What to do about an error that is about the credentials or the signature, by any service's code for it.
+pub fn credentials_remedy(code: &str) -> Option<&'static str> {
+    Some(match code {
+        code if is_of_clock(code) => {
+            "set this machine's clock right: AWS refuses requests that are signed five minutes off (compare with date -u)"
+        }
+        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
+            "check aws_secret_access_key (and aws_session_token): they do not belong to aws_access_key_id"
+        }
+        "UnrecognizedClientException" | "InvalidClientTokenId" => {
+            "check aws_access_key_id and aws_session_token: AWS does not know these credentials"
+        }
+        "ExpiredTokenException" => {
+            "renew aws_session_token and the keys that belong to it; where no such keys are set, what gives the component \
+             its credentials gives expired ones"
+        }
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

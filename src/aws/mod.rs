@@ -4,8 +4,10 @@ pub mod credentials;
 mod endpoint;
 mod error;
 mod sign;
+mod xml;
 
 pub use credentials::Credentials;
-pub use endpoint::{Place, Variant, endpoint, is_partition, sts};
-pub use error::{ErrorCode, is_of_clock, is_of_signature};
+pub use endpoint::{Place, Variant, endpoint, logs, sts};
+pub use error::{ErrorCode, credentials_remedy, is_of_signature};
 pub use sign::{SignError, sign};
+pub(crate) use xml::Xml;

@@ -2,7 +2,8 @@
 //! source that is set is used.
 
 use crate::aws::credentials::{Container, Credentials, Instance, Source, Token, WebIdentity};
-use crate::aws::{Place, Variant, sts};
+use crate::aws::{Place, Variant};
+use crate::destination::sts_endpoint;
 use crate::terms::Secret;
 use crate::variables::{AllowEntry, Origin, Reader, shown};
 
@@ -126,7 +127,6 @@ fn web_identity(
     variant: Variant,
     allow_outbound: Option<&AllowEntry>,
 ) -> Option<WebIdentity> {
-    const EXAMPLE: &str = "for example https://sts.eu-west-1.amazonaws.com";
     let (role_arn, file) = (reader.set("aws_role_arn"), reader.set("aws_web_identity_token_file"));
     let session_name = reader.set("aws_role_session_name").unwrap_or_default();
     if !(2..=64).contains(&session_name.len())
@@ -152,8 +152,7 @@ fn web_identity(
             "aws_role_arn {role_arn:?} is not the ARN of a role, arn:aws:iam::<account>:role/<name>"
         ));
     }
-    let derived = place.map(|place| sts(place, variant));
-    let endpoint = reader.endpoint("aws_endpoint_url_sts", EXAMPLE, derived, allow_outbound);
+    let endpoint = sts_endpoint(reader, place, variant, allow_outbound);
     let (role_arn, token_file) = (role_arn.clone(), token_file.clone());
     Some(WebIdentity { endpoint, role_arn, session_name, token_file })
 }

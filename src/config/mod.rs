@@ -53,6 +53,8 @@ pub struct Config {
     pub adopt_lambda_keys: bool,
     /// Least level of the log lines printed.
     pub log_level: Level,
+    /// What is odd about the variables, and no mistake.
+    pub warnings: Vec<String>,
 }
 
 /// The variables that take a whole number, with the allowed range. The defaults are in `variables`.
@@ -117,6 +119,7 @@ impl Config {
             lease: Duration::from_secs(reader.number(&LEASE_SECS).into()),
             adopt_lambda_keys: reader.switch("adopt_lambda_keys"),
             log_level: log_level(reader),
+            warnings: reader.take_warnings(),
             destination,
         };
         reading.finish(config)

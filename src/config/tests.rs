@@ -223,3 +223,63 @@ fn without_any_source_it_is_the_instances_unless_that_is_turned_off() {
     assert!(mistakes(&off)[0].contains("aws_ec2_metadata_disabled"));
     assert!(read(&[off[2]]).is_ok(), "with keys it is of no account");
 }
+
+const GROUP: &str = "arn:aws:logs:eu-west-1:123456789012:log-group:/kong/audit:*";
+
+fn of_cloudwatch<'a>(changes: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+    let usual = [("destination", "cloudwatch"), ("channel_arn", ""), ("log_group_arn", GROUP)];
+    usual.iter().chain(changes).copied().collect()
+}
+
+#[test]
+fn a_log_group_gives_endpoint_target_and_whom_to_ask_for_the_account() {
+    let config = read(&of_cloudwatch(&[("log_stream", "trail")])).unwrap();
+    let profile = config.destination.profile();
+    assert_eq!(profile.endpoint, "https://logs.eu-west-1.amazonaws.com");
+    assert_eq!(
+        profile.target,
+        "arn:aws:logs:eu-west-1:123456789012:log-group:/kong/audit:log-stream:trail"
+    );
+    let gate = config.destination.gate().unwrap().profile();
+    assert_eq!(gate.endpoint, "https://sts.eu-west-1.amazonaws.com");
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+    assert!(read(&[]).unwrap().destination.gate().is_none(), "a channel names its account");
+
+    let overridden = read(&of_cloudwatch(&[
+        ("aws_endpoint_url_cloudwatch_logs", "http://127.0.0.1:1"),
+        ("allow_outbound", "http://127.0.0.1:1"),
+    ]));
+    let target = overridden.unwrap().destination.profile().target.clone();
+    assert!(target.ends_with("log-stream:kong-cloudtrail at http://127.0.0.1:1"), "{target}");
+}
+
+#[test]
+fn mistakes_of_a_log_group_name_their_variable_once() {
+    for (name, value) in [
+        ("log_group_arn", ""),
+        ("log_group_arn", ARN),
+        ("log_stream", "a:b"),
+        ("aws_endpoint_url_cloudwatch_logs", "http://127.0.0.1:1"),
+        ("aws_endpoint_url_sts", "http://127.0.0.1:1"),
+        ("destination", "lake"),
+    ] {
+        let identity = [
+            ("aws_role_arn", "arn:aws:iam::123456789012:role/a"),
+            ("aws_web_identity_token_file", "/token"),
+        ];
+        let set = of_cloudwatch(&[identity[0], identity[1], (name, value)]);
+        let found = mistakes(&set);
+        assert!(found.len() == 1 && found[0].starts_with(name), "{name} {value}: {found:?}");
+    }
+}
+
+#[test]
+fn what_is_set_for_another_destination_is_told() {
+    let warnings = |set: &[(&str, &str)]| read(set).unwrap().warnings;
+    assert_eq!(warnings(&[("log_stream", "kong-cloudtrail")]).len(), 0, "it is the default");
+    let told = warnings(&[("log_group_arn", GROUP), ("log_stream", "trail")]);
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].starts_with("log_group_arn") && told[0].contains("cloudwatch"), "{told:?}");
+    let told = warnings(&of_cloudwatch(&[("channel_arn", ARN), ("external_id", "ab")]));
+    assert!(told.len() == 2 && told[0].contains("destination = cloudtrail"), "{told:?}");
+}

@@ -23,6 +23,9 @@ impl<P: Ports> Delivery<'_, '_, P> {
     /// too, the delivery ends.
     pub(super) fn note(&mut self, sent: Sent) -> Option<Failure> {
         let some_accepted = !sent.accepted.is_empty();
+        for batch in sent.left.into_iter().rev() {
+            self.queue.push_front(batch);
+        }
         self.unrecorded += usize::from(some_accepted);
         if some_accepted {
             self.records.ledger.bind();

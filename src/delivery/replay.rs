@@ -1,5 +1,7 @@
 //! Sends marked dead letters again, as they stand, after all else.
 
+use std::collections::VecDeque;
+
 use super::{Failure, Records};
 use crate::destination::{Batcher, Item, Sender, Sent, Undelivered};
 use crate::lease::Lease;
@@ -26,25 +28,26 @@ pub async fn replay<P: Ports>(
         }
         let mut chunks = vec![chunk];
         let mut letters: Vec<_> = dead_letters.read(chunk)?.into_iter().map(Some).collect();
-        let (mut open, mut batches) = (Batcher::new(sender.protocol()), Vec::new());
+        let (mut open, mut batches) = (Batcher::new(sender.protocol()), VecDeque::new());
         for (place, letter) in letters.iter().enumerate() {
             if let Some(letter) = letter.as_ref().filter(|it| it.replay && !it.is_unreadable()) {
                 batches.extend(open.push(Item::new(letter.event(), place as u64, 0)));
             }
         }
         batches.extend(open.close());
-        for batch in batches {
+        while let Some(batch) = batches.pop_front() {
             if sender.out_of_time() {
                 pending = Some("run_budget_secs has passed".to_owned());
                 break;
             }
             lease.hold()?;
             ledger.preflight()?;
-            let sent = sender.send(batch, || lease.hold().is_ok()).await;
+            let mut sent = sender.send(batch, || lease.hold().is_ok()).await;
             if !sent.accepted.is_empty() {
                 ledger.bind();
             }
             accepted += sent.accepted.len();
+            batches.extend(std::mem::take(&mut sent.left));
             let stop = sent.stop.clone();
             pending = take_outcomes(&mut letters, sent, destination, log).or(pending);
             lease.hold()?;

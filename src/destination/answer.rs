@@ -1,5 +1,6 @@
 //! What answers mean for a batch and for each event, in terms that all destinations share.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub enum Stop {
         /// AWS's words.
         message: String,
         /// What to do.
-        remedy: &'static str,
+        remedy: Cow<'static, str>,
     },
     /// There are no credentials to sign with.
     Credentials(FetchError),
@@ -36,6 +37,8 @@ pub enum Stop {
         /// Why.
         error: HttpError,
     },
+    /// The credentials are of another account than the one that is meant, or nobody says of which.
+    Account(Told),
     /// The request could not be made.
     Unsendable(String),
 }
@@ -59,7 +62,7 @@ impl Stop {
             Self::Refused { name, code, message, remedy } => {
                 let words =
                     if message.is_empty() { String::new() } else { format!(" ({message})") };
-                Told::new(format!("{name} answered {code}{words}"), *remedy)
+                Told::new(format!("{name} answered {code}{words}"), remedy.clone())
             }
             Self::Unreachable { name, variable, remedy, error } => {
                 let cause = format!("{name} cannot be reached: {error}");
@@ -73,6 +76,7 @@ impl Stop {
                 }
             }
             Self::Credentials(error) => error.told(),
+            Self::Account(told) => told.clone(),
             Self::Unsendable(why) => Told::from(why.clone()),
         }
     }
@@ -81,7 +85,7 @@ impl Stop {
     pub(crate) fn or_the_clock(self) -> Self {
         match self {
             Self::Refused { name, code, message, .. } => {
-                Self::Refused { name, code, message, remedy: SIGNATURE_OR_CLOCK }
+                Self::Refused { name, code, message, remedy: SIGNATURE_OR_CLOCK.into() }
             }
             stop => stop,
         }
@@ -158,6 +162,13 @@ pub enum Outcome {
     Refused(String),
     /// The answer does not say.
     Unmentioned,
+    /// Its timestamp is refused: it goes out once more, with the present one.
+    Mistimed {
+        /// What the answer says.
+        why: String,
+        /// False where the answer may also be read as that the event was accepted.
+        is_certain: bool,
+    },
     /// No event will be accepted until somebody mends what is configured.
     Stop(Stop),
 }
@@ -183,7 +194,7 @@ mod tests {
         assert_eq!(Stop::Unsendable("why".to_owned()).to_string(), "why");
         let refused = |message: &str| {
             let (code, message) = ("C".to_owned(), message.to_owned());
-            Stop::Refused { name: "CloudTrail", code, message, remedy: "do it" }.to_string()
+            Stop::Refused { name: "CloudTrail", code, message, remedy: "do it".into() }.to_string()
         };
         assert_eq!(refused("m"), "CloudTrail answered C (m): do it");
         assert_eq!(refused(""), "CloudTrail answered C: do it");

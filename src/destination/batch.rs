@@ -16,12 +16,14 @@ pub struct Item {
     pub part: usize,
     /// It was in a call whose answer was lost, or did not mention it.
     pub doubtful: bool,
+    /// Its timestamp was refused, and it goes out with the present one.
+    pub retimed: bool,
 }
 
 impl Item {
     /// An event that was in no call yet.
     pub fn new(event: Event, entry: u64, part: usize) -> Self {
-        Self { event, entry, part, doubtful: false }
+        Self { event, entry, part, doubtful: false, retimed: false }
     }
 }
 

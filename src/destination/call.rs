@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Answer, Batch, Sender, Stop};
+use super::{Answer, Batch, Protocol, Sender, Stop};
 use crate::aws;
 use crate::aws::credentials::Lent;
 use crate::log::Level;
@@ -37,21 +37,28 @@ impl Reply {
 }
 
 impl<P: Http + Clock + Random + Files + Log> Sender<'_, P> {
-    /// Makes one call.
-    pub(super) async fn call(&self, batch: &Batch, signer: &Lent) -> Reply {
-        let request = match self.request(batch, signer) {
+    /// Makes one call, at AWS's time `now_ms`.
+    pub(super) async fn call(
+        &self,
+        protocol: &dyn Protocol,
+        batch: &Batch,
+        signer: &Lent,
+        now_ms: i64,
+    ) -> Reply {
+        let request = match request(protocol, batch, signer, now_ms) {
             Ok(request) => request,
             Err(stop) => return Reply::of(Answer::Stop(stop)),
         };
-        self.calls.set(self.calls.get() + 1);
+        let profile = protocol.profile();
+        let is_of_destination = std::ptr::eq(profile, self.protocol.profile());
+        self.calls.set(self.calls.get() + u64::from(is_of_destination));
         let began = self.port.elapsed();
         let limits = HttpLimits { first_byte: self.silence.first_byte(began), ..LIMITS };
         let answer = self.port.send(request, limits).await;
         match &answer {
             Err(error) if error.is_silence() => {
                 if self.silence.goes_on(began) {
-                    let name = self.protocol.profile().name;
-                    self.log.log(Level::Warn, format!("no answer from {name}: {error}"));
+                    self.log.log(Level::Warn, format!("no answer from {}: {error}", profile.name));
                 }
             }
             _ => self.silence.ends(),
@@ -59,42 +66,37 @@ impl<P: Http + Clock + Random + Files + Log> Sender<'_, P> {
         match answer {
             Ok(response) => {
                 self.answered.set(Some(self.port.elapsed()));
-                self.read(batch, &response)
+                self.read(protocol, batch, &response)
             }
             Err(error) if error.may_pass() => {
-                let name = self.protocol.profile().name;
-                let why = format!("{name} cannot be reached: {error}");
+                let why = format!("{} cannot be reached: {error}", profile.name);
                 let reply = Reply::of(Answer::MayPass { throttled: false, why });
                 Reply { error: Some(error), ..reply }
             }
-            Err(error) => {
-                Reply::of(Answer::Stop(Stop::unreachable(self.protocol.profile(), error)))
-            }
+            Err(error) => Reply::of(Answer::Stop(Stop::unreachable(profile, error))),
         }
     }
 
-    fn read(&self, batch: &Batch, response: &HttpResponse) -> Reply {
+    fn read(&self, protocol: &dyn Protocol, batch: &Batch, response: &HttpResponse) -> Reply {
         let theirs_ms = date(response).map(|seconds| seconds.saturating_mul(1000));
         Reply {
-            answer: self.protocol.answer(batch, response),
+            answer: protocol.answer(batch, response),
             asked: retry_after(response),
             ahead_ms: theirs_ms.map(|theirs_ms| theirs_ms - self.port.now_ms()),
             error: None,
         }
     }
+}
 
-    fn request(&self, batch: &Batch, signer: &Lent) -> Result<HttpRequest, Stop> {
-        let profile = self.protocol.profile();
-        let now_ms = self.port.now_ms() + self.clock_ahead_ms.get();
-        let mut request = self.protocol.request(batch, now_ms)?;
-        aws::sign(
-            &mut request,
-            &signer.credentials,
-            &profile.place.region,
-            profile.service,
-            now_ms,
-        )
+fn request(
+    protocol: &dyn Protocol,
+    batch: &Batch,
+    signer: &Lent,
+    now_ms: i64,
+) -> Result<HttpRequest, Stop> {
+    let profile = protocol.profile();
+    let mut request = protocol.request(batch, now_ms)?;
+    aws::sign(&mut request, &signer.credentials, &profile.place.region, profile.service, now_ms)
         .map_err(|error| Stop::Unsendable(error.to_string()))?;
-        Ok(request)
-    }
+    Ok(request)
 }

@@ -1,7 +1,7 @@
 //! Where events go, and what all destinations have in common.
 //!
 //! - [`Protocol`]: what a destination is, for the rest of the crate: its limits, its requests, and what
-//!   its answers mean for each event. Each has a folder of its own ([`cloudtrail`]).
+//!   its answers mean for each event. Each has a folder of its own ([`cloudtrail`], [`cloudwatch`]).
 //! - [`Batcher`]: fills batches within a destination's limits.
 //! - [`Sender`]: signs, paces, tries again, renews credentials, corrects the clock, for all of them.
 //!
@@ -10,7 +10,10 @@
 mod answer;
 mod batch;
 mod call;
+mod caller;
 pub mod cloudtrail;
+pub mod cloudwatch;
+mod refusal;
 mod sender;
 
 use std::fmt;
@@ -18,6 +21,7 @@ use std::rc::Rc;
 
 pub use answer::{Answer, Outcome, Stop, Undelivered};
 pub use batch::{Batch, Batcher, Item};
+pub use caller::sts_endpoint;
 pub use sender::{Pace, Sender, Sent};
 
 use crate::aws::{Place, Variant};
@@ -25,12 +29,23 @@ use crate::ports::{HttpRequest, HttpResponse};
 use crate::terms::Event;
 use crate::variables::{AllowEntry, Reader};
 
-/// What a destination is. Failures of HTTP itself are the [`Sender`]'s.
+/// What a destination is, or another service that is asked in the same way. Failures of HTTP itself are the
+/// [`Sender`]'s.
 pub trait Protocol: fmt::Debug {
     /// What does not change while it is used.
     fn profile(&self) -> &Profile;
     /// The bytes that the event takes in a request, what stands between it and the next one included.
     fn size(&self, event: &Event) -> usize;
+    /// Puts a batch in the order in which it goes out, by AWS's clock. Takes out what cannot go with it in one
+    /// call.
+    fn arrange(&self, batch: &mut Batch, now_ms: i64) -> Option<Batch> {
+        let _ = (batch, now_ms);
+        None
+    }
+    /// What must accept a call before the first batch goes out.
+    fn gate(&self) -> Option<&dyn Protocol> {
+        None
+    }
     /// The request that carries the batch, unsigned, by AWS's clock.
     fn request(&self, batch: &Batch, now_ms: i64) -> Result<HttpRequest, Stop>;
     /// What an answer means for the batch.
@@ -86,7 +101,23 @@ pub fn read(
     variant: Variant,
     allow_outbound: Option<&AllowEntry>,
 ) -> Rc<dyn Protocol> {
-    Rc::new(cloudtrail::CloudTrail::read(reader, variant, allow_outbound).unwrap_or_default())
+    use cloudtrail::CloudTrail;
+    use cloudwatch::CloudWatch;
+    let word = reader.set("destination").unwrap_or_default();
+    match word.as_str() {
+        CloudTrail::WORD => {
+            reader.ignore(&CloudWatch::VARIABLES, CloudWatch::WORD);
+            Rc::new(CloudTrail::read(reader, variant, allow_outbound).unwrap_or_default())
+        }
+        CloudWatch::WORD => {
+            reader.ignore(&CloudTrail::VARIABLES, CloudTrail::WORD);
+            Rc::new(CloudWatch::read(reader, variant, allow_outbound).unwrap_or_default())
+        }
+        _ => {
+            reader.mistake(format!("destination {word:?} must be cloudtrail or cloudwatch"));
+            Rc::new(CloudTrail::default())
+        }
+    }
 }
 
 #[cfg(test)]

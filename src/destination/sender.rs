@@ -3,12 +3,16 @@
 use std::cell::Cell;
 use std::time::Duration;
 
+use futures::lock::Mutex;
+
 use super::call::Reply;
 use super::{Answer, Batch, Item, Outcome, Protocol, Stop, Undelivered};
 use crate::aws::credentials::{Keeper, Lent, Source};
 use crate::log::Logger;
 use crate::ports::{Clock, Files, Http, HttpError, Log, Random};
 use crate::retry::{self, Passing, Retry, Silence};
+use crate::terms::Event;
+use crate::words::Told;
 
 /// A clock that is further off is corrected: AWS refuses signatures from five minutes on.
 const CLOCK_OFF_MS: i64 = 4 * 60 * 1000;
@@ -37,9 +41,11 @@ pub struct Sender<'a, P> {
     pub(super) calls: Cell<u64>,
     retries: Cell<u64>,
     doubtful: Cell<u64>,
-    /// When the endpoint last answered anything, on the clock that never goes back.
+    /// When an endpoint last answered anything, on the clock that never goes back.
     pub(super) answered: Cell<Option<Duration>>,
     pub(super) silence: Silence,
+    /// The protocol's gate has let this run through.
+    admitted: Mutex<bool>,
 }
 
 /// What became of a batch.
@@ -49,12 +55,15 @@ pub struct Sent {
     pub accepted: Vec<Item>,
     /// The others, each with the reason.
     pub undelivered: Vec<(Item, Undelivered)>,
+    /// What could not go with the batch in one call: batches of their own.
+    pub left: Vec<Batch>,
     /// Why nothing else is to be sent.
     pub stop: Option<Stop>,
 }
 
 /// A batch between its tries.
-struct Tried {
+struct Tried<'p> {
+    protocol: &'p dyn Protocol,
     batch: Batch,
     retry: Retry,
     begun: Duration,
@@ -99,6 +108,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
             retries: Cell::new(0),
             doubtful: Cell::new(0),
             answered: Cell::new(None),
+            admitted: Mutex::new(false),
         }
     }
 
@@ -141,28 +151,54 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
     /// Sends a batch until each of its events is accepted, refused, or out of tries. `may_call` is
     /// asked before each call, and ends the tries when it says no.
     pub async fn send(&self, batch: Batch, may_call: impl Fn() -> bool) -> Sent {
-        let mut sent = Sent::default();
+        let mut sent = Sent { stop: self.pass_gate(&may_call).await.err(), ..Sent::default() };
         let mut batches = vec![batch];
         while let Some(batch) = batches.pop() {
             if let Some(stop) = &sent.stop {
                 let why = stop.to_string();
                 give_up(batch, &why, &mut sent);
             } else {
-                let halves = self.send_one(batch, &may_call, &mut sent).await;
+                let halves = self.send_one(self.protocol, batch, &may_call, &mut sent).await;
                 batches.extend(halves.into_iter().flatten());
             }
         }
         sent
     }
 
+    /// Calls the protocol's gate, if there is one, until it accepts. Once in a run.
+    async fn pass_gate(&self, may_call: &impl Fn() -> bool) -> Result<(), Stop> {
+        let Some(gate) = self.protocol.gate() else { return Ok(()) };
+        let mut admitted = self.admitted.lock().await;
+        if *admitted {
+            return Ok(());
+        }
+        let mut knock = Item::new(Event::default(), 0, 0);
+        // A call that changes nothing leaves no doubt.
+        knock.doubtful = true;
+        let mut sent = Sent::default();
+        self.send_one(gate, Batch { items: vec![knock] }, may_call, &mut sent).await;
+        *admitted = !sent.accepted.is_empty();
+        let why = sent.undelivered.first().map(|(_, why)| why.to_string());
+        match (sent.stop, why) {
+            _ if *admitted => Ok(()),
+            (Some(stop), _) => Err(stop),
+            (None, why) => {
+                let remedy = gate.profile().unreachable;
+                Err(Stop::Account(Told::new(why.unwrap_or_default(), remedy)))
+            }
+        }
+    }
+
     /// Sends one batch; gives its two halves when it is to be split.
     async fn send_one(
         &self,
+        protocol: &dyn Protocol,
         batch: Batch,
         may_call: &impl Fn() -> bool,
         sent: &mut Sent,
     ) -> Option<[Batch; 2]> {
         let mut tried = Tried {
+            protocol,
             batch,
             retry: Retry::new(retry::DESTINATION, self.deadline),
             begun: self.port.elapsed(),
@@ -182,7 +218,9 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                 return None;
             }
             let signed_ahead_ms = self.clock_ahead_ms.get();
-            let reply = self.call(&tried.batch, &signer).await;
+            let now_ms = self.port.now_ms() + signed_ahead_ms;
+            sent.left.extend(protocol.arrange(&mut tried.batch, now_ms));
+            let reply = self.call(protocol, &tried.batch, &signer, now_ms).await;
             match self.react(&mut tried, reply, (&signer, signed_ahead_ms), sent).await {
                 Next::Done => return None,
                 Next::Halves(halves) => return Some(halves),
@@ -201,8 +239,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                         // If another batch got an answer meanwhile, the destination can be reached.
                         let answered = self.answered.get().is_some_and(|last| last >= tried.begun);
                         let error = error.filter(|_| !answered);
-                        sent.stop =
-                            error.map(|error| Stop::unreachable(self.protocol.profile(), error));
+                        sent.stop = error.map(|error| Stop::unreachable(protocol.profile(), error));
                         return None;
                     }
                 }
@@ -214,7 +251,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
     /// Moves to `sent` what a reply decides, and says how the rest goes on.
     async fn react(
         &self,
-        tried: &mut Tried,
+        tried: &mut Tried<'_>,
         reply: Reply,
         (signer, signed_ahead_ms): (&Lent, i64),
         sent: &mut Sent,
@@ -267,7 +304,12 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
 
     /// Moves the decided events to `sent`; those to be sent again stay. Where some were decided, the rest has
     /// all its tries again.
-    fn take_outcomes(&self, tried: &mut Tried, outcomes: Vec<Outcome>, sent: &mut Sent) -> Next {
+    fn take_outcomes(
+        &self,
+        tried: &mut Tried<'_>,
+        outcomes: Vec<Outcome>,
+        sent: &mut Sent,
+    ) -> Next {
         self.concurrency.set((self.concurrency.get() + 1).min(self.pace.max_in_flight));
         let events = tried.batch.items.len();
         let mut left = Vec::new();
@@ -290,9 +332,20 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                     Undelivered::Pending(why)
                 }
                 Outcome::MayPass(why) => Undelivered::Failing(why),
+                Outcome::Mistimed { why, is_certain: true } if item.retimed => {
+                    sent.undelivered.push((item, Undelivered::Refused(why)));
+                    continue;
+                }
+                Outcome::Mistimed { why, is_certain } => {
+                    if !is_certain {
+                        self.doubt(&mut item);
+                    }
+                    let again = std::mem::replace(&mut item.retimed, true);
+                    if again { Undelivered::Failing(why) } else { Undelivered::Pending(why) }
+                }
                 Outcome::Unmentioned => {
                     self.doubt(&mut item);
-                    let name = self.protocol.profile().name;
+                    let name = tried.protocol.profile().name;
                     Undelivered::Pending(format!("{name}'s answer does not mention the event"))
                 }
             });

@@ -94,6 +94,9 @@ async fn take_lease<P: Ports>(port: &P, config: &Config, report: &mut Report) {
     let began = port.elapsed();
     let deadline = began + budget;
     let log = Logger::new(port, config.log_level);
+    for warning in &config.warnings {
+        log.log(Level::Warn, warning.clone());
+    }
     let seals = Seals::new(config.seal.clone(), config.previous_seal.clone());
     let store = Store::sealed(port, &config.ledger, seals);
     let kong = Kong::new(log, &config.kong, deadline);

@@ -11,7 +11,7 @@ pub use stream::Stream;
 pub use window::Window;
 
 /// What a destination receives for an entry, or for a part of one.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Event {
     /// `[-_A-Za-z0-9]{1,128}`.
     pub id: String,

@@ -18,7 +18,7 @@ pub struct Variable {
 }
 
 /// All of them, in the order of the manifests.
-pub const VARIABLES: [Variable; 39] = [
+pub const VARIABLES: [Variable; 43] = [
     required("kong_admin_api", "Origin of the Admin API: scheme, host and port, no path"),
     optional("kong_admin_path", "Path prefix, when the Admin API sits behind one"),
     secret("kong_admin_token", "Kong's token"),
@@ -27,7 +27,13 @@ pub const VARIABLES: [Variable; 39] = [
         "Kong-Admin-Token",
         "The header that carries it: Kong's rbac_auth_header",
     ),
+    variable("destination", "cloudtrail", "Where events go: cloudtrail or cloudwatch"),
     optional("channel_arn", "The CloudTrail channel; region, account and partition come from it"),
+    optional(
+        "log_group_arn",
+        "The log group of CloudWatch Logs; region, account and partition come from it",
+    ),
+    variable("log_stream", "kong-cloudtrail", "The log stream in it"),
     variable(
         "ledger",
         "default",
@@ -41,6 +47,10 @@ pub const VARIABLES: [Variable; 39] = [
     optional(
         "cloudtrail_endpoint",
         "Overrides the endpoint derived from channel_arn; set allow_outbound with it",
+    ),
+    optional(
+        "aws_endpoint_url_cloudwatch_logs",
+        "Overrides the endpoint derived from log_group_arn; set allow_outbound with it",
     ),
     variable(
         "allow_outbound",
@@ -71,7 +81,7 @@ pub const VARIABLES: [Variable; 39] = [
     variable("aws_role_session_name", "kong-cloudtrail", "Session name of that role"),
     optional(
         "aws_endpoint_url_sts",
-        "Overrides the STS endpoint of the channel's region; set allow_outbound with it",
+        "Overrides the STS endpoint of the destination's region; set allow_outbound with it",
     ),
     variable(
         "aws_ec2_metadata_disabled",
@@ -82,18 +92,18 @@ pub const VARIABLES: [Variable; 39] = [
         "aws_ec2_metadata_service_endpoint",
         "Overrides http://169.254.169.254; set allow_outbound with it",
     ),
-    variable("use_fips_endpoint", "false", "true: the FIPS endpoints of CloudTrail and STS"),
+    variable("use_fips_endpoint", "false", "true: the FIPS endpoints of the destination and STS"),
     variable(
         "use_dualstack_endpoint",
         "false",
-        "true: the endpoints of CloudTrail and STS that IPv6 reaches too",
+        "true: the endpoints of the destination and STS that IPv6 reaches too",
     ),
     variable("page_size", "1000", "Kong page size, 1 to 1000"),
-    variable("max_in_flight", "16", "Upper bound of concurrent PutAuditEvents calls"),
+    variable("max_in_flight", "16", "Upper bound of concurrent calls to the destination"),
     variable(
         "max_calls_per_sec",
         "90",
-        "Upper bound of PutAuditEvents calls a second; AWS allows 100 to an account and region",
+        "Upper bound of calls to the destination a second; CloudTrail allows 100 to an account and region",
     ),
     variable("overlap_secs", "120", "How far behind the watermark each run looks again"),
     variable(

@@ -29,12 +29,13 @@ pub struct Number(pub &'static str, pub RangeInclusive<u32>);
 pub struct Reader<'v> {
     lookup: &'v Lookup<'v>,
     mistakes: Vec<String>,
+    warnings: Vec<String>,
 }
 
 impl<'v> Reader<'v> {
     /// A reader that has met no mistake.
     pub fn new(lookup: &'v Lookup<'v>) -> Self {
-        Self { lookup, mistakes: Vec::new() }
+        Self { lookup, mistakes: Vec::new(), warnings: Vec::new() }
     }
 
     /// Gives `value`, unless there were mistakes.
@@ -44,7 +45,28 @@ impl<'v> Reader<'v> {
 
     /// Takes note of a mistake.
     pub fn mistake(&mut self, text: impl Into<String>) {
-        self.mistakes.push(text.into());
+        let text = text.into();
+        // Two that read one variable make one mistake.
+        if !self.mistakes.contains(&text) {
+            self.mistakes.push(text);
+        }
+    }
+
+    /// Warns of each of these variables that is set: they are another destination's.
+    pub fn ignore(&mut self, names: &[&str], destination: &str) {
+        for name in names {
+            let set = self.set(name).unwrap_or_default();
+            if set != declared::default(name) {
+                self.warnings.push(format!(
+                    "{name} is set and has no effect: it belongs to destination = {destination}"
+                ));
+            }
+        }
+    }
+
+    /// What is odd about the variables, and no mistake.
+    pub fn take_warnings(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.warnings)
     }
 
     /// The trimmed value of a variable, or its default; none where both are empty.

@@ -9,19 +9,16 @@ use std::time::Duration;
 
 use kong_cloudtrail_host::key_value::{self, StoreManager};
 use kong_cloudtrail_host::{App, Ending, Options, Outcome, Sources, application, report};
-use kong_cloudtrail_sim::credentials::Issuer;
 use kong_cloudtrail_sim::{cloudtrail, kong};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
+use super::destination::{Destination, Kind};
 use super::driver::{self, Start, Verb};
 use super::verdict::Verdict;
 
-pub const CHANNEL: &str =
-    "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
-/// Of every kind of character that one may have.
-const EXTERNAL_ID: &str = "Kong_1+=,.@:/-";
+pub use super::destination::CHANNEL;
 pub const TOKEN: &str = "kong-token-that-nobody-may-see";
 pub const SECRET: &str = "aws-secret-that-nobody-may-see";
 
@@ -34,7 +31,8 @@ pub enum Store {
 
 pub struct World {
     pub kong: kong::Simulator,
-    pub cloudtrail: cloudtrail::Simulator,
+    /// Where events go: CloudTrail, or another destination.
+    pub cloudtrail: Destination,
     pub variables: BTreeMap<String, String>,
     /// A folder that the component sees directly, as `/tokens`.
     pub tokens: Option<PathBuf>,
@@ -65,7 +63,13 @@ pub fn component() -> PathBuf {
 }
 
 impl World {
+    /// One whose events go to CloudTrail.
     pub fn new(store: Store, kong: kong::Options) -> Self {
+        Self::to(Kind::CloudTrail, store, kong)
+    }
+
+    /// One whose events go to that destination.
+    pub fn to(kind: Kind, store: Store, kong: kong::Options) -> Self {
         static WORLDS: AtomicU32 = AtomicU32::new(0);
         assert!(component().exists(), "no component: run `cargo xtask build`");
         let kong =
@@ -75,12 +79,7 @@ impl World {
             secret_access_key: SECRET.into(),
             session_token: None,
         };
-        let cloudtrail = cloudtrail::Simulator::start(cloudtrail::Options {
-            issuer: Some(Issuer::new("aws")),
-            external_id: Some(EXTERNAL_ID.into()),
-            ..cloudtrail::Options::new(CHANNEL, credentials)
-        })
-        .unwrap();
+        let cloudtrail = Destination::start(kind, credentials);
         let ledger =
             format!("test-{}-{}", std::process::id(), WORLDS.fetch_add(1, Ordering::Relaxed));
         let folder = TempDir::new().unwrap();
@@ -94,21 +93,16 @@ impl World {
             .unwrap();
             file
         });
-        let variables = BTreeMap::from(
-            [
-                ("kong_admin_api", kong.url()),
-                ("kong_admin_token", TOKEN.to_owned()),
-                ("channel_arn", CHANNEL.to_owned()),
-                ("external_id", EXTERNAL_ID.to_owned()),
-                ("cloudtrail_endpoint", cloudtrail.url()),
-                ("allow_outbound", cloudtrail.url()),
-                ("aws_access_key_id", "AKIDEXAMPLE".to_owned()),
-                ("aws_secret_access_key", SECRET.to_owned()),
-                ("ledger", ledger),
-                ("max_calls_per_sec", "1000".to_owned()),
-            ]
-            .map(|(name, value)| (name.to_owned(), value)),
-        );
+        let variables = [
+            ("kong_admin_api", kong.url()),
+            ("kong_admin_token", TOKEN.to_owned()),
+            ("aws_access_key_id", "AKIDEXAMPLE".to_owned()),
+            ("aws_secret_access_key", SECRET.to_owned()),
+            ("ledger", ledger),
+            ("max_calls_per_sec", "1000".to_owned()),
+        ];
+        let variables = variables.into_iter().chain(cloudtrail.variables());
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).collect();
         Self { kong, cloudtrail, variables, tokens: None, runtime_config, folder }
     }
 

@@ -13,6 +13,7 @@ use kong_cloudtrail_sim::cloudtrail::Call;
 use kong_cloudtrail_sim::kong;
 use time::format_description::well_known::Rfc3339;
 
+use super::destination::Kind;
 use super::host::Host;
 use super::redis::Redis;
 use super::verdict::Verdict;
@@ -90,7 +91,9 @@ fn one_that_dies_is_replaced_within_its_lease_and_a_tick(mut fleet: Fleet) {
 
 impl Fleet {
     fn start(hosts: usize, redis: &Redis, seed: u64) -> Self {
-        let options = kong::Options { requests: 300, objects: 300, ..Default::default() };
+        let span_days = Kind::of_environment().span_days();
+        let options =
+            kong::Options { requests: 300, objects: 300, span_days, ..Default::default() };
         let mut world = World::new(options);
         world.set("lease_secs", &LEASE.as_secs().to_string());
         world.set("max_in_flight", &MAX_IN_FLIGHT.to_string()).store_at(&redis.url());

@@ -9,6 +9,7 @@ use kong_cloudtrail_sim::cloudtrail::{EventFault, Faults};
 use kong_cloudtrail_sim::fault::When;
 use kong_cloudtrail_sim::kong;
 
+use super::destination::Kind;
 use super::driver::{self, Verb};
 use super::host::signal;
 use super::redis::Redis;
@@ -23,6 +24,10 @@ const SOON: Duration = Duration::from_mins(2);
 /// How late an answer comes that a test does not wait for: a signal is there long before, and the component waits
 /// longer for a byte.
 const NEVER_MS: u64 = 25_000;
+
+fn span_days() -> u32 {
+    Kind::of_environment().span_days()
+}
 
 /// A world on each kind of store, with leases of five minutes.
 fn worlds(options: &kong::Options, test: impl Fn(&mut World, &str)) {
@@ -60,7 +65,8 @@ fn next_run(world: &World) -> serde_json::Value {
 
 #[test]
 fn an_interrupted_run_frees_its_lease_and_the_next_begins_at_once() {
-    let options = kong::Options { requests: 500, objects: 100, ..Default::default() };
+    let options =
+        kong::Options { requests: 500, objects: 100, span_days: span_days(), ..Default::default() };
     worlds(&options, |world, store| {
         for (name, status) in SIGNALS {
             for verb in [Verb::Once, Verb::Up] {
@@ -86,7 +92,8 @@ fn an_interrupted_run_frees_its_lease_and_the_next_begins_at_once() {
 /// The host gives the lease back; a Spin that is interrupted leaves it behind.
 #[test]
 fn after_sigint_the_next_run_that_finds_the_lease_free_goes_on() {
-    let options = kong::Options { requests: 300, objects: 50, ..Default::default() };
+    let options =
+        kong::Options { requests: 300, objects: 50, span_days: span_days(), ..Default::default() };
     worlds(&options, |world, store| {
         world.set("lease_secs", "20").answer_late(3000);
         let mut host = world.once();
@@ -145,9 +152,14 @@ fn drop_that_is_held_up(world: &World) -> Child {
 
 #[test]
 fn an_interrupted_tool_frees_its_lease_and_has_changed_nothing() {
-    let options = kong::Options { requests: 8, payload_bytes: 60_000, ..Default::default() };
+    let options = kong::Options {
+        requests: 8,
+        payload_bytes: 60_000,
+        span_days: span_days(),
+        ..Default::default()
+    };
     worlds(&options, |world, store| {
-        let code = Some("FieldTooLong".into());
+        let code = Some(world.cloudtrail.kind().refusal().into());
         let fault =
             EventFault { code, when: When::default(), ids: world.kong.ids(kong::Stream::Requests) };
         world.cloudtrail.set_faults(Faults { events: vec![fault], ..Faults::default() });

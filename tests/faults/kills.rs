@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use kong_cloudtrail_sim::kong;
 
+use super::destination::Kind;
 use super::driver;
 use super::host::Host;
 use super::redis::Redis;
@@ -101,14 +102,24 @@ fn whenever_the_process_is_killed_nothing_is_lost_and_two_batches_at_most_come_a
 
 fn kill_and_kill_again(redis: &str, mut random: fastrand::Rng, kills: u32) -> Tally {
     let latency = Duration::from_millis(15);
-    let options = kong::Options { requests: 150, objects: 150, latency, ..Default::default() };
+    let (hundred, span_days) =
+        (Kind::of_environment().hundreds(1), Kind::of_environment().span_days());
+    let entries = hundred * 3 / 2;
+    let options = kong::Options {
+        requests: entries,
+        objects: entries,
+        span_days,
+        latency,
+        ..Default::default()
+    };
     let mut world = World::new(options);
     world.set("lease_secs", "1").set("max_in_flight", &MAX_IN_FLIGHT.to_string());
     world.set("page_size", "200").store_at(redis);
     world.answer_late(80);
     let mut tally = Tally::default();
     while tally.kills < kills {
-        world.kong.add_activity(random.u32(0..130), random.u32(0..90));
+        let (requests, objects) = (hundred * 13 / 10, hundred * 9 / 10);
+        world.kong.add_activity(random.u32(0..requests), random.u32(0..objects));
         let before = Seen::of(&world);
         let mut host = world.once();
         let since = match random.u8(0..10) {

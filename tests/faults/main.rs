@@ -20,6 +20,8 @@
 //! is printed and can be given back in `KONG_CLOUDTRAIL_SEED`.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../component/destination.rs"]
+mod destination;
 #[path = "../component/driver.rs"]
 mod driver;
 mod faulty;

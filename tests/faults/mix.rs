@@ -8,16 +8,16 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use kong_cloudtrail_sim::cloudtrail::{EventFault, RequestError};
+use kong_cloudtrail_sim::cloudwatch::EndIndex;
 use kong_cloudtrail_sim::fault::{Fault, Rule, When};
 use kong_cloudtrail_sim::{cloudtrail, kong};
 
+use super::destination::{Destination, Kind};
 use super::redis::{Redis, Stop};
 use super::verdict::Verdict;
 use super::world::{World, seed, soak, total};
 
 const MAX_IN_FLIGHT: usize = 4;
-/// Events of a batch at most (PutAuditEvents API reference).
-const BATCH: usize = 100;
 /// Kongs, each with a channel and a ledger of its own, that share the store. A run mostly waits for
 /// its next try, so that they go well side by side.
 const WORLDS: u32 = 16;
@@ -67,7 +67,8 @@ fn with_everything_failing_all_is_delivered_and_only_lost_answers_and_restarts_r
         figures.judge(world, told, &outages);
     }
     println!(
-        "mix: {figures:?}; at most {MAX_IN_FLIGHT} batches of {BATCH} a run and restart; {:.1?}",
+        "mix: {figures:?}; at most {MAX_IN_FLIGHT} batches of {} a run and restart; {:.1?}",
+        Kind::of_environment().batch(),
         started.elapsed()
     );
     assert_eq!((figures.entries, figures.lost), (entries as usize, 0));
@@ -82,7 +83,14 @@ fn world(each: u32, seed: u64, redis: &Redis) -> World {
     world.set("max_in_flight", &MAX_IN_FLIGHT.to_string());
     world.set("lease_secs", "2").set("page_size", "100").store_at(&redis.url());
     world.kong.set_faults(every_tenth_page_is_a_503());
-    world.cloudtrail.set_faults(cloudtrail_faults());
+    world.cloudtrail.set_faults(faults(world.cloudtrail.kind()));
+    if let Destination::CloudWatch(logs) = &world.cloudtrail {
+        // Most of the backlog is refused at first. Of what is at the end of a range there is no doubt.
+        logs.set(|settings| {
+            settings.retention_secs = Some(86_400);
+            settings.end_index = EndIndex::Inclusive;
+        });
+    }
     world
 }
 
@@ -162,7 +170,7 @@ impl Figures {
             }
         }
         for (access_key_id, events) in unrecorded {
-            let most = restarts(access_key_id) * MAX_IN_FLIGHT * BATCH;
+            let most = restarts(access_key_id) * MAX_IN_FLIGHT * world.cloudtrail.kind().batch();
             assert!(events <= most, "{events} of {access_key_id} came again, more than {most}");
             self.repeated_after_restarts += events;
             self.most_repeated_after_one_restart = self.most_repeated_after_one_restart.max(events);
@@ -194,19 +202,18 @@ fn every_tenth_page_is_a_503() -> kong::Faults {
     kong::Faults { rules, ..Default::default() }
 }
 
-fn cloudtrail_faults() -> cloudtrail::Faults {
+fn faults(kind: Kind) -> cloudtrail::Faults {
     let rate = |rate| When { rate: Some(rate), ..When::default() };
+    let failing =
+        EventFault { code: Some("InternalFailure".to_owned()), when: rate(0.05), ids: Vec::new() };
     cloudtrail::Faults {
         errors: vec![RequestError {
             kind: "ThrottlingException".to_owned(),
             when: rate(0.30),
             message: None,
         }],
-        events: vec![EventFault {
-            code: Some("InternalFailure".to_owned()),
-            when: rate(0.05),
-            ids: Vec::new(),
-        }],
+        // CloudWatch has no failures of single events but for their age.
+        events: if kind == Kind::CloudTrail { vec![failing] } else { Vec::new() },
         reset_after_accept: Some(rate(0.05)),
         ..Default::default()
     }

@@ -8,16 +8,19 @@ use std::time::{Duration, Instant};
 use kong_cloudtrail_sim::kong;
 use serde_json::{Value, json};
 
+use super::destination::Kind;
 use super::host::Host;
 use super::redis::wait_until;
 use super::refusals::{self, Made, Refusal};
 use super::verdict::Verdict;
 use super::world::{World, total};
 
-/// Entries that are new when the store begins to refuse.
-const FRESH: (u32, u32) = (200, 100);
-const ALL_FRESH: usize = 300;
-const BATCH: usize = 100;
+/// Entries that are new when the store begins to refuse: three batches of them.
+fn fresh() -> (u32, u32) {
+    let kind = Kind::of_environment();
+    (kind.hundreds(2), kind.hundreds(1))
+}
+
 const RUNS: usize = 3;
 
 /// What the ledger holds before.
@@ -87,6 +90,10 @@ const fn row(cause: &'static str, made: fn() -> Made, before: Before, restart: R
 /// The result of a row.
 struct Played {
     cause: &'static str,
+    /// The events of a batch.
+    batch: usize,
+    /// How many entries were new under it.
+    fresh: usize,
     sent: usize,
     reports: Vec<Value>,
     events_after: usize,
@@ -161,6 +168,8 @@ impl Row {
         let (kong, cloudtrail) = (world.kong.status(), world.cloudtrail.status());
         Some(Played {
             cause: self.cause,
+            batch: world.cloudtrail.kind().batch(),
+            fresh: fresh().0 as usize + fresh().1 as usize,
             sent,
             reports,
             events_after: cloudtrail.accepted - before - sent,
@@ -199,7 +208,8 @@ impl Row {
             host.take().into_iter().for_each(end);
         }
         store.refuse();
-        world.kong.add_activity(FRESH.0, FRESH.1);
+        let (requests, objects) = fresh();
+        world.kong.add_activity(requests, objects);
         let since = Instant::now();
         let host = host.unwrap_or_else(|| world.up());
         let under = || -> Vec<Value> {
@@ -242,11 +252,11 @@ impl Played {
         let named = ["READONLY", "ReadOnly:"].iter().any(|name| self.error().contains(name));
         [
             (self.lost > 0, format!("{} entries are lost", self.lost)),
-            (self.sent > BATCH, format!("{} events are sent under it", self.sent)),
-            (self.repeats > BATCH, format!("{} events are sent again", self.repeats)),
+            (self.sent > self.batch, format!("{} events are sent under it", self.sent)),
+            (self.repeats > self.batch, format!("{} events are sent again", self.repeats)),
             (outcomes != ["failed"; RUNS], format!("the runs' outcomes are {outcomes:?}")),
             (
-                self.sent + self.events_after != ALL_FRESH + self.repeats,
+                self.sent + self.events_after != self.fresh + self.repeats,
                 format!("{} events came after {}", self.events_after, self.sent),
             ),
             (demoted && !named, format!("the entrypoint cannot tell: {}", self.error())),

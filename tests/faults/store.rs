@@ -230,20 +230,21 @@ async fn a_lost_store_ships_again_once_what_kong_still_holds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_channel_on_the_same_ledger_is_refused_with_the_remedy() {
+async fn another_target_on_the_same_ledger_is_refused_with_the_remedy() {
     let (mut world, store) = shipped(40, 30).await;
     world.kong.add_activity(10, 10);
-    let channel = world.variables["channel_arn"].clone();
+    let [name, _] = world.cloudtrail.kind().variables();
+    let target = world.variables[name].clone();
     let before = store.dump().await;
-    world.set("channel_arn", &channel.replace("3f2a1b4c", "00000000"));
+    world.set(name, &target.replace("123456789012", "210987654321"));
     let tick = after_the_lease(&world, &store).await;
     assert_eq!(tick.outcome(), "failed");
-    for words in [channel.as_str(), "set ledger to a new name", "channel_arn"] {
+    for words in [target.as_str(), "set ledger to a new name", name] {
         assert!(tick.error().contains(words), "{words:?} is not in: {}", tick.error());
     }
     assert_eq!(store.dump().await, before);
 
-    world.set("channel_arn", &channel);
+    world.set(name, &target);
     assert_eq!(ok(&world, &store).await.shipped(), 20);
     Verdict::of(&world).assert_exactly_once();
 }

@@ -5,9 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use kong_cloudtrail::event::rebuild;
 use kong_cloudtrail::terms::Stream;
-use kong_cloudtrail_sim::cloudtrail::{self, Call};
+use kong_cloudtrail_sim::cloudtrail::Call;
 use kong_cloudtrail_sim::kong;
 use serde_json::Value;
+
+use super::destination::Destination;
 
 /// The comparison, of entries that each fit one event.
 pub struct Verdict {
@@ -23,7 +25,7 @@ pub struct Verdict {
 
 impl Verdict {
     /// Compares. Panics where an event does not say all that its entry says, or belongs to none.
-    pub fn between(kong: &kong::Simulator, cloudtrail: &cloudtrail::Simulator) -> Self {
+    pub fn between(kong: &kong::Simulator, cloudtrail: &Destination) -> Self {
         let calls = cloudtrail.calls();
         let mut events: HashMap<String, Vec<(usize, Value)>> = HashMap::new();
         let mut accepted = cloudtrail.events(0, usize::MAX).into_iter();

@@ -13,12 +13,11 @@ use kong_cloudtrail_sim::{cloudtrail, credentials, kong};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::destination::{Destination, Kind};
 use super::driver::{self, Start, Verb};
 use super::host::Host;
 use super::verdict::Verdict;
 
-pub const CHANNEL: &str =
-    "arn:aws:cloudtrail:eu-west-1:123456789012:channel/3f2a1b4c-5d6e-4f70-8a9b-0c1d2e3f4a5b";
 pub const TOKEN: &str = "kong/token+that~nobody=may&see";
 pub const SECRET: &str = "aws/secret+that~nobody=may&see";
 pub const SESSION_TOKEN: &str = "IQoJb3JpZ2lu/session+token=that&nobody%may~see==";
@@ -26,7 +25,8 @@ pub const SESSION_TOKEN: &str = "IQoJb3JpZ2lu/session+token=that&nobody%may~see=
 /// The two simulators, and the component's variables.
 pub struct World {
     pub kong: kong::Simulator,
-    pub cloudtrail: cloudtrail::Simulator,
+    /// Where events go: CloudTrail, or another destination.
+    pub cloudtrail: Destination,
     /// Where temporary credentials come from.
     pub endpoints: credentials::Simulator,
     pub variables: BTreeMap<String, String>,
@@ -62,25 +62,20 @@ impl World {
         let kong = kong::Simulator::start(kong::Options { token, ..kong }).unwrap();
         let folder = TempDir::new().unwrap();
         let credentials = key("AKIDFIRST");
-        let options = cloudtrail::Options::new(CHANNEL, credentials.clone());
-        let issuer = Some(credentials::Issuer::new("aws"));
-        let cloudtrail =
-            cloudtrail::Simulator::start(cloudtrail::Options { issuer, ..options }).unwrap();
+        let cloudtrail = Destination::start(Kind::of_environment(), credentials.clone());
         let endpoints = credentials::Simulator::start().unwrap();
         let ledger = format!("faults-{}", WORLDS.fetch_add(1, Ordering::Relaxed));
         let variables = [
             ("kong_admin_api", kong.url()),
             ("kong_admin_token", TOKEN.to_owned()),
-            ("channel_arn", CHANNEL.to_owned()),
-            ("cloudtrail_endpoint", cloudtrail.url()),
-            ("allow_outbound", cloudtrail.url()),
             ("aws_access_key_id", credentials.access_key_id.clone()),
             ("aws_secret_access_key", SECRET.to_owned()),
             ("aws_session_token", SESSION_TOKEN.to_owned()),
             ("ledger", ledger),
             ("max_calls_per_sec", "1000".to_owned()),
         ];
-        let variables = variables.map(|(name, value)| (name.to_owned(), value)).into();
+        let variables = variables.into_iter().chain(cloudtrail.variables());
+        let variables = variables.map(|(name, value)| (name.to_owned(), value)).collect();
         std::fs::write(folder.path().join("spin.toml"), manifest()).unwrap();
         let credentials = Mutex::new(vec![credentials]);
         Self { kong, cloudtrail, endpoints, variables, credentials, folder }

@@ -129,7 +129,7 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     Ok(answer(200, json!({"failed": failed, "successful": successful}).to_string()))
 }
 
-fn not_taken(world: &World, events: usize) -> Result<HttpResponse, HttpError> {
+pub fn not_taken(world: &World, events: usize) -> Result<HttpResponse, HttpError> {
     match world.draw(7) {
         0 => Err(HttpError::Connection("reset".to_owned())),
         1 => Err(HttpError::Timeout("first byte".to_owned())),
@@ -147,14 +147,14 @@ fn not_taken(world: &World, events: usize) -> Result<HttpResponse, HttpError> {
     }
 }
 
-fn refusal(world: &World, code: &str) -> HttpResponse {
+pub fn refusal(world: &World, code: &str) -> HttpResponse {
     let mut response = answer(403, json!({"__type": code}).to_string());
     response.headers_mut().insert("date", http_date(world.time()).parse().unwrap());
     response
 }
 
 /// AWS takes a signature for five minutes, by its own clock.
-fn is_signed_in_time(world: &World, exchange: &Exchange) -> bool {
+pub fn is_signed_in_time(world: &World, exchange: &Exchange) -> bool {
     let signed = exchange.request.headers()["x-amz-date"].to_str().unwrap();
     let signed = OffsetDateTime::parse(signed, &Iso8601::PARSING).unwrap();
     (signed.unix_timestamp() - world.time()).abs() <= 300

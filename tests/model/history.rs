@@ -9,10 +9,11 @@ use proptest::collection::vec;
 use proptest::option::weighted;
 use proptest::prelude::*;
 
+use crate::cloudwatch::Group;
 use crate::host::{Faults, Host, LOOKBACK_SECS, Refusal, Setup};
 use crate::kong::{Added, Arrival, Kong, MONTH_SECS, Offsets, Version};
 use crate::store;
-use crate::world::World;
+use crate::world::{Destination, World};
 
 /// What happens next.
 #[derive(Clone, Debug)]
@@ -54,6 +55,7 @@ pub struct History {
     pub seed: u64,
     pub setup: Setup,
     pub kong: Kong,
+    pub group: Group,
     /// The ledger has a key from its beginning.
     pub keyed: bool,
     /// Two hosts share the store, and their clocks differ by seconds at most.
@@ -158,6 +160,19 @@ fn kong() -> impl Strategy<Value = Kong> {
     )
 }
 
+/// A log group, of no account to CloudTrail.
+fn group() -> impl Strategy<Value = Group> {
+    let days = || prop_oneof![Just(86_400i64), 86_400..3_000_000i64];
+    (weighted(0.4, days()), weighted(0.4, (0..30u32, days())), any::<bool>()).prop_map(
+        |(retention, shortened, inclusive_ends)| Group {
+            retention,
+            shortened,
+            inclusive_ends,
+            calls: 0,
+        },
+    )
+}
+
 pub fn any_history() -> impl Strategy<Value = History> {
     let setup = (
         prop_oneof![Just(1u32), Just(7), Just(100), Just(1000)],
@@ -169,9 +184,9 @@ pub fn any_history() -> impl Strategy<Value = History> {
             max_in_flight,
             reconciles,
         });
-    (any::<u64>(), setup, kong(), any::<(bool, bool)>(), vec(step(), 1..25)).prop_map(
-        |(seed, setup, kong, (keyed, two_hosts), steps)| {
-            let mut history = History { seed, setup, kong, keyed, two_hosts, steps };
+    (any::<u64>(), setup, (kong(), group()), any::<(bool, bool)>(), vec(step(), 1..25)).prop_map(
+        |(seed, setup, (kong, group), (keyed, two_hosts), steps)| {
+            let mut history = History { seed, setup, kong, group, keyed, two_hosts, steps };
             history.soften();
             history
         },
@@ -205,8 +220,10 @@ impl History {
     }
 
     /// Plays the history; an error says what is wrong.
-    pub fn play(&self) -> Result<(), String> {
+    pub fn play(&self, destination: Destination) -> Result<(), String> {
         let world = World::new(self.seed);
+        world.destination.set(destination);
+        world.group.set(self.group);
         *world.kong.borrow_mut() = self.kong.clone();
         if self.keyed {
             world.rotate_key();

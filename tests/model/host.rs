@@ -15,8 +15,8 @@ use kong_cloudtrail::report::Report;
 use kong_cloudtrail::run::run;
 use kong_cloudtrail::testing::{self, Answer, Call, Change, Fate, Faulty};
 
-use crate::cloudtrail;
-use crate::world::{Exchange, World};
+use crate::world::{Destination, Exchange, World};
+use crate::{cloudtrail, cloudwatch};
 
 /// What goes wrong in a run; rates are in percent of the calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -151,7 +151,11 @@ impl Host {
     fn variable(&self, setup: Setup, name: &str) -> Option<String> {
         Some(match name {
             "kong_admin_api" => "http://kong:8001".to_owned(),
+            "destination" if self.world().destination.get() == Destination::CloudWatch => {
+                "cloudwatch".to_owned()
+            }
             "channel_arn" => "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a".to_owned(),
+            "log_group_arn" => cloudwatch::GROUP.to_owned(),
             "aws_access_key_id" => "AKIDEXAMPLE".to_owned(),
             "aws_secret_access_key" => "secret".to_owned(),
             "page_size" => setup.page_size.to_string(),
@@ -182,10 +186,11 @@ impl Host {
     /// What the other end does with a request that has arrived.
     pub fn handle(&self, exchange: &Exchange) -> Answer {
         let world = self.world();
-        if exchange.request.uri().path() == "/PutAuditEvents" {
-            cloudtrail::put(&world, exchange)
-        } else {
-            crate::kong::get(&world, exchange)
+        match exchange.request.uri().host() {
+            Some("cloudtrail-data.eu-west-1.amazonaws.com") => cloudtrail::put(&world, exchange),
+            Some("logs.eu-west-1.amazonaws.com") => cloudwatch::put(&world, exchange),
+            Some("sts.eu-west-1.amazonaws.com") => cloudwatch::identity(&world, exchange),
+            _ => crate::kong::get(&world, exchange),
         }
     }
 

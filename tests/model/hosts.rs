@@ -65,7 +65,7 @@ fn a_host_that_dies_in_any_call_is_replaced_and_repeats_at_most_max_in_flight_ba
         let scene = three_batches();
         scene.both_run(Faults { dies_after: Some(call), ..Faults::default() }, 20);
         assert_eq!(scene.arrived(), 220, "died after call {call}");
-        let most = 100 * scene.setup.max_in_flight;
+        let most = scene.world.destination.get().batch() * scene.setup.max_in_flight;
         assert!(scene.repeated() <= most, "{} after call {call}", scene.repeated());
     }
 }

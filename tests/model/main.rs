@@ -5,17 +5,20 @@
 //!
 //! - [`history`]: what may happen, and how a history is played;
 //! - [`world`] and [`host`]: time, the network, the hosts on which the core runs, and their faults;
-//! - [`kong`] with [`entry`], [`cloudtrail`], [`store`]: the three that the core talks to;
+//! - [`kong`] with [`entry`], [`cloudtrail`] or [`cloudwatch`], [`store`]: the three that the core talks to;
 //! - [`truth`], [`arrived`] and [`times`]: which repeats are explained, what must have arrived, and when it
 //!   may be said to have happened;
+//! - [`ages`]: entries older than CloudWatch Logs takes them;
 //! - [`excuses`]: what is not held against a run, with a history for each in [`excused`];
 //! - [`clocks`], [`hosts`], [`keys`], [`pages`], [`refusals`], [`sweeps`], [`upgrades`], [`windows`]:
 //!   single histories worth a name, told with [`scene`].
 #![allow(clippy::unwrap_used)]
 
+mod ages;
 mod arrived;
 mod clocks;
 mod cloudtrail;
+mod cloudwatch;
 mod entry;
 mod excused;
 mod excuses;
@@ -38,6 +41,7 @@ mod world;
 use history::any_history;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
+use world::Destination;
 
 fn from_env(name: &str, default: u32) -> u32 {
     std::env::var(name).map_or(default, |value| value.parse().unwrap())
@@ -53,6 +57,11 @@ proptest! {
 
     #[test]
     fn every_entry_arrives_whole_and_repeats_are_explained(history in any_history()) {
-        history.play().map_err(TestCaseError::fail)?;
+        history.play(Destination::CloudTrail).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn every_entry_arrives_in_cloudwatch_too(history in any_history()) {
+        history.play(Destination::CloudWatch).map_err(TestCaseError::fail)?;
     }
 }

@@ -15,6 +15,7 @@ use kong_cloudtrail::ports::{Clock, HttpRequest};
 use kong_cloudtrail::testing::{Answer, Flag, Memory, Seeded, VirtualClock};
 
 use crate::cloudtrail::CloudTrail;
+use crate::cloudwatch::Group;
 use crate::host::Host;
 use crate::keys::Keys;
 use crate::kong::Kong;
@@ -23,9 +24,41 @@ use crate::truth::Truth;
 /// The true time at which a history begins unless it says otherwise.
 pub const EPOCH: i64 = 1_795_348_800;
 
+/// Where events go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    CloudTrail,
+    CloudWatch,
+}
+
+impl Destination {
+    /// The one that the environment names: single histories are told of CloudTrail where it names none.
+    pub fn of_environment() -> Self {
+        match std::env::var("KONG_CLOUDTRAIL_TEST_DESTINATION").as_deref() {
+            Ok("cloudwatch") => Self::CloudWatch,
+            Ok("cloudtrail") | Err(_) => Self::CloudTrail,
+            Ok(other) => panic!("no destination: {other}"),
+        }
+    }
+
+    /// The most events of a batch.
+    pub fn batch(self) -> usize {
+        match self {
+            Self::CloudTrail => 100,
+            Self::CloudWatch => 500,
+        }
+    }
+}
+
 pub struct World {
     pub kong: RefCell<Kong>,
+    /// Where events go: what is there, of whichever it is.
     pub cloudtrail: RefCell<CloudTrail>,
+    pub destination: Cell<Destination>,
+    /// The log group, for CloudWatch Logs.
+    pub group: Cell<Group>,
+    /// How often STS was asked whose the credentials are.
+    pub asked_sts: Cell<u32>,
     pub store: Memory,
     /// The true time.
     pub clock: VirtualClock,
@@ -73,6 +106,9 @@ impl World {
         Rc::new(Self {
             kong: RefCell::default(),
             cloudtrail: RefCell::default(),
+            destination: Cell::new(Destination::of_environment()),
+            group: Cell::default(),
+            asked_sts: Cell::default(),
             store: Memory::default(),
             clock: VirtualClock::at(epoch * 1000),
             random: Seeded::new(seed),

@@ -1,4 +1,4 @@
-//! The two simulators as child processes, their control endpoints, and the host pointed at them.
+//! The simulators as child processes, their control endpoints, and the host pointed at them.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -13,6 +13,7 @@ use crate::shell::Service;
 const TOKEN: &str = "demo-token";
 const CHANNEL_ARN: &str =
     "arn:aws:cloudtrail:us-east-1:123456789012:channel/01234567-89ab-cdef-0123-456789abcdef";
+const LOG_GROUP_ARN: &str = "arn:aws:logs:us-east-1:123456789012:log-group:kong-audit";
 const ACCESS_KEY_ID: &str = "AKIDDEMO";
 const SECRET_ACCESS_KEY: &str = "demo-secret";
 
@@ -56,9 +57,38 @@ impl Kong {
     }
 }
 
-/// A simulated CloudTrail Data endpoint with one channel.
+/// Where events go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Destination {
+    /// CloudTrail Lake.
+    #[default]
+    Cloudtrail,
+    /// CloudWatch Logs.
+    Cloudwatch,
+}
+
+impl Destination {
+    /// As people name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Cloudtrail => "CloudTrail",
+            Self::Cloudwatch => "CloudWatch Logs",
+        }
+    }
+
+    /// The call that takes events.
+    pub fn call(self) -> &'static str {
+        match self {
+            Self::Cloudtrail => "PutAuditEvents",
+            Self::Cloudwatch => "PutLogEvents",
+        }
+    }
+}
+
+/// A simulated CloudTrail Data endpoint with one channel, or one of CloudWatch Logs with one log stream.
 pub struct Channel {
     pub url: String,
+    pub destination: Destination,
     control: Control,
 }
 
@@ -71,13 +101,21 @@ pub struct Status {
 }
 
 impl Channel {
-    /// Starts it; `flags` are the simulator's, beside channel and keys.
-    pub fn start(simulator: &Path, flags: &[&str]) -> Result<Self> {
+    /// Starts it; `flags` are the simulator's, beside target and keys.
+    pub fn start(destination: Destination, simulator: &Path, flags: &[&str]) -> Result<Self> {
         let mut command = Command::new(simulator);
-        command.args(["cloudtrail", "--channel-arn", CHANNEL_ARN]);
+        command.args(match destination {
+            Destination::Cloudtrail => ["cloudtrail", "--channel-arn", CHANNEL_ARN],
+            Destination::Cloudwatch => ["cloudwatch", "--log-group-arn", LOG_GROUP_ARN],
+        });
         command.args(["--access-key-id", ACCESS_KEY_ID, "--secret-access-key", SECRET_ACCESS_KEY]);
         let control = Control::start(command.args(flags))?;
-        Ok(Self { url: control.url.clone(), control })
+        Ok(Self { url: control.url.clone(), destination, control })
+    }
+
+    /// How often STS, which is beside CloudWatch Logs, was asked whose the keys are.
+    pub fn sts_calls(&self) -> Result<u64> {
+        self.control.get("/_sim/sts")?.as_u64().context("no calls of STS")
     }
 
     pub fn status(&self) -> Result<Status> {
@@ -99,16 +137,29 @@ impl Channel {
 
 /// The component's variables that point it at the two, as arguments.
 pub fn variables(kong: &Kong, channel: &Channel) -> Vec<String> {
+    let sts = channel.control.sts.as_deref().unwrap_or_default();
+    let of_destination = match channel.destination {
+        Destination::Cloudtrail => vec![
+            ("channel_arn", CHANNEL_ARN),
+            ("cloudtrail_endpoint", &channel.url),
+            ("allow_outbound", &channel.url),
+        ],
+        Destination::Cloudwatch => vec![
+            ("destination", "cloudwatch"),
+            ("log_group_arn", LOG_GROUP_ARN),
+            ("aws_endpoint_url_cloudwatch_logs", &channel.url),
+            ("aws_endpoint_url_sts", sts),
+            ("allow_outbound", "http://127.0.0.1:*"),
+        ],
+    };
     [
         ("kong_admin_api", kong.url.as_str()),
         ("kong_admin_token", TOKEN),
-        ("channel_arn", CHANNEL_ARN),
-        ("cloudtrail_endpoint", &channel.url),
-        ("allow_outbound", &channel.url),
         ("aws_access_key_id", ACCESS_KEY_ID),
         ("aws_secret_access_key", SECRET_ACCESS_KEY),
     ]
     .into_iter()
+    .chain(of_destination)
     .map(|(name, value)| format!("--variable={name}={value}"))
     .collect()
 }
@@ -135,6 +186,8 @@ pub fn report(stdout: &str) -> Result<Value> {
 
 struct Control {
     url: String,
+    /// STS, where there is one beside it.
+    sts: Option<String>,
     agent: Agent,
     _process: Service,
 }
@@ -145,12 +198,13 @@ impl Control {
         let line = process.first_line()?;
         let ready: Value = serde_json::from_str(&line).context("a simulator did not start")?;
         let url = ready["listening"].as_str().context("a simulator says no address")?.to_owned();
+        let sts = ready["sts"].as_str().map(str::to_owned);
         // Loopback: whatever proxy the environment names is not for this.
         let config = Agent::config_builder()
             .proxy(None)
             .timeout_global(Some(Duration::from_secs(30)))
             .build();
-        Ok(Self { url, agent: config.into(), _process: process })
+        Ok(Self { url, sts, agent: config.into(), _process: process })
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<()> {

@@ -7,6 +7,7 @@ use anyhow::Result;
 
 use crate::redis::Redis;
 use crate::round::{Outcome, Round};
+use crate::simulators::Destination;
 use crate::tool::{self, Installs};
 use crate::{build, demo, deployment, kubernetes, python, queries, shell};
 
@@ -17,6 +18,8 @@ pub const REDIS_URL: &str = "KONG_CLOUDTRAIL_TEST_REDIS_URL";
 /// Where the tests find a Python that can read OpenMetrics.
 const OPENMETRICS: &str = "KONG_CLOUDTRAIL_TEST_OPENMETRICS";
 const PROMETHEUS_CLIENT: (&str, &str) = ("prometheus-client", "0.26.0");
+/// Which destination the faults and the model's single histories are told of; CloudTrail where it is not set.
+const DESTINATION: &str = "KONG_CLOUDTRAIL_TEST_DESTINATION";
 
 /// Runs everything; the exit status is a failure when anything failed.
 pub fn run(installs: Installs) -> Result<ExitCode> {
@@ -73,16 +76,29 @@ pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
     };
     let finished = shell::run("unit, doc and integration tests", &mut tests)?;
     round.tests("tests", finished);
+    let mut tests = tool::cargo()?;
+    tests.args(["test", "--workspace", "--test", "faults", "--test", "model", "--no-fail-fast"]);
+    tests.args(["--", "--show-output"]).env(DESTINATION, "cloudwatch");
+    tests.env("RUST_TEST_THREADS", "6");
+    match &redis {
+        Some(redis) => tests.env(REDIS_URL, redis.url()),
+        None => tests.env_remove(REDIS_URL),
+    };
+    let finished = shell::run("the faults and the model on CloudWatch Logs", &mut tests)?;
+    round.tests("tests on CloudWatch Logs", finished);
     demo(round);
     Ok(())
 }
 
 /// The demonstration's three runs and its verdict, by what the tests have built.
 fn demo(round: &mut Round) {
-    let started = Instant::now();
-    match build::tested_binaries().and_then(demo::prove) {
-        Ok(verdict) => round.proved("demo", verdict, started.elapsed()),
-        Err(why) => round.note("demo", Outcome::Failed(format!("{why:#}")), started.elapsed()),
+    for destination in [Destination::Cloudtrail, Destination::Cloudwatch] {
+        let started = Instant::now();
+        let step = format!("demo, {}", destination.name());
+        match build::tested_binaries().and_then(|built| demo::prove(built, destination)) {
+            Ok(verdict) => round.proved(&step, verdict, started.elapsed()),
+            Err(why) => round.note(&step, Outcome::Failed(format!("{why:#}")), started.elapsed()),
+        }
     }
 }
 

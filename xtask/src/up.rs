@@ -1,4 +1,4 @@
-//! `cargo xtask up`: the component against a real Kong and a real channel, on the project's host.
+//! `cargo xtask up`: the component against a real Kong and a real destination, on the project's host.
 
 use std::collections::HashSet;
 use std::os::unix::process::CommandExt;
@@ -18,6 +18,9 @@ const NEEDED: [(&str, &str); 4] = [
     ("SPIN_VARIABLE_AWS_SECRET_ACCESS_KEY", "their secret"),
 ];
 
+/// The target that CloudWatch Logs has in the channel's place.
+const LOG_GROUP: &str = "SPIN_VARIABLE_LOG_GROUP_ARN";
+
 #[derive(Args)]
 pub struct Arguments {
     /// Passed on to kong-cloudtrail, such as --runtime-config-file runtime-config.toml.
@@ -36,9 +39,9 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
         })?,
         Err(_) => Vec::new(),
     };
-    let in_environment = NEEDED.map(|(name, _)| (name.to_owned(), std::env::var(name).ok()));
+    let names = NEEDED.map(|(name, _)| name).into_iter().chain([LOG_GROUP]);
     let in_environment =
-        in_environment.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        names.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
     let missing = missing(in_file.into_iter().chain(in_environment));
     if !missing.is_empty() {
         bail!(
@@ -68,7 +71,10 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
 fn missing(given: impl Iterator<Item = (String, String)>) -> Vec<String> {
     let given: HashSet<String> =
         given.filter(|(_, value)| !value.is_empty()).map(|(name, _)| name).collect();
-    let absent = NEEDED.iter().filter(|(name, _)| !given.contains(*name));
+    let is_given = |name: &str| {
+        given.contains(name) || (name.ends_with("CHANNEL_ARN") && given.contains(LOG_GROUP))
+    };
+    let absent = NEEDED.iter().filter(|(name, _)| !is_given(name));
     absent.map(|(name, meaning)| format!("  {name:<37}{meaning}")).collect()
 }
 
@@ -86,6 +92,7 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[0].contains("SPIN_VARIABLE_KONG_ADMIN_API"));
         assert!(lines[2].contains("SPIN_VARIABLE_AWS_SECRET_ACCESS_KEY"));
+        assert_eq!(given(&[(LOG_GROUP, "arn:aws:logs:::log-group:a")]), lines);
     }
 
     #[test]

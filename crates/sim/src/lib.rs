@@ -1,5 +1,5 @@
 //! Simulators of the services between which the shipper stands: the Kong Admin API, from whose
-//! audit log entries are read, the CloudTrail Data endpoint, to which events are sent, and the
+//! audit log entries are read, the CloudTrail Data and CloudWatch Logs endpoints, to which events are sent, and the
 //! endpoints from which AWS credentials come.
 //!
 //! They exist so that tests, demo and benchmarks run the shipped component against something that
@@ -10,8 +10,10 @@
 //!   generated and added entries.
 //! - [`cloudtrail`]: `PutAuditEvents`, which verifies signature, checksum, schema and limits, and
 //!   keeps what it accepted.
+//! - [`cloudwatch`]: `PutLogEvents`, which verifies signature, order, span, bytes and the age of each event, and
+//!   keeps what it accepted; beside it, whose the access keys are, as STS tells it.
 //! - [`credentials`]: temporary credentials, as ECS, EKS, STS and EC2 hand them out, which
-//!   `cloudtrail` takes while they are valid.
+//!   `cloudtrail` and `cloudwatch` take while they are valid.
 //! - [`fault`]: what can go wrong with a call of any, as data. [`tls`]: HTTPS, with client
 //!   certificates where they are asked for.
 //! - `front`: what all have before their own handlers: counted calls, latency, faults, `Date`.
@@ -34,8 +36,10 @@
 //! `/_sim/` offer over HTTP. They ask for no authentication and are neither counted, delayed,
 //! disturbed nor audited.
 
+mod caller;
 mod clock;
 pub mod cloudtrail;
+pub mod cloudwatch;
 mod control;
 pub mod credentials;
 pub mod fault;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use kong_cloudtrail_sim::{cloudtrail, kong};
+use kong_cloudtrail_sim::{cloudtrail, cloudwatch, kong};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Simulators of the Kong Admin API's audit log and of the CloudTrail Data endpoint.
+/// Simulators of the Kong Admin API's audit log, and of the CloudTrail Data and CloudWatch Logs endpoints.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -23,6 +23,8 @@ enum Service {
     Kong(Kong),
     /// Simulate the CloudTrail Data endpoint of one channel.
     Cloudtrail(CloudTrail),
+    /// Simulate the CloudWatch Logs endpoint of one log stream, and STS beside it.
+    Cloudwatch(CloudWatch),
 }
 
 #[derive(Args)]
@@ -66,6 +68,28 @@ struct CloudTrail {
     latency_ms: u64,
 }
 
+#[derive(Args)]
+struct CloudWatch {
+    /// The log group; region and account come from it. The stream in it is kong-cloudtrail.
+    #[arg(long)]
+    log_group_arn: String,
+    /// The access key that may put events.
+    #[arg(long)]
+    access_key_id: String,
+    /// Its secret.
+    #[arg(long)]
+    secret_access_key: String,
+    /// Calls answered within any one second; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    calls_per_sec: u32,
+    /// What is kept of accepted events.
+    #[arg(long, value_enum, default_value_t)]
+    keep: cloudwatch::Keep,
+    /// Least time that a call takes, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     // Before anything is announced, so that no signal finds the default handler in place.
@@ -75,13 +99,19 @@ async fn main() -> anyhow::Result<()> {
     let _simulator: Box<dyn std::any::Any> = match Cli::parse().service {
         Service::Kong(args) => {
             let kong = kong::Simulator::start(args.into()).context("starting Kong")?;
-            announce(&kong.url())?;
+            announce(&kong.url(), None)?;
             Box::new(kong)
         }
         Service::Cloudtrail(args) => {
             let endpoint =
                 cloudtrail::Simulator::start(args.into()).context("starting CloudTrail Data")?;
-            announce(&endpoint.url())?;
+            announce(&endpoint.url(), None)?;
+            Box::new(endpoint)
+        }
+        Service::Cloudwatch(args) => {
+            let endpoint =
+                cloudwatch::Simulator::start(args.into()).context("starting CloudWatch Logs")?;
+            announce(&endpoint.url(), Some(&endpoint.sts_url()))?;
             Box::new(endpoint)
         }
     };
@@ -92,9 +122,13 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn announce(url: &str) -> std::io::Result<()> {
+fn announce(url: &str, sts: Option<&str>) -> std::io::Result<()> {
     let mut stdout = std::io::stdout();
-    writeln!(stdout, "{}", serde_json::json!({ "listening": url }))?;
+    let mut ready = serde_json::json!({ "listening": url });
+    if let Some(sts) = sts {
+        ready["sts"] = sts.into();
+    }
+    writeln!(stdout, "{ready}")?;
     stdout.flush()
 }
 
@@ -123,6 +157,22 @@ impl From<CloudTrail> for cloudtrail::Options {
             keep: args.keep,
             latency: Duration::from_millis(args.latency_ms),
             ..Self::new(args.channel_arn, credentials)
+        }
+    }
+}
+
+impl From<CloudWatch> for cloudwatch::Options {
+    fn from(args: CloudWatch) -> Self {
+        let credentials = cloudwatch::Credentials {
+            access_key_id: args.access_key_id,
+            secret_access_key: args.secret_access_key,
+            session_token: None,
+        };
+        Self {
+            calls_per_sec: args.calls_per_sec,
+            keep: args.keep,
+            latency: Duration::from_millis(args.latency_ms),
+            ..Self::new(args.log_group_arn, "kong-cloudtrail", credentials)
         }
     }
 }

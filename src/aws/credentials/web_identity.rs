@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
-use roxmltree::Document;
-
 use super::Temporary;
 use super::document::{self, Fault};
 use super::fetch::{FetchError, said, send, token_file};
+use crate::aws::Xml;
 use crate::ports::{Files, Http, HttpLimits, HttpResponse};
 use crate::retry::status_may_pass;
 use crate::wire::{query_value, tls_remedy};
@@ -72,18 +71,9 @@ impl WebIdentity {
 const REACH: &str = "check the network path to STS (a NAT gateway, or an interface endpoint named in \
                      aws_endpoint_url_sts and allow_outbound)";
 
-/// The text of the first element of that name.
-fn text<'d>(document: &'d Document<'_>, name: &str) -> Option<&'d str> {
-    document.descendants().find(|node| node.tag_name().name() == name)?.text()
-}
-
-fn parsed(body: &[u8]) -> Option<Document<'_>> {
-    Document::parse(std::str::from_utf8(body).ok()?).ok()
-}
-
 fn credentials(body: &[u8]) -> Result<Temporary, Fault> {
-    let document = parsed(body);
-    let text = |name| text(document.as_ref()?, name).map(str::to_owned);
+    let document = Xml::of(body);
+    let text = |name| document.text(name).map(str::to_owned);
     let (Some(id), Some(secret)) = (text("AccessKeyId"), text("SecretAccessKey")) else {
         return Err(Fault::Malformed("is not the XML documented"));
     };
@@ -91,9 +81,9 @@ fn credentials(body: &[u8]) -> Result<Temporary, Fault> {
 }
 
 fn refusal(response: &HttpResponse, token: &str) -> FetchError {
-    let document = parsed(response.body());
-    let text = |name| text(document.as_ref()?, name);
-    let (code, message) = (text("Code").unwrap_or_default(), text("Message").unwrap_or_default());
+    let document = Xml::of(response.body());
+    let text = |name| document.text(name).unwrap_or_default();
+    let (code, message) = (text("Code"), text("Message"));
     let status = response.status().as_u16();
     let what = format!("it answered {status}{}", said(code, message, token));
     let passes = matches!(
@@ -128,7 +118,7 @@ fn remedy(code: &str) -> &'static str {
         }
         "ValidationError" => "check aws_role_arn and aws_role_session_name",
         "RegionDisabledException" => {
-            "turn STS on in the region of channel_arn, in IAM's account settings"
+            "turn STS on in the destination's region, in IAM's account settings"
         }
         "IDPCommunicationError" => {
             "let AWS reach the identity provider's keys: its issuer's address must be public"

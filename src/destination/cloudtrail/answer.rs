@@ -1,30 +1,19 @@
 //! What the answers of PutAuditEvents mean.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use crate::aws::{ErrorCode, is_of_clock, is_of_signature};
-use crate::destination::{Answer, Batch, Outcome, Stop};
+use crate::aws::{ErrorCode, credentials_remedy};
+use crate::destination::refusal::Refusals;
+use crate::destination::{Answer, Batch, Outcome};
 use crate::ports::HttpResponse;
-use crate::wire::encoding;
 use crate::words::shown;
 
-fn remedy(code: &str) -> &'static str {
-    match code {
-        code if is_of_clock(code) => {
-            "set this machine's clock right: AWS refuses requests that are signed five minutes off (compare with date -u)"
-        }
-        "InvalidSignatureException" | "SignatureDoesNotMatch" => {
-            "check aws_secret_access_key (and aws_session_token): they do not belong to aws_access_key_id"
-        }
-        "UnrecognizedClientException" | "InvalidClientTokenId" => {
-            "check aws_access_key_id and aws_session_token: AWS does not know these credentials"
-        }
-        "ExpiredTokenException" => {
-            "renew aws_session_token and the keys that belong to it; where no such keys are set, what gives the component \
-             its credentials gives expired ones"
-        }
+fn remedy(error: &ErrorCode) -> Cow<'static, str> {
+    let code = error.code.as_str();
+    let remedy = credentials_remedy(code).unwrap_or_else(|| match code {
         "AccessDeniedException" => {
             "allow the principal cloudtrail-data:PutAuditEvents on the channel, in its policy"
         }
@@ -48,30 +37,16 @@ fn remedy(code: &str) -> &'static str {
         _ => {
             "check cloudtrail_endpoint, channel_arn and the credentials; a proxy on the way may answer instead of AWS"
         }
-    }
+    });
+    remedy.into()
 }
 
-fn refused(code: &str, message: &str) -> Stop {
-    Stop::Refused {
-        name: "CloudTrail",
-        code: code.to_owned(),
-        message: message.to_owned(),
-        remedy: remedy(code),
-    }
-}
+const REFUSALS: Refusals<'static> =
+    Refusals { name: "CloudTrail", splits: &["DuplicatedAuditEventId"], remedy: &remedy };
 
 /// What an answer means for the batch.
 pub fn read(batch: &Batch, response: &HttpResponse) -> Answer {
-    if response.status() != 200 {
-        return of_error(response);
-    }
-    if let Some(encoding) = encoding(response) {
-        let why = format!(
-            "CloudTrail's answer came encoded ({encoding}), though none was asked for; a proxy on the way may have done it"
-        );
-        return Answer::MayPass { throttled: false, why };
-    }
-    of_success(batch, response.body())
+    REFUSALS.read(response).unwrap_or_else(|| of_success(batch, response.body()))
 }
 
 fn of_success(batch: &Batch, body: &[u8]) -> Answer {
@@ -120,39 +95,9 @@ fn of_event(code: &str, message: &str) -> Outcome {
             Outcome::Refused(why())
         }
         "InvalidRecipient" | "InvalidEventSource" | "AccountNotSubscribed" => {
-            Outcome::Stop(refused(&code, &message))
+            Outcome::Stop(REFUSALS.stop(ErrorCode { code, message }))
         }
         _ => Outcome::MayPass(why()),
-    }
-}
-
-fn of_error(response: &HttpResponse) -> Answer {
-    let status = response.status().as_u16();
-    let ErrorCode { code, message } = ErrorCode::of(response);
-    let refused = |code: &str| refused(code, &message);
-    let why = || {
-        let words = [code.as_str(), &message].join(" ");
-        format!("CloudTrail answered {status} {}", words.trim()).trim_end().to_owned()
-    };
-    let may_pass = |throttled| Answer::MayPass { throttled, why: why() };
-    match code.as_str() {
-        "ThrottlingException" | "Throttling" | "TooManyRequestsException" => may_pass(true),
-        "InternalServerError" | "InternalFailure" | "ServiceUnavailable" => may_pass(false),
-        "DuplicatedAuditEventId" | "RequestEntityTooLargeException" => Answer::Split(why()),
-        code if is_of_signature(code) => Answer::Signature(refused(code)),
-        "ExpiredTokenException" | "ExpiredToken" => {
-            Answer::Expired(refused("ExpiredTokenException"))
-        }
-        _ if status == 413 => Answer::Split(why()),
-        _ if status == 429 => may_pass(true),
-        _ if status >= 500 => may_pass(false),
-        "ValidationException" | "SerializationException"
-            if message.contains("large") || message.contains("length") =>
-        {
-            Answer::Split(why())
-        }
-        "" => Answer::Stop(refused(&format!("status {status}"))),
-        code => Answer::Stop(refused(code)),
     }
 }
 
@@ -257,7 +202,10 @@ mod tests {
         ] {
             let body = serde_json::json!({"__type": kind, "message": message}).to_string();
             let response = http::Response::builder().status(400).body(body.into_bytes()).unwrap();
-            assert!(matches!(of_error(&response), Answer::Split(_)), "{kind}: {message}");
+            assert!(
+                matches!(REFUSALS.read(&response), Some(Answer::Split(_))),
+                "{kind}: {message}"
+            );
         }
     }
 

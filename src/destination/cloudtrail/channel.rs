@@ -1,6 +1,6 @@
 //! The channel, and what its ARN says: partition, region, account, endpoint.
 
-use crate::aws::{Place, Variant, endpoint, is_partition};
+use crate::aws::{Place, Variant, endpoint};
 use crate::variables::Reader;
 
 /// A CloudTrail Lake channel.
@@ -15,30 +15,11 @@ pub struct Channel {
 impl Channel {
     /// Reads `arn:<partition>:cloudtrail:<region>:<account>:channel/<uuid>`.
     pub fn parse(arn: &str) -> Option<Self> {
-        let [scheme, partition, service, region, account, resource] =
-            <[&str; 6]>::try_from(arn.split(':').collect::<Vec<_>>()).ok()?;
-        let lower = |text: &str| {
-            !text.is_empty()
-                && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-        };
+        let (place, resource) = Place::of_arn(arn, "cloudtrail")?;
         let name = resource.strip_prefix("channel/")?;
-        let fits = scheme == "arn"
-            && service == "cloudtrail"
-            && is_partition(partition)
-            && lower(region)
-            && region.contains('-')
-            && account.len() == 12
-            && account.bytes().all(|b| b.is_ascii_digit())
-            && !name.is_empty()
+        let fits = !name.is_empty()
             && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b));
-        fits.then(|| Self {
-            arn: arn.to_owned(),
-            place: Place {
-                partition: partition.to_owned(),
-                region: region.to_owned(),
-                account: account.to_owned(),
-            },
-        })
+        fits.then(|| Self { arn: arn.to_owned(), place })
     }
 
     /// The region's CloudTrail Data endpoint.

@@ -20,6 +20,11 @@ pub struct CloudTrail {
 }
 
 impl CloudTrail {
+    /// As `destination` names it.
+    pub const WORD: &str = "cloudtrail";
+    /// The variables that no other destination reads.
+    pub const VARIABLES: [&str; 3] = ["channel_arn", "external_id", "cloudtrail_endpoint"];
+
     /// Reads `channel_arn`, `external_id` and `cloudtrail_endpoint`; none where there is no channel.
     pub fn read(
         reader: &mut Reader<'_>,
@@ -46,7 +51,7 @@ impl CloudTrail {
         Self {
             url: request::url(&endpoint, &arn, external_id),
             profile: Profile {
-                word: "cloudtrail",
+                word: Self::WORD,
                 name: "CloudTrail",
                 service: "cloudtrail-data",
                 target,

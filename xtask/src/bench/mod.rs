@@ -4,6 +4,7 @@
 //! `stage` runs the programs, `figures` compares the results with the targets, `page` writes it down.
 //! Whatever the figures, the exit status is 0.
 
+mod cloudwatch;
 mod figures;
 mod page;
 mod stage;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::redis::Redis;
+use crate::simulators::Destination;
 use crate::tool::{self, Installs};
 use crate::{build, shell};
 use figures::{Comparison, Figures, Job, Size, Throughput};
@@ -39,6 +41,9 @@ pub struct Arguments {
     /// Without the largest size, and without writing docs/benchmarks.md.
     #[arg(long)]
     quick: bool,
+    /// Where events go. On CloudWatch Logs there is no way of Kong's own to compare with, and nothing is written.
+    #[arg(long, value_enum, default_value_t)]
+    destination: Destination,
 }
 
 /// Measures, prints, and writes the page.
@@ -50,9 +55,14 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     let binaries = build::fast_binaries()?;
     let [benches, benches_soft] = build::benches()?;
     let programs = Programs { binaries, benches, benches_soft };
+    let measured = if arguments.quick { QUICK_SIZES } else { SIZES };
+    if arguments.destination == Destination::Cloudwatch {
+        println!("{conditions}\n\n{}", cloudwatch::measure(&programs, measured)?);
+        return Ok(ExitCode::SUCCESS);
+    }
 
     let mut sizes = Vec::new();
-    for &retained in if arguments.quick { QUICK_SIZES } else { SIZES } {
+    for &retained in measured {
         sizes.push(size(&programs, retained)?);
     }
     let throughput = throughput(&programs)?;

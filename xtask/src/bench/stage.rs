@@ -15,7 +15,7 @@ use crate::build::Binaries;
 use crate::progress::Step;
 use crate::redis::Redis;
 use crate::shell::{self, Service};
-use crate::simulators::{self, Channel, Kong};
+use crate::simulators::{self, Channel, Destination, Kong};
 use crate::tool;
 
 /// Fills an entry up to about 1 kB.
@@ -44,6 +44,7 @@ impl Programs {
 
 /// How both services behave.
 pub struct Load {
+    destination: Destination,
     retained: u64,
     kong_latency: Duration,
     put_latency: Duration,
@@ -53,13 +54,21 @@ pub struct Load {
 impl Load {
     /// With latencies, and AWS's quota.
     pub fn real(retained: u64) -> Self {
-        Self { retained, kong_latency: KONG_LATENCY, put_latency: PUT_LATENCY, quota: QUOTA }
+        let destination = Destination::Cloudtrail;
+        let (kong_latency, put_latency) = (KONG_LATENCY, PUT_LATENCY);
+        Self { destination, retained, kong_latency, put_latency, quota: QUOTA }
     }
 
     /// As fast as they can.
     pub fn unhindered(retained: u64) -> Self {
         let none = Duration::ZERO;
-        Self { retained, kong_latency: none, put_latency: none, quota: 0 }
+        let destination = Destination::Cloudtrail;
+        Self { destination, retained, kong_latency: none, put_latency: none, quota: 0 }
+    }
+
+    /// The same on CloudWatch Logs, whose quota of 5,000 calls a second is out of reach.
+    pub fn on_cloudwatch(self) -> Self {
+        Self { destination: Destination::Cloudwatch, quota: 0, ..self }
     }
 }
 
@@ -102,6 +111,7 @@ impl<'a> Stage<'a> {
         )?;
         kong.set_clock(2 * HOUR)?;
         let channel = Channel::start(
+            load.destination,
             simulator,
             &[
                 "--keep",

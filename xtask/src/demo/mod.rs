@@ -1,6 +1,6 @@
 //! `cargo xtask demo`: the whole job on one machine, from a fresh checkout to the verdict.
 //!
-//! Nothing here knows how the component works: it sees a Kong, a CloudTrail channel, the shipped
+//! Nothing here knows how the component works: it sees a Kong, a destination, the shipped
 //! `spin.toml`, and compares what the one holds with what arrived at the other. It ends with the status page.
 
 mod page;
@@ -18,7 +18,7 @@ use tempfile::TempDir;
 use crate::build::{self, Binaries};
 use crate::progress::Step;
 use crate::shell;
-use crate::simulators::{self, Channel, Kong};
+use crate::simulators::{self, Channel, Destination, Kong};
 use crate::tool::{self, Installs};
 use page::Page;
 use verdict::{Entry, Event, Stream};
@@ -31,6 +31,9 @@ const SHORT_BACKLOG: u64 = 300;
 
 #[derive(Args)]
 pub struct Arguments {
+    /// Where events go.
+    #[arg(long, value_enum, default_value_t)]
+    destination: Destination,
     /// Open the status page in the browser, and keep it up.
     #[arg(long)]
     open: bool,
@@ -42,33 +45,32 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     build::component(installs)?;
     let binaries = build::binaries()?;
 
-    heading("2  Start a Kong control plane and a CloudTrail channel");
-    let stage = Stage::start(binaries, BACKLOG)?;
+    let destination = arguments.destination;
+    heading(&format!("2  Start a Kong control plane and {}", destination.name()));
+    let stage = Stage::start(binaries, destination, BACKLOG)?;
     println!(
         "  Kong Admin API     {}  simulated: Gateway 3.9 Enterprise, 30 days of audit log",
         stage.kong.url
     );
-    println!(
-        "  CloudTrail Data    {}  simulated: checks signature, checksums and schema",
-        stage.channel.url
-    );
+    let (name, url) = (destination.name(), &stage.channel.url);
+    println!("  {name:<18} {url}  simulated: {}", checks(destination));
     let reports = stage.three_runs(BACKLOG, &|line| println!("{line}"))?;
 
     heading("Result");
     let (entries, events) = (entries(&stage.kong)?, events(&stage.channel)?);
-    println!("{}", view::streams(&entries, &reports, &events));
+    println!("{}", view::streams(destination, &entries, &reports, &events));
     println!("\nAs an auditor reads it:\n{}", view::trail(&events));
     if let Some(event) = view::example(&events) {
         println!("\nOne event in full:\n{}", serde_json::to_string_pretty(event)?);
     }
     let verdict = verdict::check(&entries, &events);
-    println!("\n{verdict}");
+    println!("\n{}", verdict.told(destination.name()));
     if !verdict.holds() {
         return Ok(ExitCode::FAILURE);
     }
-    heading("Next: your own Kong and channel");
+    heading("Next: your own Kong and AWS account");
     println!(
-        "  cp .env.example .env    fill in Kong's address, the channel's ARN and credentials\n  \
+        "  cp .env.example .env    fill in Kong's address, the target's ARN and credentials\n  \
          cargo xtask up          the same component against them\n  \
          Production is Spin: the README says how to run spin.toml with it."
     );
@@ -78,12 +80,23 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
 }
 
 /// The verdict alone, on a short backlog, by programs that are built already, and so is the component.
-pub fn prove(binaries: Binaries) -> Result<String> {
-    let stage = Stage::start(binaries, SHORT_BACKLOG)?;
+pub fn prove(binaries: Binaries, destination: Destination) -> Result<String> {
+    let stage = Stage::start(binaries, destination, SHORT_BACKLOG)?;
     stage.three_runs(SHORT_BACKLOG, &|_| ())?;
     let verdict = verdict::check(&entries(&stage.kong)?, &events(&stage.channel)?);
-    ensure!(verdict.holds(), "{verdict}");
-    Ok(verdict.to_string())
+    let told = verdict.told(destination.name());
+    ensure!(verdict.holds(), "{told}");
+    Ok(told)
+}
+
+/// What the simulator looks at.
+fn checks(destination: Destination) -> &'static str {
+    match destination {
+        Destination::Cloudtrail => "checks signature, checksums and schema",
+        Destination::Cloudwatch => {
+            "checks signature, order, span and bytes, and refuses what is older than 14 days"
+        }
+    }
 }
 
 fn heading(text: &str) {
@@ -101,11 +114,11 @@ struct Stage {
 
 impl Stage {
     /// Starts the simulators, with so many entries in each of Kong's streams.
-    fn start(binaries: Binaries, backlog: u64) -> Result<Self> {
+    fn start(binaries: Binaries, destination: Destination, backlog: u64) -> Result<Self> {
         let backlog = backlog.to_string();
         let flags = ["--requests", &backlog, "--objects", &backlog];
         let kong = Kong::start(&binaries.simulator, &flags)?;
-        let channel = Channel::start(&binaries.simulator, &[])?;
+        let channel = Channel::start(destination, &binaries.simulator, &[])?;
         Ok(Self { binaries, kong, channel, state: tempfile::tempdir()? })
     }
 
@@ -114,7 +127,7 @@ impl Stage {
     fn three_runs(&self, backlog: u64, tell: &dyn Fn(&str)) -> Result<[Value; 3]> {
         let run = |title: &str, expected| {
             let report = self.tick(title, expected)?;
-            tell(&format!("  {}", view::summary(&report)));
+            tell(&format!("  {}", view::summary(self.channel.destination, &report)));
             anyhow::Ok(report)
         };
         tell("\n3  First run: the backlog");
@@ -131,11 +144,9 @@ impl Stage {
         let calls = self.channel.status()?.calls;
         let idle = run("Looking", 0)?;
         let more_calls = self.channel.status()?.calls - calls;
-        tell(&format!("  PutAuditEvents calls in this run: {more_calls}"));
-        ensure!(
-            more_calls == 0,
-            "a run with nothing to ship made {more_calls} PutAuditEvents calls"
-        );
+        let call = self.channel.destination.call();
+        tell(&format!("  {call} calls in this run: {more_calls}"));
+        ensure!(more_calls == 0, "a run with nothing to ship made {more_calls} {call} calls");
         Ok([first, fresh, idle])
     }
 
@@ -173,7 +184,7 @@ fn entries(kong: &Kong) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// What CloudTrail accepted.
+/// What the destination accepted.
 fn events(channel: &Channel) -> Result<Vec<Event>> {
     let take = |mut event: Value| Event {
         id: event["id"].as_str().unwrap_or_default().to_owned(),

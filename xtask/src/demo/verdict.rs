@@ -1,10 +1,10 @@
-//! Whether each entry in Kong is in CloudTrail exactly once, whole, and nothing else is there.
+//! Whether each entry in Kong is in the destination exactly once, whole, and nothing else is there.
 //!
 //! Written from the event mapping in the docs, not from the component's code: a mistake there must
 //! not hide itself here.
 
 use std::collections::HashMap;
-use std::fmt;
+use std::fmt::Write as _;
 
 use serde_json::Value;
 use sha2::{Digest, Sha256};
@@ -47,7 +47,7 @@ impl Entry {
     }
 }
 
-/// What CloudTrail holds.
+/// What the destination holds.
 pub struct Event {
     pub id: String,
     pub data: Value,
@@ -104,11 +104,11 @@ fn document(section: &Value, name: &str) -> Option<Value> {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Verdict {
     entries: usize,
-    /// In Kong, not in CloudTrail.
+    /// In Kong, not in the destination.
     missing: Vec<String>,
-    /// More than once in CloudTrail.
+    /// More than once in the destination.
     repeated: Vec<String>,
-    /// In CloudTrail, not in Kong.
+    /// In the destination, not in Kong.
     foreign: Vec<String>,
     /// In both, and not the same.
     altered: Vec<String>,
@@ -216,28 +216,30 @@ impl Verdict {
     }
 }
 
-impl fmt::Display for Verdict {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Verdict {
+    /// The verdict in words, on a destination of that name.
+    pub fn told(&self, destination: &str) -> String {
         if self.holds() {
-            return write!(
-                f,
-                "VERDICT: each of the {} entries in Kong is in CloudTrail exactly once, field by \
+            return format!(
+                "VERDICT: each of the {} entries in Kong is in {destination} exactly once, field by \
                  field; nothing else is there.",
                 self.entries
             );
         }
-        write!(f, "VERDICT: IT DOES NOT HOLD for the {} entries in Kong.", self.entries)?;
+        let mut told =
+            format!("VERDICT: IT DOES NOT HOLD for the {} entries in Kong.", self.entries);
         let findings = [
-            ("missing in CloudTrail", &self.missing),
-            ("more than once in CloudTrail", &self.repeated),
-            ("in CloudTrail, not in Kong", &self.foreign),
-            ("not the same in both", &self.altered),
+            (format!("missing in {destination}"), &self.missing),
+            (format!("more than once in {destination}"), &self.repeated),
+            (format!("in {destination}, not in Kong"), &self.foreign),
+            ("not the same in both".to_owned(), &self.altered),
         ];
-        for (finding, list) in findings.into_iter().filter(|(_, list)| !list.is_empty()) {
+        for (finding, list) in findings.iter().filter(|(_, list)| !list.is_empty()) {
             let first: Vec<&str> = list.iter().take(5).map(String::as_str).collect();
-            write!(f, "\n  {} {finding}, such as {}", list.len(), first.join(", "))?;
+            // Writing into a string cannot fail.
+            let _ = write!(told, "\n  {} {finding}, such as {}", list.len(), first.join(", "));
         }
-        Ok(())
+        told
     }
 }
 
@@ -312,7 +314,9 @@ mod tests {
         let verdict = check(&[request(), object()], &[event_of_request()]);
         assert_eq!(verdict, Verdict { missing: vec!["7eba of objects".into()], ..shipped() });
         assert!(!verdict.holds());
-        assert!(verdict.to_string().contains("1 missing in CloudTrail, such as 7eba of objects"));
+        assert!(
+            verdict.told("CloudTrail").contains("1 missing in CloudTrail, such as 7eba of objects")
+        );
     }
 
     #[test]

@@ -4,28 +4,35 @@ use comfy_table::{CellAlignment, Table, presets};
 use serde_json::Value;
 
 use super::verdict::{Entry, Event, Stream};
+use crate::simulators::Destination;
 
 /// One line about a run, from its report.
-pub fn summary(report: &Value) -> String {
+pub fn summary(destination: Destination, report: &Value) -> String {
     let total = |name: &str| -> u64 {
         let of = |stream: Stream| report["streams"][stream.name()][name].as_u64();
         Stream::ALL.into_iter().filter_map(of).sum()
     };
     format!(
-        "outcome {}: {} entries fetched, {} duplicates removed, {} shipped in {} PutAuditEvents \
-         calls, {} ms",
+        "outcome {}: {} entries fetched, {} duplicates removed, {} shipped in {} {} calls, {} ms",
         report["outcome"].as_str().unwrap_or_default(),
         total("fetched"),
         total("duplicates"),
         total("shipped"),
         report["calls"]["destination"],
+        destination.call(),
         report["duration_ms"],
     )
 }
 
-/// Kong against CloudTrail, a stream a line.
-pub fn streams(entries: &[Entry], reports: &[Value], events: &[Event]) -> Table {
-    let mut table = table(["stream", "in Kong", "shipped", "duplicates removed", "in CloudTrail"]);
+/// Kong against the destination, a stream a line.
+pub fn streams(
+    destination: Destination,
+    entries: &[Entry],
+    reports: &[Value],
+    events: &[Event],
+) -> Table {
+    let arrived = format!("in {}", destination.name());
+    let mut table = table(["stream", "in Kong", "shipped", "duplicates removed", &arrived]);
     for stream in Stream::ALL {
         let sum = |name: &str| -> u64 {
             reports.iter().filter_map(|run| run["streams"][stream.name()][name].as_u64()).sum()

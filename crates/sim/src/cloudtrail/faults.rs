@@ -51,7 +51,7 @@ impl EventFault {
 
 /// What a fault does to an event.
 #[derive(Debug)]
-pub(super) enum Struck {
+pub(crate) enum Struck {
     /// It fails with this code.
     Failed(String),
     /// It is in neither list of the answer.
@@ -60,14 +60,14 @@ pub(super) enum Struck {
 
 /// The faults with the counts of what they have seen.
 #[derive(Debug, Default)]
-pub(super) struct Armed {
+pub(crate) struct Armed {
     errors: Vec<(RequestError, Trigger)>,
     events: Vec<(EventFault, Trigger)>,
     reset_after_accept: Option<Trigger>,
 }
 
 impl Armed {
-    pub(super) fn new(faults: Faults, seed: u64) -> Self {
+    pub(crate) fn new(faults: Faults, seed: u64) -> Self {
         let trigger =
             |when: &When, number: usize| Trigger::new(when.clone(), mix(seed, number as u64));
         let events = faults.events.into_iter().enumerate();
@@ -84,7 +84,7 @@ impl Armed {
     }
 
     /// The error that strikes this request.
-    pub(super) fn error(&mut self) -> Option<ServiceError> {
+    pub(crate) fn error(&mut self) -> Option<ServiceError> {
         self.errors.iter_mut().find_map(|(error, trigger)| {
             trigger.strikes().then(|| match &error.message {
                 Some(message) => ServiceError::new(error.kind.clone(), message),
@@ -94,14 +94,14 @@ impl Armed {
     }
 
     /// The failure that strikes this event.
-    pub(super) fn event(&mut self, id: &str) -> Option<Struck> {
+    pub(crate) fn event(&mut self, id: &str) -> Option<Struck> {
         let mut matching = self.events.iter_mut().filter(|(fault, _)| fault.matches(id));
         matching.find_map(|(fault, trigger)| {
             trigger.strikes().then(|| fault.code.clone().map_or(Struck::LeftOut, Struck::Failed))
         })
     }
 
-    pub(super) fn loses_answer(&mut self) -> bool {
+    pub(crate) fn loses_answer(&mut self) -> bool {
         self.reset_after_accept.as_mut().is_some_and(Trigger::strikes)
     }
 }

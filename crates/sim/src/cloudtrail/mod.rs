@@ -5,14 +5,14 @@
 //! the errors, and what is accepted is kept in order, repeats included: CloudTrail does not remove
 //! duplicates, so neither does this.
 
-mod accepted;
+pub(crate) mod accepted;
 mod control;
 pub mod error;
-mod faults;
+pub(crate) mod faults;
 mod put;
 mod schema;
 pub mod sigv4;
-mod throttle;
+pub(crate) mod throttle;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -20,8 +20,9 @@ use sha2::{Digest, Sha256};
 
 use super::error::{ServiceError, THROTTLING};
 use super::faults::Struck;
-use super::sigv4::{SECURITY_TOKEN, Scope, Signed, verify};
+use super::sigv4::Scope;
 use super::{SERVICE, State, schema};
+use crate::caller::authenticate;
 use crate::front::lock;
 use crate::server::Connection;
 
@@ -156,26 +157,10 @@ fn read(body: &[u8]) -> Result<Vec<(String, String, Option<String>)>, ServiceErr
 impl State {
     /// The access key that signed the request.
     fn authenticate(&self, head: &Parts, body: &[u8]) -> Result<String, ServiceError> {
-        let signed = Signed {
-            method: head.method.as_str(),
-            path: head.uri.path(),
-            query: head.uri.query().unwrap_or_default(),
-            headers: &head.headers,
-            body,
-        };
         let now = self.front.clock.now();
         let scope = Scope { region: &self.channel.region, service: SERVICE, now };
-        let mut credentials = lock(&self.credentials).clone();
-        let token = head.headers.get(&SECURITY_TOKEN).and_then(|value| value.to_str().ok());
-        let temporary = token.and_then(|token| self.issuer.as_ref()?.recognize(token));
-        let has_ended = temporary.as_ref().is_some_and(|temporary| temporary.expires <= now);
-        credentials.extend(temporary.map(|temporary| temporary.credentials));
-        let key = verify(&signed, &scope, &credentials)?;
-        let is_temporary = key.session_token.as_deref() == token && token.is_some();
-        if has_ended && is_temporary {
-            return Err(ServiceError::usual("ExpiredTokenException"));
-        }
-        Ok(key.access_key_id.clone())
+        let keys = lock(&self.credentials).clone();
+        authenticate((head, body), &scope, keys, self.issuer.as_ref())
     }
 
     /// The channel may be named by its ARN or by the ARN's suffix (API reference).

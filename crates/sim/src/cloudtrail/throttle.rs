@@ -6,19 +6,19 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
-pub(super) struct Throttle {
+pub(crate) struct Throttle {
     calls_per_sec: usize,
     admitted: VecDeque<Instant>,
 }
 
 impl Throttle {
     /// With `calls_per_sec` 0 every call is admitted.
-    pub(super) fn new(calls_per_sec: u32) -> Self {
+    pub(crate) fn new(calls_per_sec: u32) -> Self {
         Self { calls_per_sec: calls_per_sec as usize, admitted: VecDeque::new() }
     }
 
     /// Whether a call at this moment is within the quota.
-    pub(super) fn admits(&mut self) -> bool {
+    pub(crate) fn admits(&mut self) -> bool {
         if self.calls_per_sec == 0 {
             return true;
         }

@@ -2,7 +2,8 @@
 //!
 //! - `container`: what ECS and EKS Pod Identity give a container, at any path below `/v1/` and
 //!   `/v2/`, by the `Authorization` header where one is asked for;
-//! - `sts`: `AssumeRoleWithWebIdentity` of the Security Token Service, at `POST /`;
+//! - `sts`: `AssumeRoleWithWebIdentity` of the Security Token Service, and `GetCallerIdentity` for what it gave,
+//!   at `POST /`;
 //! - `instance`: EC2's instance metadata, version 2, below `/latest/`.
 //!
 //! Container and instance hand out the same credentials until they are rotated or near their end,
@@ -11,7 +12,7 @@
 
 mod container;
 mod instance;
-mod sts;
+pub(crate) mod sts;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub web_identity_token: String,
     /// The role that it gives.
     pub role_arn: String,
+    /// The region for which calls to STS are signed.
+    pub region: String,
     /// The instance's role; `None` for an instance without one.
     pub instance_role: Option<String>,
     /// The instance's metadata service is turned off.
@@ -67,6 +70,7 @@ impl Default for Settings {
             authorization: None,
             web_identity_token: "web-identity-token".to_owned(),
             role_arn: "arn:aws:iam::123456789012:role/kong-cloudtrail".to_owned(),
+            region: "eu-west-1".to_owned(),
             instance_role: Some("kong-cloudtrail".to_owned()),
             instance_metadata_disabled: false,
             beyond_hop_limit: false,
@@ -179,7 +183,7 @@ impl Simulator {
 
 fn router(state: &Arc<State>) -> Router {
     Router::new()
-        .route("/", post(sts::assume_role_with_web_identity))
+        .route("/", post(sts::answer))
         .route("/v1/{*path}", get(container::credentials))
         .route("/v2/{*path}", get(container::credentials))
         .route("/latest/api/token", put(instance::token))

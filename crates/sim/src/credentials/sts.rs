@@ -1,33 +1,46 @@
-//! `AssumeRoleWithWebIdentity` of the Security Token Service.
+//! `AssumeRoleWithWebIdentity` and `GetCallerIdentity` of the Security Token Service.
 //!
-//! Source: AWS STS API reference (version 2011-06-15): an unsigned form, answered in XML; its errors
-//! with their statuses, and the common errors of the query protocol.
+//! Source: AWS STS API reference (version 2011-06-15): a form, for the former unsigned, answered in XML; its
+//! errors with their statuses, and the common errors of the query protocol.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Body, to_bytes};
 use axum::extract::State as Shared;
 use axum::response::{IntoResponse, Response};
 use http::{StatusCode, header};
 
 use super::{State, rfc3339};
+use crate::caller::{authenticate, identity};
+use crate::cloudtrail::sigv4::Scope;
 use crate::front::lock;
 
-const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
-const REQUEST_ID: &str = "ad4156e9-bce1-11e2-82e6-6b6efEXAMPLE";
+pub(crate) const NAMESPACE: &str = "https://sts.amazonaws.com/doc/2011-06-15/";
+pub(crate) const REQUEST_ID: &str = "ad4156e9-bce1-11e2-82e6-6b6efEXAMPLE";
 
 /// `POST /`
-pub(super) async fn assume_role_with_web_identity(
+pub(super) async fn answer(
     Shared(state): Shared<Arc<State>>,
-    body: Bytes,
+    request: http::Request<Body>,
 ) -> Response {
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap_or_default();
     let form: HashMap<String, String> = form_urlencoded::parse(&body).into_owned().collect();
-    let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
-    let is_action = field("Action") == "AssumeRoleWithWebIdentity";
-    if !is_action || field("Version") != "2011-06-15" {
-        return error("InvalidAction", "Could not find operation for version");
+    match (form.get("Action").map(String::as_str), form.get("Version").map(String::as_str)) {
+        (Some("AssumeRoleWithWebIdentity"), Some("2011-06-15")) => assume_role(&state, &form),
+        (Some("GetCallerIdentity"), Some("2011-06-15")) => {
+            let (now, settings) = (state.front.clock.now(), lock(&state.settings).clone());
+            let scope = Scope { region: &settings.region, service: "sts", now };
+            let key = authenticate((&head, &body), &scope, Vec::new(), Some(&state.issuer));
+            identity(key, settings.role_arn.split(':').nth(4).unwrap_or_default())
+        }
+        _ => error("InvalidAction", "Could not find operation for version"),
     }
+}
+
+fn assume_role(state: &State, form: &HashMap<String, String>) -> Response {
+    let field = |name: &str| form.get(name).map(String::as_str).unwrap_or_default();
     let session_name = field("RoleSessionName");
     let allowed = |c: char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c);
     if !(2..=64).contains(&session_name.len()) || !session_name.chars().all(allowed) {
@@ -53,11 +66,11 @@ pub(super) async fn assume_role_with_web_identity(
         // What it was given, as a careless server would: nobody may print it.
         return error(&code, &format!("Told to fail & refuse <{}>", field("WebIdentityToken")));
     }
-    answer(&state, &settings.role_arn, session_name)
+    issue(state, &settings.role_arn, session_name)
 }
 
 /// New credentials of the role.
-fn answer(state: &State, role_arn: &str, session_name: &str) -> Response {
+fn issue(state: &State, role_arn: &str, session_name: &str) -> Response {
     let temporary = state.issue();
     let credentials = temporary.credentials;
     let role = role_arn.rsplit('/').next().unwrap_or_default();
@@ -89,7 +102,7 @@ fn answer(state: &State, role_arn: &str, session_name: &str) -> Response {
     ([(header::CONTENT_TYPE, "text/xml")], xml).into_response()
 }
 
-fn error(code: &str, message: &str) -> Response {
+pub(crate) fn error(code: &str, message: &str) -> Response {
     let status = match code {
         "AccessDenied" | "IDPRejectedClaim" | "RegionDisabledException" => StatusCode::FORBIDDEN,
         "InternalFailure" => StatusCode::INTERNAL_SERVER_ERROR,

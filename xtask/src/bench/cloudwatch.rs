@@ -1,0 +1,78 @@
+//! The first run and the steady state on CloudWatch Logs, against their targets.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use comfy_table::{Table, presets};
+
+use super::figures::{KONG_LATENCY, PUT_LATENCY, mib, thousands};
+use super::stage::{Load, Programs, Stage};
+use super::{HOURLY_COMPARISON, NEW};
+
+const MOST_MEMORY: u64 = 64 * 1024 * 1024;
+
+/// A table of what was measured with so many entries retained, spread over 30 days.
+pub fn measure(programs: &Programs, sizes: &[u64]) -> Result<Table> {
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(["retained", "what", "target", "measured", "met"]);
+    for &retained in sizes {
+        eprintln!("\n{retained} entries retained, on CloudWatch Logs");
+        let mut row = |what: &str, target: String, measured: String, met: bool| {
+            let met = if met { "yes" } else { "no" };
+            table.add_row([&thousands(retained), what, &target, &measured, met]);
+        };
+        let stage = Stage::start(programs, &Load::real(retained).on_cloudwatch())?;
+        let first = stage.component("First run", &[], retained)?;
+        let sts = stage.channel.sts_calls()?;
+        let (floor, wall) = (floor(retained.div_ceil(1000)), first.cost.wall);
+        let least = floor.max(first.cpu);
+        row(
+            "first run: time",
+            format!("at most 1.5 times {} (floor {}, CPU {})", s(least), s(floor), s(first.cpu)),
+            format!("{}, {:.2} times", s(wall), wall.as_secs_f64() / least.as_secs_f64()),
+            wall <= least.mul_f64(1.5),
+        );
+        row(
+            "first run: peak guest memory",
+            mib(MOST_MEMORY),
+            mib(first.peak_memory),
+            first.peak_memory <= MOST_MEMORY,
+        );
+        stage.an_hour_later(NEW)?;
+        let steady = stage.component("Steady state", &[], NEW)?;
+        let cost = steady.cost;
+        row("steady state: calls to Kong", "5".to_owned(), cost.kong.to_string(), cost.kong <= 5);
+        row(
+            "steady state: key-value operations",
+            "16".to_owned(),
+            cost.kv.to_string(),
+            cost.kv <= 16,
+        );
+        let calls = cost.cloudtrail;
+        row("steady state: calls to CloudWatch", "3".to_owned(), calls.to_string(), calls <= 3);
+        let asked = stage.channel.sts_calls()? - sts;
+        row("steady state: calls to STS", "1".to_owned(), asked.to_string(), asked == 1);
+        let variables = &[HOURLY_COMPARISON];
+        let comparison = stage.component("Daily comparison", variables, 0)?;
+        row(
+            "comparison: peak guest memory",
+            mib(MOST_MEMORY),
+            mib(comparison.peak_memory),
+            comparison.peak_memory <= MOST_MEMORY,
+        );
+        let status = stage.channel.status()?;
+        let lost = retained + NEW - status.distinct;
+        row("entries lost", "0".to_owned(), lost.to_string(), lost == 0);
+    }
+    Ok(table)
+}
+
+/// Pages one after the other, and the last batch.
+fn floor(pages: u64) -> Duration {
+    KONG_LATENCY * u32::try_from(pages).unwrap_or(u32::MAX) + PUT_LATENCY
+}
+
+fn s(span: Duration) -> String {
+    format!("{:.2} s", span.as_secs_f64())
+}
