@@ -95,8 +95,8 @@ fn no_secret_is_printed_or_stored_whatever_fails() {
         world.cloudtrail.set_faults(cloudtrail::Faults::default());
         spoil(&mut world);
         let output = run(&world);
-        let word = if word == ENDPOINT { world.cloudtrail.kind().variables()[1] } else { word };
-        assert!(output.contains(word), "{failing}: {word:?} is not in: {output:.3000}");
+        let says = if word == ENDPOINT { world.cloudtrail.kind().variables()[1] } else { word };
+        assert!(output.contains(says), "{failing}: {says:?} is not in: {output:.3000}");
         said.push_str(&output);
     }
     redis.stop(super::redis::Stop::Orderly);

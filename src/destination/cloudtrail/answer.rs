@@ -13,7 +13,7 @@ use crate::words::shown;
 
 fn remedy(error: &ErrorCode) -> Cow<'static, str> {
     let code = error.code.as_str();
-    let remedy = credentials_remedy(code).unwrap_or_else(|| match code {
+    let remedy = credentials_remedy(code).unwrap_or(match code {
         "AccessDeniedException" => {
             "allow the principal cloudtrail-data:PutAuditEvents on the channel, in its policy"
         }

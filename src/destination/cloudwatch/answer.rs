@@ -49,6 +49,7 @@ fn of_success(events: usize, body: &[u8]) -> Option<Vec<Outcome>> {
 /// Which events were refused, by their places in the batch, which is sorted by timestamp.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 struct Rejected {
     /// The service model calls it exclusive. An implementation is known that gives one less.
     too_old_log_event_end_index: Option<usize>,

@@ -30,6 +30,7 @@ const MOST_READ: usize = 64 << 20;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 struct PutLogEvents {
     log_group_name: String,
     log_stream_name: String,

@@ -50,6 +50,7 @@ pub enum EndIndex {
 /// Ranges of refused events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 pub(super) struct Rejected {
     #[serde(skip_serializing_if = "Option::is_none")]
     too_old_log_event_end_index: Option<usize>,
