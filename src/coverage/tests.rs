@@ -161,6 +161,25 @@ fn a_clock_that_went_back_far_begins_anew() {
 }
 
 #[test]
+fn a_clock_that_went_back_by_just_the_overlap_does_not() {
+    let coverage = Coverage { watermark: Some(NOW + 120), ..covered() };
+    let plan = coverage.plan(&NO_RECONCILES, Filters::Complete, NOW);
+    assert_eq!((plan.mode, plan.window), (Mode::Incremental, Some(since(NOW))));
+}
+
+#[test]
+fn a_comparison_beside_a_window_forgets_nothing() {
+    let due =
+        Coverage { reconciled: Some(NOW - 86_400), sweep: Some(sweep(NOW - 60)), ..covered() };
+    let plan = due.plan(&SPANS, Filters::Complete, NOW);
+    assert_eq!(plan.mode, Mode::Reconcile);
+    let mut begun = due.clone();
+    begun.begin(&plan, false);
+    assert_eq!(begun, Coverage { incomplete: true, ..due });
+    assert_eq!(begun.under_way(), Some(&sweep(NOW - 60)));
+}
+
+#[test]
 fn what_is_due_of_a_stream_that_kong_does_not_filter() {
     for (case, coverage, sweep) in [
         ("nothing before full_secs", covered(), false),

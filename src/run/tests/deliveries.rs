@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::report::{Attention, Outcome};
-use crate::terms::Stream::Requests;
+use crate::terms::Stream::{Objects, Requests};
 
 #[test]
 fn an_event_that_fails_holds_the_watermark_and_is_a_dead_letter_after_a_day() {
@@ -28,6 +28,29 @@ fn an_event_that_fails_holds_the_watermark_and_is_a_dead_letter_after_a_day() {
     assert_eq!(report.outcome, Outcome::Partial);
     let mut report = world.run_ok();
     assert_eq!((report.dead_letters, report.stream(Requests).rejected), (Some(1), 0));
+}
+
+#[test]
+fn a_comparison_waits_for_what_it_met_itself_and_not_for_what_a_window_met() {
+    for has_time in [true, false] {
+        let world = World::new();
+        world.run_ok();
+        world.pass(DAY);
+        let now = world.now();
+        // No window holds a row without a time.
+        let time = has_time.then_some(now - 10);
+        let fields =
+            serde_json::json!({"dao_name": "services", "operation": "create", "entity": "{}"});
+        world.row(Objects, "fails", time, fields);
+        world.ends.borrow_mut().codes.insert("fails".to_owned(), "InternalFailure");
+        let mut report = world.run();
+        assert_eq!(report.stream(Objects).mode, Some("reconcile"));
+        assert_eq!(report.stream(Objects).pending, 1);
+        let compared = world.head().stream(Objects).coverage.compared();
+        assert_eq!(compared, Some(if has_time { now } else { NOON }));
+        world.ends.borrow_mut().codes.clear();
+        assert_eq!(world.run_ok().stream(Objects).shipped, 1);
+    }
 }
 
 #[test]

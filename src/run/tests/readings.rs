@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::report::{Attention, Outcome, Report};
+use crate::report::{Attention, Note, Outcome, Report};
 use crate::terms::BUCKET_SECS;
 use crate::terms::Stream::{self, Objects, Requests};
 
@@ -161,6 +161,36 @@ fn objects_of_an_older_kong_have_the_time_of_their_request() {
         String::from_utf8_lossy(request.body()).contains(&format!(r#"\"eventTime\":\"{of_call}\""#))
     });
     assert_eq!(dated.count(), 2, "both the call and the row");
+}
+
+#[test]
+fn the_place_in_a_long_reading_is_recorded_every_fifty_pages_although_nothing_is_new() {
+    for (pages, records) in [(50, 0), (51, 1), (101, 2)] {
+        let mut world = World::new();
+        world.ends.borrow_mut().version = "2.8.1.1-enterprise-edition";
+        world.set("audit_streams", "requests").set("page_size", "10");
+        world.requests("r", 10 * pages, NOON - 5 * DAY, 1);
+        let shipped = world.run_ok().generation.unwrap();
+        world.pass(3600);
+        let mut report = world.run_ok();
+        assert_eq!(report.stream(Requests).pages, u64::try_from(pages).unwrap());
+        assert_eq!(report.generation, Some(shipped + records + 1), "{pages} pages, and the end");
+    }
+}
+
+#[test]
+fn that_kong_holds_rows_without_a_time_is_noted() {
+    for (time, is_noted) in [(Some(NOON - 10), false), (None, true)] {
+        let world = World::new();
+        let fields =
+            serde_json::json!({"dao_name": "services", "operation": "create", "entity": "{}"});
+        world.row(Objects, "row", time, fields);
+        for _ in 0..2 {
+            let report = world.run_ok();
+            assert_eq!(report.notes.contains(&Note::DerivedTimes), is_noted, "{time:?}");
+            world.pass(300);
+        }
+    }
 }
 
 #[test]
