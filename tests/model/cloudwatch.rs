@@ -31,6 +31,7 @@ pub struct Group {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_field_names, reason = "the names on the wire")]
 struct Body {
     log_group_name: String,
     log_stream_name: String,
