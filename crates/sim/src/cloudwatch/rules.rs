@@ -150,8 +150,8 @@ mod tests {
         assert!(refused(&[0, 1]).contains("chronological"));
         assert!(refused(&[DAY_MS, 0]).contains("24 hours"));
         assert!(refused(&[]).contains("logEvents"));
-        assert!(refused(&[0; MAX_EVENTS + 1]).contains("logEvents"));
-        assert!(check(&events(&[0; MAX_EVENTS])).is_ok());
+        assert!(refused(&vec![0; MAX_EVENTS + 1]).contains("logEvents"));
+        assert!(check(&events(&vec![0; MAX_EVENTS])).is_ok());
         for (excess, fits) in [(0, true), (1, false)] {
             // Two bytes a character.
             let message = "é".repeat((MAX_BYTES - OVERHEAD) / 2) + &"x".repeat(excess);
