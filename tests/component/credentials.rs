@@ -242,7 +242,7 @@ async fn stss_refusals_say_what_to_change() {
     for (code, names) in [
         ("ExpiredTokenException", "--direct-mounts"),
         ("AccessDenied", "trust policy"),
-        ("RegionDisabledException", "turn STS on in the region"),
+        ("RegionDisabledException", "turn STS on"),
     ] {
         let error = StsError { code: code.to_owned(), when: When::default() };
         aws.endpoints.set_faults(Faults { sts: vec![error], ..Faults::default() });
