@@ -152,6 +152,11 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
     /// asked before each call, and ends the tries when it says no.
     pub async fn send(&self, batch: Batch, may_call: impl Fn() -> bool) -> Sent {
         let mut sent = Sent { stop: self.pass_gate(&may_call).await.err(), ..Sent::default() };
+        if sent.stop.is_some() && !may_call() {
+            // It is not the gate's fault: who holds the lease says why it is lost.
+            give_up(batch, LEASE_LOST, &mut sent);
+            return Sent { stop: None, ..sent };
+        }
         let mut batches = vec![batch];
         while let Some(batch) = batches.pop() {
             if let Some(stop) = &sent.stop {
@@ -165,7 +170,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         sent
     }
 
-    /// Calls the protocol's gate, if there is one, until it accepts. Once in a run.
+    /// Calls the protocol's gate, if there is one, until it accepts, once in a run.
     async fn pass_gate(&self, may_call: &impl Fn() -> bool) -> Result<(), Stop> {
         let Some(gate) = self.protocol.gate() else { return Ok(()) };
         let mut admitted = self.admitted.lock().await;
@@ -214,7 +219,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
             };
             self.wait_for_turn().await;
             if !may_call() {
-                give_up(tried.batch, "the lease is not certain any more", sent);
+                give_up(tried.batch, LEASE_LOST, sent);
                 return None;
             }
             let signed_ahead_ms = self.clock_ahead_ms.get();
@@ -388,6 +393,7 @@ fn stop(batch: Batch, why: Stop, sent: &mut Sent) -> Next {
     Next::Done
 }
 
+const LEASE_LOST: &str = "the lease is not certain any more";
 fn give_up(batch: Batch, why: &str, sent: &mut Sent) {
     let pending = Undelivered::Pending(why.to_owned());
     sent.undelivered.extend(batch.items.into_iter().map(|item| (item, pending.clone())));
