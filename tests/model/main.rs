@@ -51,7 +51,7 @@ proptest! {
     #![proptest_config(ProptestConfig {
         // Beside the tests of other folders, whose root file has the same name.
         failure_persistence: Some(Box::new(FileFailurePersistence::Direct("tests/model/regressions.txt"))),
-        cases: from_env("PROPTEST_CASES", 40),
+        cases: from_env("PROPTEST_CASES", 20),
         max_shrink_iters: from_env("PROPTEST_MAX_SHRINK_ITERS", 2000),
         ..ProptestConfig::default() })]
 
