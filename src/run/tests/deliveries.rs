@@ -138,14 +138,29 @@ fn an_entry_in_parts_is_one_entry_and_parts_that_are_there_are_not_sent_again() 
 }
 
 #[test]
-fn the_store_is_written_while_much_is_shipped_and_not_after_each_batch() {
-    let mut world = World::new();
-    world.set("max_in_flight", "4");
-    world.requests("r", 2000, NOON - 5000, 1);
-    let report = world.run_ok();
-    // The preflight, the first batch, every two of the other nineteen, and the end.
-    assert!((8..=13).contains(&report.generation.unwrap()), "{:?}", report.generation);
-    assert_eq!(world.accepted().len(), 2000);
+fn what_is_accepted_is_recorded_when_half_of_what_may_be_unrecorded_has_gathered() {
+    for (max_in_flight, records) in [("1", 21), ("4", 11), ("10", 5)] {
+        let mut world = World::new();
+        world.set("max_in_flight", max_in_flight);
+        world.requests("r", 2100, NOON - 5000, 1);
+        let report = world.run_ok();
+        assert_eq!(world.accepted().len(), 2100);
+        // Of 21 batches the first is recorded by itself; and there are the preflight and the end.
+        assert_eq!(report.generation, Some(records + 2), "max_in_flight {max_in_flight}");
+    }
+}
+
+#[test]
+fn the_first_batch_goes_alone_whatever_was_recorded_before() {
+    let world = adopting(10_000);
+    world.requests("new", 400, NOON - 60_000, 1);
+    world.run_ok();
+    let sent = world.ports.sent.borrow();
+    let calls = sent.iter().filter(|(_, request)| request.method() == http::Method::POST);
+    let times: Vec<_> = calls.map(|(at, _)| *at).collect();
+    assert_eq!(times.len(), 4);
+    assert!(times[1] >= times[0] + world.ports.latency, "{times:?}");
+    assert!(times[3] < times[1] + world.ports.latency, "and the others together: {times:?}");
 }
 
 /// A Kong with so many request entries of which the Lambda has a key of each.
