@@ -1,5 +1,6 @@
 //! What becomes of entries that the destination does not take at once.
 
+use super::world::UNMENTIONED;
 use super::*;
 use crate::report::{Attention, Outcome};
 use crate::terms::Stream::{Objects, Requests};
@@ -17,6 +18,8 @@ fn an_event_that_fails_holds_the_watermark_and_is_a_dead_letter_after_a_day() {
     assert!(report.error.as_ref().unwrap().contains("InternalFailure"), "{:?}", report.error);
     let requests = report.stream(Requests).clone();
     assert_eq!((requests.pending, requests.rejected), (1, 0));
+    let told = "1 events of requests are pending: InternalFailure";
+    assert!(world.messages().iter().any(|text| text.starts_with(told)), "{:?}", world.messages());
     assert!(requests.watermark <= Some(NOON + 100), "{:?}", requests.watermark);
     world.pass(DAY - 600);
     assert_eq!(world.run().stream(Requests).pending, 1);
@@ -53,6 +56,17 @@ fn a_comparison_waits_for_what_it_met_itself_and_not_for_what_a_window_met() {
     }
 }
 
+/// Marks the first dead letter to be sent again.
+fn mark(world: &World) {
+    world.on_letters(|letters| {
+        let chunk = letters.chunks()[0];
+        let mut read = letters.read(chunk).unwrap();
+        assert_eq!((read[0].id.as_str(), read[0].entry.as_str()), ("refused", "refused"));
+        read[0].replay = true;
+        letters.replace(&[chunk], &read).unwrap();
+    });
+}
+
 #[test]
 fn an_event_refused_among_others_is_a_dead_letter_at_once_and_is_sent_again_when_marked() {
     let world = World::new();
@@ -65,27 +79,19 @@ fn an_event_refused_among_others_is_a_dead_letter_at_once_and_is_sent_again_when
     let requests = report.stream(Requests);
     assert_eq!((requests.shipped, requests.rejected, requests.pending), (2, 1, 0));
     assert_eq!(requests.watermark, Some(NOON));
-    let mark = || {
-        world.on_letters(|letters| {
-            let chunk = letters.chunks()[0];
-            let mut read = letters.read(chunk).unwrap();
-            assert_eq!((read[0].id.as_str(), read[0].entry.as_str()), ("refused", "refused"));
-            read[0].replay = true;
-            letters.replace(&[chunk], &read).unwrap();
-        });
-    };
-    mark();
+    mark(&world);
     world.ends.borrow_mut().codes.insert("refused".to_owned(), "FieldTooLong");
     assert_eq!(world.run().dead_letters, Some(1));
     world.on_letters(|letters| {
         let read = letters.read(letters.chunks()[0]).unwrap();
         assert_eq!((read[0].error.as_str(), read[0].replay), ("FieldTooLong why", false));
     });
-    mark();
+    mark(&world);
     world.ends.borrow_mut().codes.insert("refused".to_owned(), "InternalFailure");
     let report = world.run();
     assert_eq!((report.outcome, report.dead_letters), (Outcome::Partial, Some(1)));
     assert!(report.error.unwrap().contains("InternalFailure"));
+    assert!(!world.messages().iter().any(|text| text.contains("were sent again")));
     world.ends.borrow_mut().codes.clear();
     assert_eq!(world.run_ok().dead_letters, Some(0));
     assert!(world.accepted().contains("refused"));
@@ -104,6 +110,8 @@ fn two_batches_that_are_refused_whole_are_a_flood_and_no_dead_letters() {
     assert_eq!((report.stream(Requests).rejected, report.dead_letters), (0, Some(0)));
     assert_eq!(report.stream(Requests).pending, 250);
     assert_eq!(report.stream(Requests).batches, 2);
+    let told = "events of requests are pending: CloudTrail refused every event of two batches";
+    assert!(world.messages().iter().any(|text| text.contains(told)), "{:?}", world.messages());
     world.ends.borrow_mut().codes.clear();
     world.run_ok();
     assert_eq!(world.accepted().len(), 250);
@@ -119,6 +127,68 @@ fn one_batch_that_is_refused_whole_is_its_entries_fault_where_the_next_is_taken(
     let mut report = world.run();
     assert_eq!((report.stream(Requests).rejected, report.stream(Requests).shipped), (100, 50));
     assert_eq!(report.dead_letters, Some(100));
+}
+
+#[test]
+fn single_events_that_are_refused_in_batch_after_batch_are_no_flood() {
+    let world = World::new();
+    world.requests("r", 350, NOON - 1000, 1);
+    let refused = ["r00010", "r00120", "r00230", "r00340"];
+    world.ends.borrow_mut().codes.extend(refused.map(|id| (id.to_owned(), "InvalidData")));
+    let mut report = world.run();
+    assert_eq!(report.outcome, Outcome::Partial);
+    assert_eq!((report.stream(Requests).rejected, report.stream(Requests).shipped), (4, 346));
+}
+
+#[test]
+fn an_entry_that_fills_batches_by_itself_is_no_flood() {
+    let world = World::new();
+    let large = serde_json::json!({"method": "POST", "path": "/x", "status": 201,
+        "payload": "x".repeat(3_000_000)});
+    world.row(Requests, "large", Some(NOON - 10), large);
+    let parts = (1..100).map(|part| format!("large-p{part}")).chain(["large".to_owned()]);
+    world.ends.borrow_mut().codes.extend(parts.map(|id| (id, "InvalidData")));
+    let mut report = world.run();
+    assert!(report.stream(Requests).batches > 2);
+    assert_eq!((report.outcome, report.stream(Requests).rejected), (Outcome::Partial, 1));
+    assert!(report.dead_letters.unwrap() > 10, "each part by itself");
+}
+
+#[test]
+fn a_ledger_is_bound_by_a_dead_letter_that_is_accepted_at_last() {
+    let world = World::new();
+    world.request("refused", NOON - 10);
+    world.ends.borrow_mut().codes.insert("refused".to_owned(), "InvalidData");
+    assert_eq!(world.run().dead_letters, Some(1));
+    assert_eq!(world.head().target, None, "nothing was accepted");
+    mark(&world);
+    world.run();
+    assert_eq!(world.head().target, None);
+    world.ends.borrow_mut().codes.clear();
+    mark(&world);
+    world.run_ok();
+    assert!(world.head().target.is_some());
+}
+
+#[test]
+fn an_answer_that_leaves_an_event_out_is_doubted_and_the_event_sent_again() {
+    let world = World::new();
+    world.request("a", NOON - 10);
+    let told = |world: &World| {
+        world.messages().iter().any(|text| text.starts_with("1 events were in calls"))
+    };
+    let report = world.run_ok();
+    assert!(!told(&world), "{:?}", world.messages());
+    assert_eq!(
+        (report.duration_ms, report.calls.retries),
+        (30, 0),
+        "the batch beside a page of Kong's"
+    );
+    world.request("b", NOON - 5);
+    world.ends.borrow_mut().codes.insert("b".to_owned(), UNMENTIONED);
+    assert_eq!(world.run_ok().calls.retries, 1);
+    assert!(told(&world), "{:?}", world.messages());
+    assert_eq!(world.accepted().len(), 2);
 }
 
 #[test]

@@ -93,6 +93,43 @@ fn a_generation_at_the_end_of_all_numbers_stays_there() {
 }
 
 #[test]
+fn a_row_that_cannot_be_read_holds_up_no_other_and_is_a_dead_letter_after_a_day() {
+    let mut world = World::new();
+    world.set("audit_streams", "requests");
+    world.requests("r", 40, NOON - 2000, 10);
+    let bad = NOON - 1805;
+    world.ends.borrow_mut().rows[0].push((Some(bad), serde_json::json!("no entry")));
+    let mut report = world.run();
+    assert_eq!(report.outcome, Outcome::Partial);
+    let requests = report.stream(Requests).clone();
+    assert_eq!((requests.shipped, requests.pending, requests.rejected), (40, 1, 0));
+    assert!(requests.watermark <= Some(bad), "{:?}", requests.watermark);
+    assert_eq!(world.accepted().len(), 40);
+    let told = report.error.unwrap();
+    assert!(told.contains("the requests entry of unknown id"), "{told}");
+    for (seconds, (pending, rejected)) in [(DAY - 60, (1, 0)), (120, (0, 1)), (60, (0, 0))] {
+        world.pass(seconds);
+        let mut report = world.run();
+        let requests = report.stream(Requests);
+        assert_eq!(
+            (requests.pending, requests.rejected),
+            (pending, rejected),
+            "{:?}",
+            report.error
+        );
+        assert_eq!(report.attention.contains(&Attention::Unreadable), rejected == 1);
+        let letters = u64::from(pending == 0);
+        assert_eq!(report.dead_letters, Some(letters));
+    }
+    world.on_letters(|letters| {
+        let read = letters.read(letters.chunks()[0]).unwrap();
+        assert!(read[0].is_unreadable());
+        assert_eq!(read[0].entry, "of unknown id");
+        assert!(read[0].data.contains("no entry"), "{:?}", read[0]);
+    });
+}
+
+#[test]
 fn a_changed_note_is_told_once() {
     let mut world = World::new();
     assert!(!world.run_ok().attention.contains(&Attention::NotesChanged), "the first notes");

@@ -21,6 +21,9 @@ use crate::wire::read_rfc3339;
 pub const NOON: i64 = 1_795_348_800;
 pub const DAY: i64 = 86_400;
 
+/// In place of a code: CloudTrail's next answer does not mention the event.
+pub const UNMENTIONED: &str = "";
+
 /// The other ends of a run's connections.
 pub struct Ends {
     /// Kong's rows: the times that filters go by, and what is shown.
@@ -233,7 +236,9 @@ impl Ends {
         let (mut failed, mut successful) = (Vec::new(), Vec::new());
         for event in body["auditEvents"].as_array().unwrap() {
             let id = event["id"].as_str().unwrap();
-            if let Some(code) = self.codes.get(id) {
+            if self.codes.get(id) == Some(&UNMENTIONED) {
+                self.codes.remove(id);
+            } else if let Some(code) = self.codes.get(id) {
                 failed.push(json!({"id": id, "errorCode": code, "errorMessage": "why"}));
             } else {
                 self.accepted.push(id.to_owned());
