@@ -132,15 +132,41 @@ pub trait KeyValue {
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError>;
     /// Deletes `key`; an absent one is no error.
     fn delete(&self, key: &str) -> Result<(), KeyValueError>;
+    /// Begins a compare-and-swap at `key`.
+    fn begin_swap(&self, key: &str) -> Result<Box<dyn Swap + '_>, KeyValueError>;
     /// Writes `new` at `key` if the value there is `expected` now. Whether it was written the
-    /// caller learns by reading back: Spin 4.0.2 on Redis says "failed" each time.
-    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError>;
+    /// caller learns by reading back.
+    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
+        let begun = self.begin_swap(key)?;
+        if begun.current()?.as_deref() == expected {
+            begun.swap(new)?;
+        }
+        Ok(())
+    }
     /// Whether a swap leaves a value alone that was written after the swap had looked. It is tried out at
     /// `key`. A Redis whose user may not use MULTI overwrites it, and no answer tells.
     fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
-        let _ = key;
-        Ok(true)
+        let [before, between, after] = TRIAL;
+        self.set_many(&[(key.to_owned(), before.to_vec())])?;
+        let begun = self.begin_swap(key)?;
+        begun.current()?;
+        self.set_many(&[(key.to_owned(), between.to_vec())])?;
+        // Why it failed is no matter here: what it left at the key tells.
+        let _ = begun.swap(after);
+        Ok(self.get(key)?.as_deref() == Some(between))
     }
+}
+
+/// What a swap that is tried out finds, what is written after it has looked, and what it would write.
+const TRIAL: [&[u8]; 3] = [b"before", b"between", b"after"];
+
+/// A compare-and-swap that has begun.
+pub trait Swap {
+    /// The value now, with which the swap compares.
+    fn current(&self) -> Result<Option<Vec<u8>>, KeyValueError>;
+    /// Writes `new` if nothing was written since [`Self::current`]. That something was written is no error,
+    /// since Spin 4.0.2 on Redis says "failed" each time.
+    fn swap(self: Box<Self>, new: &[u8]) -> Result<(), KeyValueError>;
 }
 
 /// Time, and waiting for it.

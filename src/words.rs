@@ -8,7 +8,7 @@ use std::fmt::{self, Write as _};
 /// page enough.
 const MOST: usize = 300;
 
-/// A text from outside (a message, an id, a name) as it may stand in a line: at most [`MOST`] characters, the
+/// A text from outside (a message, an id, a name) as it may stand in a line: at most 300 characters, the
 /// last of them an ellipsis where more were there, and none that a terminal would act on or hide.
 pub fn shown(text: &str) -> String {
     let (mut shown, mut chars) = (String::new(), 0);

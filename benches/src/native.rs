@@ -11,7 +11,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use kong_cloudtrail::ports::{
     Clock, Ends, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse,
-    KeyValue, KeyValueError, Log, Random, unix_ms,
+    KeyValue, KeyValueError, Log, Random, Swap, unix_ms,
 };
 use kong_cloudtrail::report::Outcome;
 use kong_cloudtrail::run::run as ship;
@@ -58,21 +58,32 @@ impl KeyValue for Ports {
     }
 
     /// On a connection of its own, as the host does it.
-    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
-        let client = redis::Client::open(self.url.as_str()).map_err(|error| store_error(&error))?;
-        let mut connection = client.get_connection().map_err(|error| store_error(&error))?;
-        redis::cmd("WATCH").arg(key).exec(&mut connection).map_err(|error| store_error(&error))?;
-        let current: Option<Vec<u8>> = connection.get(key).map_err(|error| store_error(&error))?;
-        if current.as_deref() == expected {
-            // That nothing was written, since the key has changed, is no error here.
-            let _: Option<()> = pipe()
-                .atomic()
-                .set(key, new)
-                .ignore()
-                .query(&mut connection)
-                .map_err(|error| store_error(&error))?;
-        }
-        Ok(())
+    fn begin_swap(&self, key: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
+        let begin = || {
+            let mut connection = redis::Client::open(self.url.as_str())?.get_connection()?;
+            redis::cmd("WATCH").arg(key).exec(&mut connection)?;
+            Ok(Watched { connection: RefCell::new(connection), key: key.to_owned() })
+        };
+        begin().map(|begun| Box::new(begun) as _).map_err(|error| store_error(&error))
+    }
+}
+
+struct Watched {
+    connection: RefCell<Connection>,
+    key: String,
+}
+
+impl Swap for Watched {
+    fn current(&self) -> Result<Option<Vec<u8>>, KeyValueError> {
+        self.connection.borrow_mut().get(&self.key).map_err(|error| store_error(&error))
+    }
+
+    fn swap(self: Box<Self>, new: &[u8]) -> Result<(), KeyValueError> {
+        let Self { mut connection, key } = *self;
+        // Without an answer, nothing was written: the key has changed.
+        let written: Result<Option<()>, _> =
+            pipe().atomic().set(key, new).ignore().query(connection.get_mut());
+        written.map(|_| ()).map_err(|error| store_error(&error))
     }
 }
 

@@ -5,7 +5,10 @@
 //! mapped whole.
 
 use std::collections::HashSet;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+
+use futures::future::{FutureExt as _, LocalBoxFuture, ready};
 
 use super::circles::Circles;
 use super::slices::{Slice, Slices};
@@ -46,11 +49,10 @@ impl Reached {
 }
 
 /// A page of a window.
-#[derive(Clone, Copy)]
-pub struct Question<'q> {
+pub struct Question {
     pub window: Window,
     /// Where it begins.
-    pub offset: Option<&'q str>,
+    pub offset: Option<String>,
     /// Whether it is closed in on when it fails.
     pub closes_in: bool,
 }
@@ -67,7 +69,7 @@ pub struct Reader<'r, 'a, P> {
     pub places: HashSet<(Stream, i64)>,
 }
 
-impl<P: Ports> Reader<'_, '_, P> {
+impl<'r, P: Ports> Reader<'r, '_, P> {
     /// How far the stream has been read.
     pub fn coverage(&mut self, stream: Stream) -> &mut Coverage {
         self.delivery.records.ledger.coverage(stream)
@@ -145,7 +147,8 @@ impl<P: Ports> Reader<'_, '_, P> {
         }
     }
 
-    /// Reads a span page by page. The next page is fetched while batches are under way.
+    /// Reads a span page by page. The next page is fetched while the entries of one are mapped, and while
+    /// batches are under way.
     pub(super) async fn read_pages(
         &mut self,
         span: Span,
@@ -154,7 +157,8 @@ impl<P: Ports> Reader<'_, '_, P> {
     ) -> Result<Reached, Halt> {
         let Span { window, closes_in, most } = span;
         let before = self.fetched();
-        let (mut circles, mut offset) = (Circles::default(), None);
+        let mut circles = Circles::default();
+        let mut fetched = self.fetch(Question { window, offset: None, closes_in }, stream_run);
         loop {
             if self.run.port.elapsed() >= deadline {
                 return Err(Halt::Budget);
@@ -162,37 +166,63 @@ impl<P: Ports> Reader<'_, '_, P> {
             if self.fetched() - before > most {
                 return Ok(Reached::TooMany);
             }
-            let question = Question { window, offset: offset.as_deref(), closes_in };
-            let page = match self.read_page(question, stream_run).await? {
+            let page = match self.delivery.alongside(fetched).await?? {
                 Fetched::Page(page) => page,
                 Fetched::Fails(error) => return Ok(Reached::Failure(error)),
             };
-            offset = next_offset(&page, &mut circles, stream_run.stream)?;
-            if offset.is_none() {
+            let next = next_offset(&page, &mut circles, stream_run.stream);
+            let ahead = next.as_ref().ok().and_then(Clone::clone).map(|offset| {
+                self.fetch(Question { window, offset: Some(offset), closes_in }, stream_run)
+            });
+            self.take_in(&page, window, stream_run)?;
+            drop(page);
+            next?;
+            let Some(ahead) = ahead else {
                 self.delivery.read_through(stream_run.stream, window);
                 return Ok(Reached::End);
-            }
+            };
+            fetched = ahead;
         }
     }
 
     /// Reads a page and delivers what is new in it.
     pub(super) async fn read_page(
         &mut self,
-        question: Question<'_>,
+        question: Question,
         stream_run: &mut StreamRun,
     ) -> Result<Fetched, Halt> {
-        let Question { window, offset, closes_in } = question;
-        let stream = stream_run.stream;
-        // Nothing is in a second that is ahead of Kong's clock.
-        let ahead = self.facts.now + DAY;
-        let ahead = Window { after: Some(ahead), before: Some(ahead + 1) };
-        let probe = if stream_run.filters == Filters::Ignored { Window::default() } else { ahead };
-        let fetch = Box::pin(self.run.kong.page(Ask { stream, window, offset, probe, closes_in }));
-        let fetched = self.delivery.alongside(fetch).await??;
+        let window = question.window;
+        let fetched = self.delivery.alongside(self.fetch(question, stream_run)).await??;
         if let Fetched::Page(page) = &fetched {
             self.take_in(page, window, stream_run)?;
         }
         Ok(fetched)
+    }
+
+    /// Asks Kong for a page, at once and not only when the answer is awaited.
+    fn fetch(&self, question: Question, stream_run: &StreamRun) -> Fetching<'r> {
+        let Question { window, offset, closes_in } = question;
+        let (run, stream) = (self.run, stream_run.stream);
+        // Nothing is in a second that is ahead of Kong's clock.
+        let ahead = self.facts.now + DAY;
+        let ahead = Window { after: Some(ahead), before: Some(ahead + 1) };
+        let probe = if stream_run.filters == Filters::Ignored { Window::default() } else { ahead };
+        let fetch = async move {
+            let offset = offset.as_deref();
+            run.kong.page(Ask { stream, window, offset, probe, closes_in }).await
+        };
+        under_way(fetch.boxed_local())
+    }
+}
+
+/// A page that Kong was asked for.
+type Fetching<'r> = LocalBoxFuture<'r, Result<Fetched, KongError>>;
+
+/// Has the future come as far as it can now. What it has by then is kept until it is awaited.
+fn under_way(mut future: Fetching<'_>) -> Fetching<'_> {
+    match future.poll_unpin(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => ready(value).boxed_local(),
+        Poll::Pending => future,
     }
 }
 

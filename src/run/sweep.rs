@@ -127,8 +127,7 @@ impl<P: Ports> Reader<'_, '_, P> {
             return Box::pin(self.sweep_by_time(under, until, stream_run)).await;
         }
         let offset = under.sweep.offset.clone();
-        let question =
-            Question { window: Window::default(), offset: offset.as_deref(), closes_in: true };
+        let question = Question { window: Window::default(), offset, closes_in: true };
         let goes_on = std::mem::take(&mut under.goes_on);
         let page = match self.read_page(question, stream_run).await {
             // Kong may no longer know this offset: the sweep begins again without one. If that fails too, the

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 
 use super::Host;
 use super::bindings::wasi::keyvalue::{atomics, batch, store as buckets};
-use crate::ports::{KeyValue, KeyValueError};
+use crate::ports::{KeyValue, KeyValueError, Swap};
 
 /// The store as both interfaces have it. Whoever only reads needs one of them.
 pub(super) struct Stores {
@@ -69,29 +69,21 @@ impl KeyValue for Host {
         self.store()?.delete(key).map_err(key_value_error)
     }
 
-    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
+    fn begin_swap(&self, key: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
         let cas = atomics::Cas::new(self.bucket()?, key).map_err(bucket_error)?;
-        if cas.current().map_err(bucket_error)?.as_deref() == expected {
-            match atomics::swap(cas, new) {
-                Ok(()) | Err(atomics::CasError::CasFailed(_)) => {}
-                Err(atomics::CasError::StoreError(error)) => return Err(bucket_error(error)),
-            }
-        }
-        Ok(())
-    }
-
-    fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
-        let store = self.store()?;
-        let [before, between, after] = TRIAL;
-        store.set(key, before).map_err(key_value_error)?;
-        let cas = atomics::Cas::new(self.bucket()?, key).map_err(bucket_error)?;
-        cas.current().map_err(bucket_error)?;
-        store.set(key, between).map_err(key_value_error)?;
-        // Its answer says nothing, as everywhere.
-        let _ = atomics::swap(cas, after);
-        Ok(self.get(key)?.as_deref() == Some(between))
+        Ok(Box::new(cas))
     }
 }
 
-/// What a swap that is tried out finds, what is written after it has looked, and what it would write.
-const TRIAL: [&[u8]; 3] = [b"before", b"between", b"after"];
+impl Swap for atomics::Cas {
+    fn current(&self) -> Result<Option<Vec<u8>>, KeyValueError> {
+        Self::current(self).map_err(bucket_error)
+    }
+
+    fn swap(self: Box<Self>, new: &[u8]) -> Result<(), KeyValueError> {
+        match atomics::swap(*self, new) {
+            Ok(()) | Err(atomics::CasError::CasFailed(_)) => Ok(()),
+            Err(atomics::CasError::StoreError(error)) => Err(bucket_error(error)),
+        }
+    }
+}

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::coverage::Progress;
 use crate::ledger::{DeadLetter, Ledger, Target};
-use crate::ports::KeyValueError;
+use crate::ports::{KeyValueError, Swap};
 use crate::seal::{Seal, Seals};
 use crate::terms::Secret;
 use crate::testing::Memory;
@@ -258,7 +258,7 @@ impl KeyValue for Down {
     fn delete(&self, _: &str) -> Result<(), KeyValueError> {
         unreachable!("nothing is written")
     }
-    fn swap(&self, _: &str, _: Option<&[u8]>, _: &[u8]) -> Result<(), KeyValueError> {
+    fn begin_swap(&self, _: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
         unreachable!("nothing is written")
     }
 }

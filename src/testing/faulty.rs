@@ -2,7 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use crate::ports::{Clock, KeyValue, KeyValueError, Random};
+use crate::ports::{Clock, KeyValue, KeyValueError, Random, Swap};
 
 /// A kind of call on a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,6 +136,9 @@ impl<P: KeyValue, F: Faults> KeyValue for Faulty<P, F> {
     }
     fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
         self.inner.swaps_atomically(key)
+    }
+    fn begin_swap(&self, key: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
+        self.inner.begin_swap(key)
     }
 }
 

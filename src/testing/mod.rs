@@ -21,7 +21,7 @@ pub use store::{Change, Memory, Values};
 
 use crate::ports::{
     Clock, Ends, FileError, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse,
-    KeyValue, KeyValueError, Log, Random,
+    KeyValue, KeyValueError, Log, Random, Swap,
 };
 
 /// What a service answers.
@@ -77,6 +77,8 @@ pub struct InMemory<'s> {
     pub lines: RefCell<Vec<String>>,
     /// What it sent, and when.
     pub sent: RefCell<Vec<(Duration, HttpRequest)>>,
+    /// How many values it had read from its store each time it sent something.
+    pub reads: RefCell<Vec<usize>>,
     /// What an exchange takes.
     pub latency: Duration,
     service: RefCell<Service<'s>>,
@@ -92,6 +94,7 @@ impl<'s> InMemory<'s> {
             files: RefCell::default(),
             lines: RefCell::default(),
             sent: RefCell::default(),
+            reads: RefCell::default(),
             latency: Duration::ZERO,
             service: RefCell::new(Box::new(service)),
         }
@@ -115,6 +118,7 @@ impl<'s> InMemory<'s> {
 impl Http for InMemory<'_> {
     async fn send(&self, request: HttpRequest, limits: HttpLimits) -> Answer {
         self.sent.borrow_mut().push((self.clock.elapsed(), request.clone()));
+        self.reads.borrow_mut().push(self.store.reads.get());
         self.clock.sleep(self.latency).await;
         let answer = self.service.borrow_mut()(&request);
         if let Err(HttpError::Timeout(_)) = &answer {
@@ -141,8 +145,8 @@ impl KeyValue for InMemory<'_> {
     fn delete(&self, key: &str) -> Result<(), KeyValueError> {
         self.store.delete(key)
     }
-    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
-        self.store.swap(key, expected, new)
+    fn begin_swap(&self, key: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
+        self.store.begin_swap(key)
     }
 }
 

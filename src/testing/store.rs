@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 
-use crate::ports::{KeyValue, KeyValueError};
+use crate::ports::{KeyValue, KeyValueError, Swap};
 
 /// Values by key.
 pub type Values = BTreeMap<String, Vec<u8>>;
@@ -74,9 +74,25 @@ impl KeyValue for Memory {
         self.apply([(key.to_owned(), None)]);
         Ok(())
     }
-    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
-        if self.values.borrow().get(key).map(Vec::as_slice) == expected {
-            self.apply([(key.to_owned(), Some(new.to_vec()))]);
+    fn begin_swap(&self, key: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
+        let found = self.values.borrow().get(key).cloned();
+        Ok(Box::new(Begun { store: self, key: key.to_owned(), found }))
+    }
+}
+
+struct Begun<'a> {
+    store: &'a Memory,
+    key: String,
+    found: Option<Vec<u8>>,
+}
+
+impl Swap for Begun<'_> {
+    fn current(&self) -> Result<Option<Vec<u8>>, KeyValueError> {
+        Ok(self.found.clone())
+    }
+    fn swap(self: Box<Self>, new: &[u8]) -> Result<(), KeyValueError> {
+        if self.store.values.borrow().get(&self.key) == self.found.as_ref() {
+            self.store.apply([(self.key, Some(new.to_vec()))]);
         }
         Ok(())
     }

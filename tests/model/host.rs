@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use kong_cloudtrail::ports::{
     Clock, FileError, Files, Http, HttpLimits, HttpRequest, KeyValue, KeyValueError, Log, Random,
+    Swap,
 };
 use kong_cloudtrail::report::Report;
 use kong_cloudtrail::run::run;
@@ -301,6 +302,12 @@ impl KeyValue for Accounts<'_> {
         self.apply(vec![(key.to_owned(), None)]);
         Ok(())
     }
+    fn begin_swap(&self, _: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
+        unreachable!("a swap is one call here")
+    }
+    fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
+        self.0.world().store.swaps_atomically(key)
+    }
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
         let is_expected = self.get(key)?.as_deref() == expected;
         let change = is_expected.then(|| (key.to_owned(), Some(new.to_vec())));
@@ -321,6 +328,12 @@ impl KeyValue for Host {
     }
     fn delete(&self, key: &str) -> Result<(), KeyValueError> {
         self.noted(self.store().delete(key))
+    }
+    fn begin_swap(&self, _: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
+        unreachable!("a swap is one call here")
+    }
+    fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
+        self.world().store.swaps_atomically(key)
     }
     fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
         let swapped = self.noted(self.store().swap(key, expected, new));

@@ -1,16 +1,16 @@
 //! The project's chores, one file a verb.
 //!
 //! `cargo xtask demo` goes from a fresh checkout to a shipped audit trail, `cargo xtask test` runs
-//! every check there is. This crate is compiled before anything can be shown, so it stays light:
+//! the tests. This crate is compiled before anything can be shown, so it stays light:
 //! what needs wasmtime or a web server runs as a child process.
 
 mod bench;
 mod build;
-mod ci;
 mod demo;
 mod deployment;
 mod fuzz;
 mod kubernetes;
+mod lint;
 mod picture;
 mod progress;
 mod python;
@@ -50,10 +50,10 @@ enum Verb {
     Up(up::Arguments),
     /// Build the WebAssembly components, fetching the wasm32-wasip2 target where needed.
     Build,
-    /// Run everything: formatting, lints, unit, doc and integration tests on SQLite and Redis.
+    /// Run the tests on SQLite and Redis, the checks of what deploys it, and the demonstration.
     Test,
-    /// As `test`, and check the dependencies' licences, sources and advisories.
-    Ci,
+    /// Check the code without running it: format, lints, documentation, and the dependencies.
+    Lint,
     /// Run the acceptance on the Spin on PATH, with its timer and its command trigger.
     Spin,
     /// Build Spin's timer trigger, which Spin does not publish, and install it as a plugin.
@@ -85,7 +85,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Up(arguments) => up::run(installs, &arguments),
         Verb::Build => build::run(installs),
         Verb::Test => test::run(installs),
-        Verb::Ci => ci::run(installs),
+        Verb::Lint => lint::run(),
         Verb::Spin => spin::run(installs),
         Verb::Trigger(arguments) => trigger::run(&arguments),
         Verb::Deployment => deployment::run(installs),

@@ -1,4 +1,5 @@
-//! `cargo xtask test`: every check there is, the cheap ones first.
+//! `cargo xtask test`: all that is run or tried, the cheap ones first. What is said of the code without running
+//! it is `cargo xtask lint`.
 
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -24,25 +25,11 @@ const DESTINATION: &str = "KONG_CLOUDTRAIL_TEST_DESTINATION";
 /// Runs everything; the exit status is a failure when anything failed.
 pub fn run(installs: Installs) -> Result<ExitCode> {
     let mut round = Round::default();
-    all(&mut round, installs)?;
+    steps(&mut round, installs)?;
     Ok(round.close())
 }
 
-/// Runs everything as steps of `round`.
-pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
-    if toolchain_has(round, "rustfmt", "formatting") {
-        round.command("formatting", tool::cargo()?.args(["fmt", "--all", "--check"]))?;
-    }
-    if toolchain_has(round, "clippy", "lints") {
-        // The operator's program is two: with the runs, and without them for the image.
-        for (step, features) in
-            [("lints", &[][..]), ("lints, no features", &["--no-default-features"])]
-        {
-            let mut clippy = tool::cargo()?;
-            clippy.args(["clippy", "--workspace", "--all-targets"]).args(features);
-            round.command(step, clippy.args(["--", "-D", "warnings"]))?;
-        }
-    }
+fn steps(round: &mut Round, installs: Installs) -> Result<()> {
     deployment::all(round, installs)?;
     queries::check(round, installs);
     let component = round.attempt("component", || {
@@ -102,17 +89,6 @@ fn demo(round: &mut Round) {
             Err(why) => round.note(&step, Outcome::Failed(format!("{why:#}")), started.elapsed()),
         }
     }
-}
-
-/// Whether the Rust toolchain has `part`; notes `step` as skipped where not.
-fn toolchain_has(round: &mut Round, part: &str, step: &str) -> bool {
-    let command = if part == "rustfmt" { "fmt" } else { part };
-    let there = tool::answer("cargo", &[command, "--version"]).is_some();
-    if !there {
-        let why = format!("no {part}: rustup component add {part}");
-        round.note(step, Outcome::Skipped(why), Duration::ZERO);
-    }
-    there
 }
 
 /// A Redis for the tests. That it cannot be had skips them; that it does not start is a failure.

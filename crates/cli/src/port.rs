@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use kong_cloudtrail::ports::{Clock, KeyValue, KeyValueError, Random, unix_ms};
+use kong_cloudtrail::ports::{Clock, KeyValue, KeyValueError, Random, Swap, unix_ms};
 use kong_cloudtrail_application::key_value::swapped::Swapped;
-use kong_cloudtrail_application::key_value::{Store, StoreError, StoreManager, SwapError};
+use kong_cloudtrail_application::key_value::{
+    CompareAndSwap, Store, StoreError, StoreManager, SwapError,
+};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -68,14 +70,28 @@ impl KeyValue for Port {
         self.wait(self.store.delete(key))
     }
 
-    fn swap(&self, key: &str, expected: Option<&[u8]>, new: &[u8]) -> Result<(), KeyValueError> {
-        self.wait(async {
-            let swap = self.store.compare_and_swap(key).await?;
-            if swap.current().await?.as_deref() != expected {
-                return Ok(());
-            }
-            self.swapped.remember(&self.store, self.label, key, new);
-            match swap.swap(new.to_vec()).await {
+    fn begin_swap(&self, key: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
+        let begun = self.wait(self.store.compare_and_swap(key))?;
+        Ok(Box::new(PortSwap { port: self, key: key.to_owned(), begun }))
+    }
+}
+
+struct PortSwap<'a> {
+    port: &'a Port,
+    key: String,
+    begun: Arc<dyn CompareAndSwap>,
+}
+
+impl Swap for PortSwap<'_> {
+    fn current(&self) -> Result<Option<Vec<u8>>, KeyValueError> {
+        self.port.wait(self.begun.current())
+    }
+
+    fn swap(self: Box<Self>, new: &[u8]) -> Result<(), KeyValueError> {
+        let Port { store, label, swapped, .. } = self.port;
+        self.port.wait(async {
+            swapped.remember(store, label, &self.key, new);
+            match self.begun.swap(new.to_vec()).await {
                 Ok(()) | Err(SwapError::Failed) => Ok(()),
                 Err(SwapError::Other(why)) => Err(StoreError::Other(why)),
             }

@@ -84,6 +84,23 @@ fn a_daily_comparison_finds_what_is_late_and_says_so() {
 }
 
 #[test]
+fn the_next_page_is_asked_for_before_the_entries_of_one_are_looked_up() {
+    let mut world = World::new();
+    world.set("page_size", "10").set("audit_streams", "requests");
+    world.run_ok();
+    world.requests("r", 20, NOON + 10, 1);
+    world.pass(60);
+    world.run_ok();
+    world.pass(3600);
+    let before = world.ports.reads.borrow().len();
+    assert_eq!(world.run_ok().stream(Requests).pages, 2);
+    // `GET /` and two pages; a segment is read for the first entry.
+    let reads = &world.ports.reads.borrow()[before..];
+    assert_eq!((reads.len(), reads[1]), (3, reads[2]));
+    assert!(world.ports.store.reads.get() > reads[2]);
+}
+
+#[test]
 fn a_window_that_turns_out_dense_is_given_up_and_cut_narrower() {
     let mut world = World::new();
     // A reading that begins the same slice for ever ends with its time.
