@@ -76,6 +76,14 @@ impl Destination {
         }
     }
 
+    /// Its value of the variable `destination`.
+    pub fn variable(self) -> &'static str {
+        match self {
+            Self::Cloudtrail => "cloudtrail",
+            Self::Cloudwatch => "cloudwatch",
+        }
+    }
+
     /// The call that takes events.
     pub fn call(self) -> &'static str {
         match self {

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::round::{Outcome, Round};
-use crate::test::{self, REDIS_URL};
+use crate::simulators::Destination;
+use crate::test::{self, DESTINATION, REDIS_URL};
 use crate::tool::{self, Installs};
 use crate::{build, fuzz, shell};
 
@@ -61,13 +62,17 @@ fn faults(round: &mut Round, installs: Installs, quick: bool) -> Result<()> {
         round.note(step, Outcome::Skipped(why), Duration::ZERO);
         return Ok(());
     };
-    let mut command = tool::cargo()?;
-    command.args(["test", "--package", "kong-cloudtrail", "--test", "faults"]);
-    command.env(REDIS_URL, redis.url()).env_remove("KONG_CLOUDTRAIL_SOAK");
-    if !quick {
-        command.env("KONG_CLOUDTRAIL_SOAK", "1");
+    for destination in [Destination::Cloudtrail, Destination::Cloudwatch] {
+        let mut command = tool::cargo()?;
+        command.args(["test", "--package", "kong-cloudtrail", "--test", "faults"]);
+        command.env(REDIS_URL, redis.url()).env_remove("KONG_CLOUDTRAIL_SOAK");
+        command.env(DESTINATION, destination.variable());
+        if !quick {
+            command.env("KONG_CLOUDTRAIL_SOAK", "1");
+        }
+        tests(round, &format!("{step}: {}", destination.name()), &mut command)?;
     }
-    tests(round, step, &mut command)
+    Ok(())
 }
 
 fn tests(round: &mut Round, step: &str, command: &mut Command) -> Result<()> {

@@ -40,7 +40,7 @@ const fn timer(
     Scenario { says, tests, names, trigger: TIMER }
 }
 
-const SCENARIOS: [Scenario; 13] = [
+const SCENARIOS: [Scenario; 14] = [
     timer("the whole job on SQLite and Redis, and the runs after it", "component", &["job::"]),
     timer(
         "bad configuration, and answers that are not Kong's",
@@ -63,6 +63,7 @@ const SCENARIOS: [Scenario; 13] = [
     timer("a trap; more than 256 handles", "runs", &["a_trap_ends_up", "a_call_may_hold"]),
     timer("SIGKILL and SIGINT in mid-run, the next run", "faults", &["kills::", "after_sigint"]),
     timer("stores that refuse writes, a demoted Redis among them", "faults", &["refusing::"]),
+    timer("CloudWatch Logs: the job, ages, refusals, groups", "component", &["cloudwatch::"]),
     timer("credentials and their endpoints", "component", &["credentials::"]),
     timer(
         "Kong's versions and answers, dates, keys, sizes, dead letters, the Lambda's keys",

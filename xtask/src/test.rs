@@ -20,7 +20,7 @@ pub const REDIS_URL: &str = "KONG_CLOUDTRAIL_TEST_REDIS_URL";
 const OPENMETRICS: &str = "KONG_CLOUDTRAIL_TEST_OPENMETRICS";
 const PROMETHEUS_CLIENT: (&str, &str) = ("prometheus-client", "0.26.0");
 /// Which destination the faults and the model's single histories are told of; CloudTrail where it is not set.
-const DESTINATION: &str = "KONG_CLOUDTRAIL_TEST_DESTINATION";
+pub const DESTINATION: &str = "KONG_CLOUDTRAIL_TEST_DESTINATION";
 
 /// Runs everything; the exit status is a failure when anything failed.
 pub fn run(installs: Installs) -> Result<ExitCode> {
