@@ -116,9 +116,9 @@ fn whole(mut chunks: &str) -> String {
 impl Drop for Page {
     fn drop(&mut self) {
         if is_spin() {
-            // Three processes, in a group of their own.
+            // Three processes, in a group of their own. An interrupted one waits for a store that is gone.
             let group = format!("-{}", self.process.id());
-            let _ = Command::new("kill").args(["-s", "INT", "--", &group]).status();
+            let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).status();
         }
         let _ = self.process.kill();
         let _ = self.process.wait();

