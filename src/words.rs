@@ -11,12 +11,17 @@ const MOST: usize = 300;
 /// A text from outside (a message, an id, a name) as it may stand in a line: at most 300 characters, the
 /// last of them an ellipsis where more were there, and none that a terminal would act on or hide.
 pub fn shown(text: &str) -> String {
+    shown_up_to(MOST, text)
+}
+
+/// As [`shown`], with at most so many characters.
+pub fn shown_up_to(most: usize, text: &str) -> String {
     let (mut shown, mut chars) = (String::new(), 0);
     let mut rest = text.trim().chars().peekable();
     while let Some(c) = rest.next() {
         let piece = if is_hidden(c) { escape(c) } else { c.to_string() };
         chars += piece.chars().count();
-        let room = if rest.peek().is_some() { MOST - 1 } else { MOST };
+        let room = if rest.peek().is_some() { most - 1 } else { most };
         if chars > room {
             shown.push('…');
             break;
@@ -46,12 +51,18 @@ fn escape(c: char) -> String {
     escape
 }
 
-/// Controls; marks that turn the direction of writing; separators of lines; and what has no width.
+/// Controls, and what a reader does not see or what changes what is around it: directions, joiners, spaces of
+/// no width, fillers, tags, variation selectors, separators of lines (Unicode's Default_Ignorable_Code_Point, Zl
+/// and Zp).
 fn is_hidden(c: char) -> bool {
     c.is_control()
-        || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        || matches!(
+            c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}'
+        )
 }
 
 /// What is wrong, and what to do about it.

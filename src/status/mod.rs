@@ -5,22 +5,20 @@
 //!
 //! - `run`: a kept report, read again;
 //! - `finding`: what somebody should know, how urgent it is, and in which words;
-//! - `words`: what the words in `notes` and `attention` mean;
-//! - `text`: texts of the store, made harmless.
+//! - `words`: what the words in `notes` and `attention` mean.
 
 mod finding;
 mod run;
-mod text;
 mod words;
 
 use crate::ledger::{DeadLetters, Head, IndexState, LedgerError, Reports, reports::Totals};
 use crate::ports::KeyValue;
 use crate::store::Store;
 use crate::terms::Stream;
+use crate::words::shown_up_to;
 
 pub use finding::{Finding, Urgency, span};
 pub use run::{Outcome, Run, StreamRun};
-pub use text::plain;
 pub use words::{ATTENTION, meaning};
 
 /// How far a run may lie ahead of this host's clock before the two clocks are said to differ.
@@ -30,6 +28,21 @@ const CLOCKS_DIFFER_SECS: i64 = 300;
 const BEHIND_SECS: i64 = 7200;
 
 const DAY_SECS: i64 = 86_400;
+
+/// Most characters of a kept error that are shown: it may name several things that went wrong.
+const MOST_OF_AN_ERROR: usize = 2000;
+/// Most characters of what should be a word.
+const MOST_OF_A_WORD: usize = 40;
+
+/// A text of the store made harmless, as whoever can write to the store may have written it.
+fn plain(text: &str) -> String {
+    shown_up_to(MOST_OF_AN_ERROR, text)
+}
+
+/// As [`plain`], of what should be a word.
+fn word(text: &str) -> String {
+    shown_up_to(MOST_OF_A_WORD, text)
+}
 
 /// Most days of which it is told what was shipped.
 const DAYS: i64 = 30;

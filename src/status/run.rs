@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::text::{plain, word};
+use super::{plain, word};
 use crate::ledger::reports::Kept;
 use crate::terms::Stream;
 

@@ -289,7 +289,7 @@ fn three_reads_tell_all() {
 fn hostile_texts_and_numbers_are_harmless() {
     let hostile = json!({
         "outcome": "<script>\u{1b}[2J", "version": "\u{202e}1.0", "duration_ms": u64::MAX,
-        "attention": ["\u{0}late", "<b>"], "notes": ["x".repeat(100)], "error": "a\r\nb\u{85}",
+        "attention": ["\u{0}late", "<b>"], "notes": ["x".repeat(100)], "error": "a\r\nb\u{85}c",
         "streams": { "requests": { "shipped": u64::MAX, "pending": u64::MAX, "watermark": i64::MIN },
                      "objects": { "shipped": u64::MAX, "watermark": i64::MAX } },
     });
@@ -297,10 +297,10 @@ fn hostile_texts_and_numbers_are_harmless() {
         [(60, report("ok", &hostile)), (i64::MAX / 1000 - NOW, ok()), (i64::MIN / 2000, ok())];
     let status = after(&runs);
     let run = status.runs.iter().find(|run| run.duration_ms == u64::MAX).unwrap();
-    assert_eq!(run.outcome, Outcome::Unknown("<script>\\u{1b}[2J".to_owned()));
-    assert_eq!(run.version, "\\u{202e}1.0");
-    assert_eq!(run.attention, ["\\u{0}late", "<b>"]);
-    assert_eq!(run.error.as_deref(), Some("a\\u{d}\\u{a}b\\u{85}"));
+    assert_eq!(run.outcome, Outcome::Unknown("<script>\\u001b[2J".to_owned()));
+    assert_eq!(run.version, "\\u202e1.0");
+    assert_eq!(run.attention, ["\\u0000late", "<b>"]);
+    assert_eq!(run.error.as_deref(), Some("a\\u000d\\u000ab\\u0085c"));
     assert!(run.notes[0].chars().count() < 70);
     assert_eq!(run.sum(|stream| stream.shipped), u64::MAX);
     for finding in &status.findings {

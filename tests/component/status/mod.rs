@@ -159,7 +159,7 @@ async fn names_of_users_and_paths_are_shown_and_harmless() {
         assert!(!answer.headers.contains_key("x-injected"), "{path}");
     }
     let shown = page.get("/").body;
-    let text = "&lt;script&gt;alert(1)&lt;/script&gt; at /x&quot;onload=&quot;y\\u{0}\\u{1b}[2J\\u{d}\\u{a}X-Injected";
+    let text = "&lt;script&gt;alert(1)&lt;/script&gt; at /x&quot;onload=&quot;y\\u0000\\u001b[2J\\u000d\\u000aX-Injected";
     assert!(shown.contains(text), "{shown}");
 }
 
