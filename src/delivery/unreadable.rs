@@ -141,3 +141,35 @@ impl<P: Ports> Delivery<'_, '_, P> {
 fn named(known: usize, why: String) -> String {
     if known < MAX_NAMED { why } else { "more that cannot be read: see the log".to_owned() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_has_a_key_that_tells_it_from_all_else() {
+        use Stream::{Objects, Requests};
+        let keys = [
+            Unreadable::row(Requests, "a"),
+            Unreadable::row(Requests, "b"),
+            Unreadable::row(Objects, "a"),
+            Unreadable::behind(Requests, "a"),
+            Unreadable::behind(Requests, "b"),
+            Unreadable::second(Requests, 1_795_348_800),
+            Unreadable::second(Objects, 1_795_348_800),
+        ];
+        for (number, key) in keys.iter().enumerate() {
+            let stream = if [2, 6].contains(&number) { "objects" } else { "requests" };
+            assert!(key.starts_with(&format!("unreadable-{stream}-")), "{key}");
+            assert!(!keys[..number].contains(key), "{key}");
+        }
+        assert_eq!(keys[5], "unreadable-requests-2026-11-22T12:00:00Z");
+    }
+
+    #[test]
+    fn beyond_a_hundred_reasons_all_others_are_one() {
+        let why = || "why".to_owned();
+        assert_eq!(named(MAX_NAMED - 1, why()), "why");
+        assert_ne!(named(MAX_NAMED, why()), "why");
+    }
+}

@@ -137,3 +137,120 @@ impl Waiting {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::coverage::Sweep;
+
+    const NOON: i64 = 1_795_348_800;
+
+    fn entry(stream: Stream, reading: Reading, stamp: Option<i64>) -> PendingEntry {
+        let (fingerprint, time) = (Fingerprint([0; Fingerprint::LEN]), LedgerTime::Written(0));
+        let (name, late, rejected, failing) = (String::new(), false, false, false);
+        PendingEntry {
+            stream,
+            reading,
+            fingerprint,
+            time,
+            stamp,
+            late,
+            name,
+            events_left: 1,
+            rejected,
+            failing,
+        }
+    }
+
+    fn window(end: i64) -> Progress {
+        Progress::Window { end, looks_back: false }
+    }
+
+    fn sweep(began: i64) -> Progress {
+        Progress::Sweep(Sweep::new(began, "3.9"))
+    }
+
+    /// What is advanced: the ends of windows and the beginnings of sweeps, and whether entries are left behind.
+    fn advanced(waiting: &mut Waiting) -> Vec<(i64, bool)> {
+        let mut all = Vec::new();
+        waiting.advance(|_, progress, left_behind| {
+            let at = match progress {
+                Progress::Window { end, .. } => *end,
+                Progress::Sweep(sweep) => sweep.began,
+            };
+            all.push((at, left_behind));
+        });
+        all
+    }
+
+    #[test]
+    fn a_watermark_waits_for_what_is_from_before_it_and_was_met_before_it() {
+        use Reading::Window;
+        use Stream::{Objects, Requests};
+        for (case, stream, stamp, waits) in [
+            ("from before", Requests, Some(NOON - 1), true),
+            ("from its very second", Requests, Some(NOON), false),
+            ("of unknown time", Requests, None, true),
+            ("of the other stream", Objects, Some(NOON - 1), false),
+        ] {
+            let mut waiting = Waiting::default();
+            let number = waiting.number();
+            waiting.insert(number, entry(stream, Window, stamp));
+            waiting.reached(Requests, Window, window(NOON));
+            let expected = if waits { vec![] } else { vec![(NOON, false)] };
+            assert_eq!(advanced(&mut waiting), expected, "{case}");
+            waiting.remove(number);
+            let later = if waits { vec![(NOON, false)] } else { vec![] };
+            assert_eq!(advanced(&mut waiting), later, "{case}, once it is decided");
+        }
+        let mut waiting = Waiting::default();
+        waiting.reached(Requests, Window, window(NOON));
+        let number = waiting.number();
+        waiting.insert(number, entry(Requests, Window, Some(NOON - 1)));
+        assert_eq!(advanced(&mut waiting), [(NOON, false)], "what is met later does not count");
+    }
+
+    #[test]
+    fn the_place_of_a_sweep_waits_for_answers_and_leaves_behind_what_fails() {
+        use Stream::Requests;
+        for (case, reading, failing, expected) in [
+            ("no answer yet", Reading::Sweep, false, vec![]),
+            ("it fails by itself", Reading::Sweep, true, vec![(NOON, true)]),
+            ("a window's", Reading::Window, false, vec![(NOON, false)]),
+        ] {
+            let mut waiting = Waiting::default();
+            let number = waiting.number();
+            let entry = entry(Requests, reading, None);
+            waiting.insert(number, PendingEntry { failing, ..entry });
+            waiting.reached(Requests, Reading::Sweep, sweep(NOON));
+            assert_eq!(advanced(&mut waiting), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn what_was_left_out_holds_a_watermark_and_is_left_behind_by_a_sweep_that_met_it() {
+        use Reading::{Sweep, Window};
+        use Stream::Requests;
+        for (stamp, held) in [(None, true), (Some(NOON - 1), true), (Some(NOON), false)] {
+            let mut waiting = Waiting::default();
+            waiting.leave_out(Requests, Window, Some(NOON + 5));
+            waiting.leave_out(Requests, Window, stamp);
+            waiting.reached(Requests, Window, window(NOON));
+            assert_eq!(advanced(&mut waiting).is_empty(), held, "{stamp:?}");
+        }
+        let mut waiting = Waiting::default();
+        waiting.reached(Requests, Sweep, sweep(NOON));
+        waiting.leave_out(Requests, Sweep, None);
+        waiting.reached(Requests, Sweep, sweep(NOON + 1));
+        assert_eq!(advanced(&mut waiting), [(NOON, false), (NOON + 1, true)]);
+    }
+
+    #[test]
+    fn of_too_many_steps_the_last_takes_the_place_of_the_one_before() {
+        let mut waiting = Waiting::default();
+        let steps = i64::try_from(MAX_PROGRESS).unwrap_or_default();
+        (0..=steps).for_each(|n| waiting.reached(Stream::Requests, Reading::Window, window(n)));
+        let ends: Vec<_> = advanced(&mut waiting).into_iter().map(|(end, _)| end).collect();
+        assert_eq!(ends, (0..steps - 1).chain([steps]).collect::<Vec<_>>());
+    }
+}

@@ -56,6 +56,12 @@ fn a_run_beside_another_is_skipped_and_one_after_a_death_says_so() {
     world.pass(60);
     let report = world.run_ok();
     assert!(report.attention.contains(&Attention::DiedBefore));
+    let told = "ended without releasing its lease";
+    assert!(world.messages().iter().any(|text| text.contains(told)), "{:?}", world.messages());
+    // One that was interrupted leaves no lease behind.
+    world.on_store(|store| store.delete("lease").unwrap());
+    assert!(world.run_ok().attention.contains(&Attention::DiedBefore));
+    assert!(!World::new().run_ok().attention.contains(&Attention::DiedBefore), "a first run");
 }
 
 #[test]
@@ -127,6 +133,56 @@ fn a_row_that_cannot_be_read_holds_up_no_other_and_is_a_dead_letter_after_a_day(
         assert_eq!(read[0].entry, "of unknown id");
         assert!(read[0].data.contains("no entry"), "{:?}", read[0]);
     });
+}
+
+#[test]
+fn under_a_new_key_everything_is_written_anew_once() {
+    let mut world = World::new();
+    world.request("a", NOON - 10);
+    world.request("refused", NOON - 20);
+    world.ends.borrow_mut().codes.insert("refused".to_owned(), "InvalidData");
+    world.run();
+    let before = world.ports.store.values.borrow().clone();
+    world.set("ledger_key", &"k".repeat(32)).set("ledger_key_previous", "unkeyed");
+    let report = world.run_ok();
+    assert!(report.attention.contains(&Attention::Rekeyed));
+    assert!(!report.attention.contains(&Attention::StoreLost));
+    let rewritten = |name: &str| {
+        let after = world.ports.store.values.borrow();
+        before.iter().filter(|(key, _)| key.contains(name)).all(|(key, value)| after[key] != *value)
+    };
+    assert!(["segment", "dead-letters", "reports", "head"].into_iter().all(rewritten));
+    world.set("ledger_key_previous", "");
+    let mut report = world.run_ok();
+    assert!(!report.attention.contains(&Attention::Rekeyed));
+    assert_eq!((report.stream(Requests).shipped, report.dead_letters), (0, Some(1)));
+    // A damaged chunk of letters holds up no change of the key, and a damaged segment does.
+    for (name, outcome) in [("dead-letters:", Outcome::Ok), ("segment", Outcome::Failed)] {
+        let mut values = world.ports.store.values.borrow_mut();
+        let damaged = values.iter_mut().find(|(key, _)| key.contains(name)).unwrap().1;
+        *damaged.last_mut().unwrap() ^= 1;
+        drop(values);
+        let key = world.variables["ledger_key"].clone();
+        let next = format!("{key}{name}");
+        world.set("ledger_key", &next).set("ledger_key_previous", &key);
+        let report = world.run();
+        assert_eq!(report.outcome, outcome, "{name}: {:?}", report.error);
+        assert!(report.attention.contains(&Attention::StoreLost) || outcome == Outcome::Failed);
+    }
+}
+
+#[test]
+fn an_index_of_dead_letters_that_is_gone_is_told_once() {
+    let world = World::new();
+    world.request("refused", NOON - 20);
+    world.ends.borrow_mut().codes.insert("refused".to_owned(), "InvalidData");
+    world.run();
+    world.ports.store.values.borrow_mut().retain(|key, _| !key.ends_with("dead-letters"));
+    let report = world.run();
+    assert_eq!(report.outcome, Outcome::Partial);
+    assert!(report.attention.contains(&Attention::StoreLost));
+    assert!(report.error.unwrap().contains("has lost the index of 1 dead letters"));
+    assert!(world.run_ok().attention.is_empty());
 }
 
 #[test]

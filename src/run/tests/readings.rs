@@ -167,8 +167,9 @@ fn objects_of_an_older_kong_have_the_time_of_their_request() {
     let world = World::new();
     world.ends.borrow_mut().version = "2.8.1.1-enterprise-edition";
     world.request("call", NOON - 5 * DAY);
+    // It says nothing of its time.
     let row = serde_json::json!({"request_id": "call", "dao_name": "services", "operation": "create",
-        "entity": "{}", "ttl": 25 * DAY});
+        "entity": "{}"});
     world.row(Objects, "row", None, row);
     world.run_ok();
     let sent = world.ports.sent.borrow();
@@ -208,6 +209,54 @@ fn that_kong_holds_rows_without_a_time_is_noted() {
             world.pass(300);
         }
     }
+}
+
+#[test]
+fn a_row_without_a_time_is_known_again_by_when_kong_deletes_it() {
+    let world = World::new();
+    world.ends.borrow_mut().version = "2.8.1.1-enterprise-edition";
+    let row = |ttl: i64| {
+        let fields = serde_json::json!({"dao_name": "services", "operation": "create", "entity": "{}", "ttl": ttl});
+        world.clear();
+        world.row(Objects, "row", None, fields);
+    };
+    row(20 * DAY);
+    assert_eq!(world.run_ok().stream(Objects).shipped, 1);
+    // In another bucket by the host's clock, and in the same by Kong's.
+    world.pass(7 * 3600);
+    row(20 * DAY - 7 * 3600);
+    let mut again = world.run_ok();
+    assert_eq!(counts(&mut again, Objects), (Some("full"), 1, 1, 0));
+    let buckets: Vec<_> = world.buckets(Objects).into_keys().collect();
+    assert_eq!(buckets, [crate::terms::LedgerTime::Expires(NOON + 20 * DAY).bucket()]);
+}
+
+#[test]
+fn what_is_odd_about_an_entry_is_told_and_it_is_shipped_all_the_same() {
+    let mut world = World::new();
+    world.set("log_level", "debug");
+    let fields = |time: serde_json::Value| {
+        serde_json::json!({"method": "GET", "path": "/x", "status": 200,
+        "request_timestamp": time})
+    };
+    let told = |world: &World, text: &str| {
+        world.messages().iter().filter(|message| message.contains(text)).count()
+    };
+    world.request("plain", NOON - 10);
+    world.run_ok();
+    assert_eq!(
+        (told(&world, "is shipped under the hash"), told(&world, "which is no number of seconds")),
+        (0, 0)
+    );
+    let mut odd = fields("yesterday".into());
+    odd["request_id"] = "odd".into();
+    let mut nameless = fields((NOON - 5).into());
+    nameless["request_id"] = serde_json::Value::Null;
+    world.ends.borrow_mut().rows[0].extend([(Some(NOON - 6), odd), (Some(NOON - 5), nameless)]);
+    let mut report = world.run_ok();
+    assert_eq!(report.stream(Requests).shipped, 2);
+    assert_eq!(told(&world, "is shipped under the hash"), 1, "{:?}", world.messages());
+    assert_eq!(told(&world, "which is no number of seconds"), 1, "{:?}", world.messages());
 }
 
 #[test]
