@@ -274,6 +274,14 @@ fn what_adoption_did_is_told() {
     assert_eq!(world.accepted().len(), 0);
     let mut world = World::new();
     world.set("adopt_lambda_keys", "true");
+    world.object("o", NOON - 10);
+    world.run_ok();
+    assert!(!told(&world, "adopt_lambda_keys: "), "the Lambda read no objects");
+    world.request("late", NOON - 10);
+    world.run_ok();
+    assert!(!told(&world, "adopt_lambda_keys: "), "that is told of a first run alone");
+    let mut world = World::new();
+    world.set("adopt_lambda_keys", "true");
     world.request("r", NOON - 10);
     world.run_ok();
     assert!(told(&world, "a key for none of the 1 request entries"));
