@@ -98,7 +98,7 @@ impl<P: Ports> Delivery<'_, '_, P> {
             );
             let tally = self.tallies.entry(stream).or_default();
             tally.report.rejected += u64::from(first);
-            *tally.rejected.entry(error.clone()).or_default() += 1;
+            tally.rejected.insert(error.clone());
             let Event { id, data, .. } = item.event.clone();
             let (refused_at, replay) = (self.now, false);
             let letter = DeadLetter { stream, id, entry, error, refused_at, replay, data };

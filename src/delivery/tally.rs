@@ -1,7 +1,7 @@
 //! What was done for each stream.
 
 use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Failure;
 use crate::report::StreamReport;
@@ -18,8 +18,8 @@ pub struct Tally {
     pub pending_in_sweep: u64,
     /// Why events are pending, and how many for each reason.
     pub pending: BTreeMap<String, u64>,
-    /// Why events became dead letters, and how many for each reason.
-    pub rejected: BTreeMap<String, u64>,
+    /// Why events became dead letters.
+    pub rejected: BTreeSet<String>,
     /// Why places that could not be read became dead letters, and how many for each reason.
     pub unreadable: BTreeMap<String, u64>,
 }

@@ -141,7 +141,6 @@ impl<'a, P: Ports> Run<'a, P> {
         let Ended { about, at: end, result: ended } = ended;
         let Records { ledger, dead_letters } = &kept.records;
         let may_write = match &ended {
-            Err(Halt::Delivery(Failure::Lease(_))) => false,
             // A ledger that failed is written only when the destination has accepted or refused something.
             Err(Halt::Delivery(Failure::Ledger(_))) => ledger.has_news() || dead_letters.has_news(),
             _ => true,

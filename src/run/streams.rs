@@ -1,6 +1,6 @@
 //! The streams of a run: each is planned, read and reported.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 use super::{Facts, Halt, Reader, Run, StreamRun, messages};
@@ -153,9 +153,6 @@ impl<'a, P: Ports> Run<'a, P> {
     fn conclude(&self, stream_run: StreamRun, report: &mut Report) {
         let Tally { report: done, mut pending, rejected, unreadable, .. } = stream_run.tally;
         let stream = stream_run.stream;
-        let few = |reasons: BTreeMap<String, u64>| {
-            reasons.into_keys().take(MAX_REASONS).collect::<Vec<_>>().join("; ")
-        };
         match stream_run.halted {
             // A failed delivery ends the run. It is reported once, and not for each stream or reason.
             Some(Halt::Delivery(failure)) => {
@@ -167,7 +164,7 @@ impl<'a, P: Ports> Run<'a, P> {
             Some(halt) => report.add(Outcome::Failed, halt),
         }
         if done.pending > 0 {
-            let why = messages::pending(stream, done.pending, &few(pending));
+            let why = messages::pending(stream, done.pending, &few(pending.into_keys()));
             report.add(Outcome::Partial, why);
         }
         let places = unreadable.values().sum();
@@ -177,11 +174,15 @@ impl<'a, P: Ports> Run<'a, P> {
             report.add(Outcome::Partial, why);
         }
         if places > 0 {
-            let why = messages::unreadable(stream, places, &few(unreadable));
+            let why = messages::unreadable(stream, places, &few(unreadable.into_keys()));
             report.add(Outcome::Partial, why);
         }
         *report.stream(stream) = done;
     }
+}
+
+fn few(reasons: impl IntoIterator<Item = String>) -> String {
+    reasons.into_iter().take(MAX_REASONS).collect::<Vec<_>>().join("; ")
 }
 
 /// Reports why a stream is not complete although none of its entries is pending, and warns of a stream that
