@@ -136,5 +136,7 @@ mod tests {
     fn what_is_ahead_of_now_is_in_the_last_slice() {
         let slice = slices(Some(NOW - 10)).next().unwrap();
         assert_eq!((slice.window.after, slice.end()), (Some(NOW - 10), None));
+        let slice = slices(Some(NOW - SLICE_SECS)).next().unwrap();
+        assert_eq!((slice.window.before, slice.end()), (Some(NOW), Some(NOW)));
     }
 }

@@ -1,8 +1,13 @@
 //! Faults between the core and a store.
 
 use std::cell::{Cell, RefCell};
+use std::ops::{Deref, DerefMut};
 
-use crate::ports::{Clock, KeyValue, KeyValueError, Random, Swap};
+use super::Answer;
+use crate::ports::{
+    Clock, FileError, Files, Http, HttpLimits, HttpRequest, KeyValue, KeyValueError, Log, Random,
+    Swap,
+};
 
 /// A kind of call on a store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +88,7 @@ impl Faults for Planned {
     }
 }
 
-/// A store behind faults. Clock and random numbers are those of the process that has the store.
+/// A store behind faults. All else is that of the process that has the store.
 #[derive(Debug, Default)]
 pub struct Faulty<P, F = Planned> {
     /// The store.
@@ -157,5 +162,37 @@ impl<P: Clock, F> Clock for Faulty<P, F> {
 impl<P: Random, F> Random for Faulty<P, F> {
     fn u64(&self) -> u64 {
         self.inner.u64()
+    }
+}
+
+impl<P: Http, F> Http for Faulty<P, F> {
+    async fn send(&self, request: HttpRequest, limits: HttpLimits) -> Answer {
+        self.inner.send(request, limits).await
+    }
+}
+
+impl<P: Files, F> Files for Faulty<P, F> {
+    fn read(&self, path: &str, max_bytes: usize) -> Result<String, FileError> {
+        self.inner.read(path, max_bytes)
+    }
+}
+
+impl<P: Log, F> Log for Faulty<P, F> {
+    fn line(&self, line: &str) {
+        self.inner.line(line);
+    }
+}
+
+impl<P, F> Deref for Faulty<P, F> {
+    type Target = P;
+
+    fn deref(&self) -> &P {
+        &self.inner
+    }
+}
+
+impl<P, F> DerefMut for Faulty<P, F> {
+    fn deref_mut(&mut self) -> &mut P {
+        &mut self.inner
     }
 }

@@ -56,14 +56,41 @@ fn a_comparison_waits_for_what_it_met_itself_and_not_for_what_a_window_met() {
     }
 }
 
-/// Marks the first dead letter to be sent again.
-fn mark(world: &World) {
+/// Marks a dead letter to be sent again.
+fn mark_letter(world: &World, id: &str) {
     world.on_letters(|letters| {
         let chunk = letters.chunks()[0];
         let mut read = letters.read(chunk).unwrap();
-        assert_eq!((read[0].id.as_str(), read[0].entry.as_str()), ("refused", "refused"));
-        read[0].replay = true;
+        let letter = read.iter_mut().find(|letter| letter.id.contains(id)).unwrap();
+        letter.replay = true;
         letters.replace(&[chunk], &read).unwrap();
+    });
+}
+
+fn mark(world: &World) {
+    mark_letter(world, "refused");
+}
+
+#[test]
+fn of_the_dead_letters_those_alone_are_sent_again_that_are_marked_and_can_be() {
+    let world = World::new();
+    world.requests("refused", 3, NOON - 20, 1);
+    let row = (Some(NOON - 30), "no entry".into());
+    world.ends.borrow_mut().rows[0].push(row);
+    let codes = (0..3).map(|n| (format!("refused{n:05}"), "InvalidData"));
+    world.ends.borrow_mut().codes.extend(codes);
+    world.request("taken", NOON - 20);
+    world.run();
+    world.pass(DAY + 60);
+    assert_eq!(world.run().dead_letters, Some(4));
+    world.ends.borrow_mut().codes.clear();
+    mark_letter(&world, "refused00001");
+    mark_letter(&world, "unreadable");
+    assert_eq!(world.run().dead_letters, Some(3));
+    assert_eq!(world.accepted().into_iter().collect::<Vec<_>>(), ["refused00001", "taken"]);
+    world.on_letters(|letters| {
+        let read = letters.read(letters.chunks()[0]).unwrap();
+        assert!(read.iter().all(|letter| !letter.id.contains("00001")), "{read:?}");
     });
 }
 
@@ -110,6 +137,7 @@ fn two_batches_that_are_refused_whole_are_a_flood_and_no_dead_letters() {
     assert_eq!((report.stream(Requests).rejected, report.dead_letters), (0, Some(0)));
     assert_eq!(report.stream(Requests).pending, 250);
     assert_eq!(report.stream(Requests).batches, 2);
+    assert_eq!(report.generation, Some(2), "the preflight and the end: nothing else to record");
     let told = "events of requests are pending: CloudTrail refused every event of two batches";
     assert!(world.messages().iter().any(|text| text.contains(told)), "{:?}", world.messages());
     world.ends.borrow_mut().codes.clear();
@@ -174,11 +202,8 @@ fn a_ledger_is_bound_by_a_dead_letter_that_is_accepted_at_last() {
 fn an_answer_that_leaves_an_event_out_is_doubted_and_the_event_sent_again() {
     let world = World::new();
     world.request("a", NOON - 10);
-    let told = |world: &World| {
-        world.messages().iter().any(|text| text.starts_with("1 events were in calls"))
-    };
     let report = world.run_ok();
-    assert!(!told(&world), "{:?}", world.messages());
+    assert!(!world.told("events were in calls"));
     assert_eq!(
         (report.duration_ms, report.calls.retries),
         (30, 0),
@@ -187,7 +212,7 @@ fn an_answer_that_leaves_an_event_out_is_doubted_and_the_event_sent_again() {
     world.request("b", NOON - 5);
     world.ends.borrow_mut().codes.insert("b".to_owned(), UNMENTIONED);
     assert_eq!(world.run_ok().calls.retries, 1);
-    assert!(told(&world), "{:?}", world.messages());
+    assert!(world.told("1 events were in calls"));
     assert_eq!(world.accepted().len(), 2);
 }
 
@@ -233,6 +258,22 @@ fn the_first_batch_goes_alone_whatever_was_recorded_before() {
     assert!(times[3] < times[1] + world.ports.latency, "and the others together: {times:?}");
 }
 
+#[test]
+fn after_throttling_fewer_batches_are_under_way_at_once() {
+    let mut world = World::new();
+    world.set("max_in_flight", "4");
+    world.requests("r", 500, NOON - 1000, 1);
+    world.ends.borrow_mut().throttled = 3;
+    world.run_ok();
+    let sent = world.ports.sent.borrow();
+    let calls = sent.iter().filter(|(_, request)| request.method() == http::Method::POST);
+    let times: Vec<_> = calls.map(|(at, _)| *at).collect();
+    // The first batch is refused thrice. One may be under way then, and two when it is taken.
+    let first = times[4]..times[4] + world.ports.latency;
+    let together = times.iter().filter(|at| first.contains(*at));
+    assert_eq!((times.len(), together.count()), (8, 2), "{times:?}");
+}
+
 /// A Kong with so many request entries of which the Lambda has a key of each.
 fn adopting(entries: i64) -> World {
     let mut world = World::new();
@@ -262,32 +303,31 @@ fn what_is_adopted_is_recorded_every_ten_thousand_entries() {
 #[test]
 fn what_adoption_did_is_told() {
     let world = adopting(3);
-    let told = |world: &World, text: &str| {
-        let told = world.messages().iter().any(|message| message.contains(text));
-        world.ports.lines.borrow_mut().clear();
-        told
-    };
     world.run_ok();
-    assert!(told(&world, "3 request entries count as shipped"));
+    assert!(world.told("3 request entries count as shipped"));
     world.run_ok();
-    assert!(told(&world, "adopt_lambda_keys can be switched off"));
+    assert!(world.told("adopt_lambda_keys can be switched off"));
+    world.request("fails", NOON - 10);
+    world.ends.borrow_mut().codes.insert("fails".to_owned(), "InternalFailure");
+    world.run();
+    assert!(!world.told("adopt_lambda_keys can be switched off"), "one is pending");
     assert_eq!(world.accepted().len(), 0);
     let mut world = World::new();
     world.set("adopt_lambda_keys", "true");
     world.object("o", NOON - 10);
     world.run_ok();
-    assert!(!told(&world, "adopt_lambda_keys: "), "the Lambda read no objects");
+    assert!(!world.told("adopt_lambda_keys: "), "the Lambda read no objects");
     world.request("late", NOON - 10);
     world.run_ok();
-    assert!(!told(&world, "adopt_lambda_keys: "), "that is told of a first run alone");
+    assert!(!world.told("adopt_lambda_keys: "), "that is told of a first run alone");
     let mut world = World::new();
     world.set("adopt_lambda_keys", "true");
     world.request("r", NOON - 10);
     world.run_ok();
-    assert!(told(&world, "a key for none of the 1 request entries"));
+    assert!(world.told("a key for none of the 1 request entries"));
     world.set("adopt_lambda_keys", "false");
     world.run_ok();
-    assert!(!told(&world, "adopt_lambda_keys"));
+    assert!(!world.told("adopt_lambda_keys"));
 }
 
 #[test]

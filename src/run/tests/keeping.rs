@@ -76,6 +76,32 @@ fn with_comparisons_fingerprints_go_when_kong_no_longer_holds_their_entries() {
 }
 
 #[test]
+fn where_nothing_tells_the_retention_it_is_kongs_default() {
+    for (age, kept) in [(27, 1), (29, 0)] {
+        let world = World::new();
+        world.ends.borrow_mut().configuration = json!({"audit_log": true});
+        world.request("r", NOON - age * DAY);
+        world.run_ok();
+        world.clear();
+        world.pass(2 * DAY);
+        world.run_ok();
+        assert_eq!(buckets(&world), kept, "{} days old", age + 2);
+    }
+}
+
+#[test]
+fn a_long_retention_is_believed() {
+    let mut world = World::new();
+    world.set("page_size", "10");
+    let fifty_years = 50 * 365 * DAY;
+    world.ends.borrow_mut().configuration["audit_log_record_ttl"] = json!(fifty_years);
+    world.requests("r", 11, NOON - 1000, 1);
+    world.run_ok();
+    let first = (None, Some(NOON - fifty_years + crate::terms::BUCKET_SECS));
+    assert_eq!(world.windows(Requests)[1], first, "the first slice");
+}
+
+#[test]
 fn since_when_an_event_has_been_failing_is_forgotten_after_twice_the_retention() {
     let world = World::new();
     world.ends.borrow_mut().configuration["audit_log_record_ttl"] = json!(5 * DAY);

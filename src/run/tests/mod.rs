@@ -2,10 +2,12 @@
 //! what the destination answers.
 #![allow(clippy::unwrap_used)]
 
+mod around;
 mod deliveries;
 mod keeping;
 mod outcomes;
 mod readings;
+mod sweeps;
 mod told;
 mod world;
 

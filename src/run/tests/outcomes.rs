@@ -3,6 +3,7 @@
 use super::*;
 use crate::report::{Attention, Outcome};
 use crate::terms::Stream::{Objects, Requests};
+use crate::testing::{Call, Fate};
 
 #[test]
 fn a_kong_that_refuses_fails_the_run_which_tells_how_far_the_streams_are_behind() {
@@ -167,7 +168,76 @@ fn under_a_new_key_everything_is_written_anew_once() {
         world.set("ledger_key", &next).set("ledger_key_previous", &key);
         let report = world.run();
         assert_eq!(report.outcome, outcome, "{name}: {:?}", report.error);
-        assert!(report.attention.contains(&Attention::StoreLost) || outcome == Outcome::Failed);
+        let is_rewritten = outcome == Outcome::Ok;
+        assert_eq!(report.attention.contains(&Attention::Rekeyed), is_rewritten, "{name}");
+        assert_eq!(report.attention.contains(&Attention::StoreLost), is_rewritten, "{name}");
+    }
+}
+
+/// Its store does so many calls of that kind, and fails the next one.
+fn fails_after(world: &World, times: u32, call: Call) {
+    world.ports.faults.next(times, call, Fate::Made);
+    world.ports.faults.next(1, call, Fate::Fails("the disk is full", 0));
+}
+
+#[test]
+fn where_the_last_write_fails_the_report_tells_what_the_store_holds() {
+    let world = World::new();
+    world.run_ok();
+    world.pass(300);
+    fails_after(&world, 0, Call::SetMany(0));
+    let mut report = world.run();
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert!(report.error.as_ref().unwrap().contains("the disk is full"));
+    assert_eq!(report.generation, Some(world.head().generation));
+    assert_eq!(report.stream(Requests).watermark, Some(NOON));
+    assert_eq!(world.run_ok().stream(Requests).watermark, Some(world.now()));
+}
+
+#[test]
+fn what_the_store_does_not_take_at_the_end_is_told_and_no_failure() {
+    let world = World::new();
+    fails_after(&world, 1, Call::Swap);
+    world.run_ok();
+    assert!(world.told("the lease could not be released, and runs out by itself"));
+    let world = World::new();
+    world.request("r", NOON - 29 * DAY);
+    world.run_ok();
+    world.clear();
+    world.pass(2 * DAY);
+    fails_after(&world, 0, Call::Delete);
+    world.run_ok();
+    assert!(world.told("has expired and could not be deleted"));
+}
+
+#[test]
+fn where_the_ledger_fails_what_was_accepted_before_is_recorded_and_nothing_else_written() {
+    for accepted in [250, 0] {
+        let mut world = World::new();
+        world.set("page_size", "100").set("audit_streams", "requests");
+        world.request("old", NOON - 60);
+        world.run_ok();
+        let is_segment = |key: &String| key.contains("segment");
+        let (key, sound) = {
+            let values = world.ports.store.values.borrow();
+            let (key, value) = values.iter().find(|(key, _)| is_segment(key)).unwrap();
+            (key.clone(), value.clone())
+        };
+        world.ports.store.values.borrow_mut().insert(key.clone(), sound[..20].to_vec());
+        let before = world.head().generation;
+        world.pass(60);
+        // In another bucket than the old one, and met before it.
+        world.requests("new", accepted, NOON, 0);
+        let mut report = world.run();
+        assert_eq!(report.outcome, Outcome::Failed);
+        let generation = world.head().generation;
+        assert_eq!(report.generation, Some(generation));
+        let taken = u64::try_from(world.accepted().len() - 1).unwrap();
+        assert_eq!(report.stream(Requests).shipped, taken);
+        assert_eq!((taken > 0, generation > before), (accepted > 0, accepted > 0));
+        world.ports.store.values.borrow_mut().insert(key, sound);
+        world.run_ok();
+        assert_eq!(i64::try_from(world.accepted().len()).unwrap(), accepted + 1);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::ports::HttpRequest;
 use crate::report::{Attention, Note, Outcome, Report};
 use crate::terms::BUCKET_SECS;
 use crate::terms::Stream::{self, Objects, Requests};
@@ -61,9 +62,21 @@ fn a_proxy_that_drops_the_filters_is_noticed_and_told() {
     world.pass(3600);
     world.ends.borrow_mut().filters_dropped = true;
     world.request("new", world.now());
-    assert_eq!(counts(&mut world.run_ok(), Requests).0, Some("full"));
-    assert!(world.messages().iter().any(|message| message.contains("ignored before and after")));
-    assert_eq!(world.accepted().len(), 4);
+    world.object("old object", world.now() - 20 * DAY);
+    let mut report = world.run_ok();
+    let sent = world.ports.sent.borrow();
+    let unix_seconds =
+        |uri: &http::Uri| uri.query().is_some_and(|query| query.contains("after=17"));
+    assert!(
+        sent.iter().any(|(_, request)| unix_seconds(request.uri())),
+        "the other way to write it"
+    );
+    for stream in Stream::ALL {
+        assert_eq!(counts(&mut report, stream).0, Some("full"));
+        let warning = format!("ignored before and after on /audit/{}", stream.name());
+        assert!(world.messages().iter().any(|message| message.contains(&warning)));
+    }
+    assert_eq!(world.accepted().len(), 5);
 }
 
 #[test]
@@ -75,9 +88,12 @@ fn a_daily_comparison_finds_what_is_late_and_says_so() {
     world.object("late", NOON - 7200);
     assert_eq!(counts(&mut world.run_ok(), Requests), (Some("incremental"), 0, 0, 0));
     world.pass(DAY);
+    // Where the window begins, which looks back an hour from the last time.
+    world.request("not late", NOON - 3600);
+    world.object("not late", NOON - 3600);
     let mut report = world.run_ok();
     for stream in Stream::ALL {
-        assert_eq!(counts(&mut report, stream), (Some("reconcile"), 1, 0, 1));
+        assert_eq!(counts(&mut report, stream), (Some("reconcile"), 3, 1, 2));
         assert_eq!(report.stream(stream).late, 1);
     }
     assert!(report.attention.contains(&Attention::Late));
@@ -117,6 +133,20 @@ fn a_window_that_turns_out_dense_is_given_up_and_cut_narrower() {
     let given_up = given_up.expect("a slice that was begun, and begun again with an earlier end");
     let width = given_up[1].1.unwrap() - given_up[1].0.unwrap();
     assert_eq!(width, BUCKET_SECS, "back to the first width");
+}
+
+#[test]
+fn a_wide_slice_with_few_entries_too_many_is_read_to_its_end() {
+    let mut world = World::new();
+    world.set("page_size", "10").set("audit_streams", "requests");
+    let oldest = NOON - 30 * DAY;
+    world.request("oldest", oldest + 100);
+    // In the third slice, of 24 hours. It is given up at the first page after 200.
+    world.requests("r", 205, oldest + 4 * BUCKET_SECS, 10);
+    let mut report = world.run_ok();
+    assert_eq!(counts(&mut report, Requests), (Some("incremental"), 216, 10, 206));
+    let third = (Some(oldest + 3 * BUCKET_SECS), Some(oldest + 7 * BUCKET_SECS));
+    assert!(world.windows(Requests).contains(&third), "{:?}", world.windows(Requests));
 }
 
 #[test]
@@ -164,21 +194,25 @@ fn a_run_without_time_for_all_says_so_and_the_next_goes_on() {
 
 #[test]
 fn objects_of_an_older_kong_have_the_time_of_their_request() {
-    let world = World::new();
-    world.ends.borrow_mut().version = "2.8.1.1-enterprise-edition";
-    world.request("call", NOON - 5 * DAY);
-    // It says nothing of its time.
-    let row = serde_json::json!({"request_id": "call", "dao_name": "services", "operation": "create",
-        "entity": "{}"});
-    world.row(Objects, "row", None, row);
-    world.run_ok();
-    let sent = world.ports.sent.borrow();
-    let of_call = crate::wire::rfc3339(NOON - 5 * DAY);
-    let events = sent.iter().filter(|(_, request)| request.method() == http::Method::POST);
-    let dated = events.filter(|(_, request)| {
-        String::from_utf8_lossy(request.body()).contains(&format!(r#"\"eventTime\":\"{of_call}\""#))
-    });
-    assert_eq!(dated.count(), 2, "both the call and the row");
+    for (version, of_that_time) in
+        [("2.8.1.1-enterprise-edition", 2), ("3.9.0.0-enterprise-edition", 1)]
+    {
+        let world = World::new();
+        world.ends.borrow_mut().version = version;
+        world.request("call", NOON - 5 * DAY);
+        // It says nothing of its time.
+        let row = serde_json::json!({"request_id": "call", "dao_name": "services", "operation": "create",
+            "entity": "{}"});
+        world.row(Objects, "row", None, row);
+        world.run_ok();
+        let sent = world.ports.sent.borrow();
+        let of_call = format!(r#"\"eventTime\":\"{}\""#, crate::wire::rfc3339(NOON - 5 * DAY));
+        let events = sent.iter().filter(|(_, request)| request.method() == http::Method::POST);
+        let is_dated =
+            |request: &HttpRequest| String::from_utf8_lossy(request.body()).contains(&of_call);
+        let dated = events.filter(|(_, request)| is_dated(request)).count();
+        assert_eq!(dated, of_that_time, "the call, and with {version} the row");
+    }
 }
 
 #[test]
@@ -239,13 +273,16 @@ fn what_is_odd_about_an_entry_is_told_and_it_is_shipped_all_the_same() {
         serde_json::json!({"method": "GET", "path": "/x", "status": 200,
         "request_timestamp": time})
     };
-    let told = |world: &World, text: &str| {
+    let count = |world: &World, text: &str| {
         world.messages().iter().filter(|message| message.contains(text)).count()
     };
     world.request("plain", NOON - 10);
     world.run_ok();
     assert_eq!(
-        (told(&world, "is shipped under the hash"), told(&world, "which is no number of seconds")),
+        (
+            count(&world, "is shipped under the hash"),
+            count(&world, "which is no number of seconds")
+        ),
         (0, 0)
     );
     let mut odd = fields("yesterday".into());
@@ -255,8 +292,8 @@ fn what_is_odd_about_an_entry_is_told_and_it_is_shipped_all_the_same() {
     world.ends.borrow_mut().rows[0].extend([(Some(NOON - 6), odd), (Some(NOON - 5), nameless)]);
     let mut report = world.run_ok();
     assert_eq!(report.stream(Requests).shipped, 2);
-    assert_eq!(told(&world, "is shipped under the hash"), 1, "{:?}", world.messages());
-    assert_eq!(told(&world, "which is no number of seconds"), 1, "{:?}", world.messages());
+    assert_eq!(count(&world, "is shipped under the hash"), 1, "{:?}", world.messages());
+    assert_eq!(count(&world, "which is no number of seconds"), 1, "{:?}", world.messages());
 }
 
 #[test]

@@ -9,13 +9,14 @@ use kong_cloudtrail_sim::kong as sim;
 use kong_cloudtrail_sim::kong::page::{Manner, Place, Rows, page};
 use serde_json::{Value, json};
 
-use crate::ledger::{DeadLetters, Head, SegmentMeta};
+use crate::coverage::Sweep;
+use crate::ledger::{DeadLetters, Head, SegmentMeta, UNREADABLE};
 use crate::ports::HttpRequest;
 use crate::report::{Outcome, Report};
 use crate::run::run;
 use crate::store::Store;
 use crate::terms::{Bucket, Stream};
-use crate::testing::{Answer, InMemory, answer};
+use crate::testing::{Answer, Faulty, InMemory, Planned, answer};
 use crate::wire::read_rfc3339;
 
 pub const NOON: i64 = 1_795_348_800;
@@ -35,16 +36,25 @@ pub struct Ends {
     pub filters_dropped: bool,
     /// The status of all that Kong answers.
     pub kong_status: u16,
+    /// The statuses of pages with a row of these ids.
+    pub fails: BTreeMap<String, u16>,
+    /// An offset that Kong no longer knows, and the status that says so.
+    pub lost_offset: Option<(String, u16)>,
     /// How CloudTrail answers events of these ids.
     pub codes: BTreeMap<String, &'static str>,
     /// The code with which CloudTrail refuses each call.
     pub refusal: Option<&'static str>,
+    /// So many calls CloudTrail throttles.
+    pub throttled: u32,
     /// What CloudTrail has taken.
     pub accepted: Vec<String>,
 }
 
+/// The host: its store may fail.
+pub type Host = Faulty<InMemory<'static>>;
+
 pub struct World {
-    pub ports: InMemory<'static>,
+    pub ports: Host,
     pub ends: Rc<RefCell<Ends>>,
     pub variables: BTreeMap<&'static str, String>,
 }
@@ -57,8 +67,11 @@ impl World {
             configuration: json!({"audit_log": true, "audit_log_record_ttl": 30 * DAY}),
             filters_dropped: false,
             kong_status: 200,
+            fails: BTreeMap::new(),
+            lost_offset: None,
             codes: BTreeMap::new(),
             refusal: None,
+            throttled: 0,
             accepted: Vec::new(),
         }));
         let service = ends.clone();
@@ -79,6 +92,7 @@ impl World {
             ("max_calls_per_sec", "1000"),
         ];
         let variables = variables.map(|(name, value)| (name, value.to_owned())).into();
+        let ports = Faulty { inner: ports, faults: Planned::default() };
         Self { ports, ends, variables }
     }
 
@@ -161,15 +175,12 @@ impl World {
     }
 
     /// Works on the store as a run with these variables has it.
-    pub fn on_store<T>(&self, work: impl FnOnce(&Store<'_, InMemory<'static>>) -> T) -> T {
+    pub fn on_store<T>(&self, work: impl FnOnce(&Store<'_, Host>) -> T) -> T {
         work(&Store::new(&self.ports, "default"))
     }
 
     /// Works on the dead letters.
-    pub fn on_letters<T>(
-        &self,
-        work: impl FnOnce(&mut DeadLetters<'_, InMemory<'static>>) -> T,
-    ) -> T {
+    pub fn on_letters<T>(&self, work: impl FnOnce(&mut DeadLetters<'_, Host>) -> T) -> T {
         self.on_store(|store| work(&mut DeadLetters::load(store).unwrap()))
     }
 
@@ -183,6 +194,23 @@ impl World {
     /// The segments that it names of a stream.
     pub fn buckets(&self, stream: Stream) -> BTreeMap<Bucket, Vec<SegmentMeta>> {
         self.head().stream(stream).buckets.clone()
+    }
+
+    /// Whether since when something of Kong cannot be read is remembered.
+    pub fn remembers_failing(&self) -> bool {
+        self.on_letters(|letters| letters.remember_failing(UNREADABLE))
+    }
+
+    /// The sweep of a stream that is under way.
+    pub fn sweep(&self, stream: Stream) -> Option<Sweep> {
+        self.head().stream(stream).coverage.under_way().cloned()
+    }
+
+    /// Whether a message with that text was logged since this was asked last.
+    pub fn told(&self, text: &str) -> bool {
+        let told = self.messages().iter().any(|message| message.contains(text));
+        self.ports.lines.borrow_mut().clear();
+        told
     }
 
     /// The messages logged so far.
@@ -219,15 +247,26 @@ impl Ends {
             Stream::Requests => sim::Stream::Requests,
             Stream::Objects => sim::Stream::Objects,
         };
-        Ok(match page(manner, stream, &Shown(shown), request.uri().query().unwrap_or_default()) {
-            Ok(page) => answer(200, page),
-            Err(refusal) => answer(400, refusal.to_string()),
-        })
+        if let Some((offset, status)) = &self.lost_offset
+            && parameter(request, "offset").as_ref() == Some(offset)
+        {
+            return Ok(answer(*status, "{}"));
+        }
+        let page = page(manner, stream, &Shown(shown), request.uri().query().unwrap_or_default());
+        let page = match page {
+            Ok(page) => page,
+            Err(refusal) => return Ok(answer(400, refusal.to_string())),
+        };
+        let text = String::from_utf8_lossy(&page);
+        let fails = self.fails.iter().find(|(id, _)| text.contains(&format!("\"{id}\"")));
+        Ok(fails.map_or_else(|| answer(200, page.clone()), |(_, status)| answer(*status, "{}")))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "an answer of a service, as lost ones are")]
     fn put(&mut self, request: &HttpRequest) -> Answer {
-        if let Some(code) = self.refusal {
+        let throttles = self.throttled > 0;
+        self.throttled -= u32::from(throttles);
+        if let Some(code) = self.refusal.or(throttles.then_some("ThrottlingException")) {
             let mut refusal = answer(400, json!({"message": "no"}).to_string());
             refusal.headers_mut().insert("x-amzn-errortype", code.parse().unwrap());
             return Ok(refusal);
@@ -263,6 +302,13 @@ impl Rows for Shown<'_> {
         self.0[n].0
     }
     fn write(&self, n: usize, out: &mut Vec<u8>) {
-        out.extend_from_slice(self.0[n].1.to_string().as_bytes());
+        // A replacement character stands for a byte that is not UTF-8.
+        let text = self.0[n].1.to_string();
+        let mut parts = text.split(char::REPLACEMENT_CHARACTER);
+        out.extend_from_slice(parts.next().unwrap_or_default().as_bytes());
+        for part in parts {
+            out.push(0xff);
+            out.extend_from_slice(part.as_bytes());
+        }
     }
 }
