@@ -183,6 +183,12 @@ mod tests {
     }
 
     #[test]
+    fn the_ceiling_itself_may_be_drawn() {
+        let first = |seed| waits(seed, &mut Retry::new(2, LATE), PASSING)[0];
+        assert_eq!((0..5000).map(first).max(), Some(2 * BASE));
+    }
+
+    #[test]
     fn a_server_that_asks_for_a_wait_gets_it_and_no_shorter_one() {
         let asked = Duration::from_secs(7);
         let passing = Passing { asked: Some(asked), ..PASSING };

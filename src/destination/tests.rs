@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::config::Config;
 use crate::log::Logger;
-use crate::ports::{HttpError, HttpRequest};
+use crate::ports::{Clock, HttpError, HttpRequest};
 use crate::testing::{Answer, InMemory};
 
 const NOW_MS: i64 = 784_111_777_000;
@@ -207,6 +207,34 @@ fn a_batch_waits_as_long_as_it_is_asked_to() {
 }
 
 #[test]
+fn a_wait_for_which_the_run_has_no_time_is_told() {
+    let mut busy = answer(503, "", "{}").unwrap();
+    busy.headers_mut().insert("retry-after", "3600".parse().unwrap());
+    let sent = send(&scripted([Ok(busy)]), &["a"]);
+    let [(_, Undelivered::Pending(why))] = undelivered(&sent)[..] else { panic!("{sent:?}") };
+    assert!(why.contains("asks for a wait of 3600 s, which is longer than"), "{why}");
+}
+
+#[test]
+fn a_destination_that_hangs_costs_less_than_two_minutes_in_whatever_calls() {
+    let hangs = || Err(HttpError::Timeout("no answer".to_owned()));
+    let no_answer = |script: &Script| {
+        script.lines.borrow().iter().filter(|line| line.contains("no answer from")).count()
+    };
+    let script = scripted((0..4).map(|_| hangs()));
+    within(&script, 3000, |sender| {
+        (0..2).for_each(|_| drop(script.clock.run(sender.send(batch(&["a"]), || true))));
+    });
+    assert_eq!((ids(&script).len(), no_answer(&script)), (3, 1), "the third call is cut short");
+    let took = script.clock.elapsed();
+    assert!((Duration::from_secs(112)..Duration::from_mins(2)).contains(&took), "{took:?}");
+    // A connection that breaks off is no silence.
+    let script = scripted([lost()]);
+    send(&script, &["a"]);
+    assert_eq!(no_answer(&script), 0);
+}
+
+#[test]
 fn no_try_begins_after_the_deadline() {
     let script = scripted((0..8).map(|_| lost()));
     let sent = within(&script, 0, |sender| script.clock.run(sender.send(batch(&["a"]), || true)));
@@ -248,15 +276,16 @@ fn calls_tries_and_events_of_unknown_fate_are_counted() {
 
 #[test]
 fn events_that_cannot_have_arrived_are_of_no_unknown_fate() {
-    for error in [
-        HttpError::NotReached("refused".to_owned()),
-        HttpError::Tls("bad certificate".to_owned()),
-        HttpError::Denied,
+    for (error, tries) in [
+        (HttpError::NotReached("refused".to_owned()), 2),
+        (HttpError::Tls("bad certificate".to_owned()), 2),
+        (HttpError::Denied, 1),
     ] {
-        let script = scripted([Err(error)]);
+        let script = scripted([Err(error.clone())]);
         within(&script, 3000, |sender| {
-            script.clock.run(sender.send(batch(&["a"]), || true));
-            assert_eq!(sender.doubtful(), 0);
+            let sent = script.clock.run(sender.send(batch(&["a"]), || true));
+            assert_eq!((sender.doubtful(), sender.calls()), (0, tries), "{error:?}");
+            assert_eq!(sent.stop.is_some(), tries == 1, "{error:?}");
         });
     }
 }
@@ -332,6 +361,12 @@ fn a_clock_that_is_off_is_set_right_once() {
         .map(|request| request.headers()["x-amz-date"].to_str().unwrap().to_owned())
         .collect();
     assert_eq!(dates, ["19941106T074937Z", "19941106T084937Z"]);
+
+    // Four minutes are no reason.
+    for (ms, accepted) in [(240_000, 0), (241_000, 1)] {
+        let script = script_at(NOW_MS - ms, [off()]);
+        assert_eq!(send(&script, &["a"]).accepted.len(), accepted, "{ms}");
+    }
 
     let script = behind(vec![off(), off()]);
     let sent = send(&script, &["a"]);

@@ -251,6 +251,7 @@ mod tests {
             ("UnrecognizedClientException", "{}", "does not know these credentials"),
             ("InvalidSignatureException", "{}", "do not belong to aws_access_key_id"),
             ("ExpiredTokenException", "{}", "renew aws_session_token"),
+            ("ExpiredToken", "{}", "renew aws_session_token"),
             ("SomethingNew", "{}", "a proxy on the way"),
         ] {
             let answer = answer(400, kind, body, 1);

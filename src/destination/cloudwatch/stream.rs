@@ -109,6 +109,11 @@ mod tests {
                 );
                 assert_eq!(stream.place.account, "123456789012");
                 assert_eq!(stream.endpoint(Variant::default()), endpoint);
+                let fips = stream.endpoint(Variant { fips: true, ..Variant::default() });
+                let usual = partition == "aws-us-gov";
+                let expected =
+                    endpoint.replace("logs.", if usual { "logs." } else { "logs-fips." });
+                assert_eq!(fips, expected, "in GovCloud the usual one is the FIPS one");
                 assert_eq!(stream.arn(), format!("{bare}:log-stream:kong"));
             }
         }

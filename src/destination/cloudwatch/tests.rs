@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::config::Config;
-use crate::destination::{Batch, Item, Sender, Sent, Undelivered};
+use crate::destination::{Batch, Batcher, Item, Sender, Sent, Undelivered};
 use crate::log::Logger;
 use crate::ports::{HttpError, HttpRequest};
 use crate::terms::Event;
@@ -148,6 +148,31 @@ fn under_another_account_nothing_is_sent() {
     let stop = sent.stop.unwrap().to_string();
     assert!(stop.contains("210987654321") && stop.contains("log_group_arn"), "{stop}");
     assert!(matches!(&sent.undelivered[..], [(_, Undelivered::Pending(_))]));
+}
+
+#[test]
+fn without_the_lease_nobody_is_asked_and_that_is_not_the_accounts_fault() {
+    let script = script(0, vec![], vec![]);
+    let sent = with(&script, |sender| script.clock.run(sender.send(batch(&[0]), || false)));
+    assert_eq!((sent.stop, script.sent.borrow().len()), (None, 0));
+    assert!(
+        matches!(&sent.undelivered[..], [(_, Undelivered::Pending(why))] if why.contains("the lease"))
+    );
+}
+
+#[test]
+fn a_batch_is_filled_to_the_bytes_that_a_call_may_hold() {
+    let full = 1_048_576 / 2 - 26 - r#"{"id":"0","#.len();
+    for (more, closes) in [(0, false), (1, true)] {
+        let mut items = batch(&[0, 0]).items;
+        items[0].event.data = "x".repeat(full);
+        items[1].event.data = "x".repeat(full + more);
+        with(&script(0, vec![], vec![]), |sender| {
+            let mut batcher = Batcher::new(sender.protocol());
+            let closed = items.into_iter().filter_map(|item| batcher.push(item));
+            assert_eq!(closed.count() == 1, closes, "{more}");
+        });
+    }
 }
 
 #[test]
