@@ -305,5 +305,7 @@ fn what_lies_behind_a_row_that_fails_is_had_by_time_where_all_rows_have_one() {
         assert!(error.contains("of 2026-11-19T12:00:00Z cannot be read"), "{case}: {error}");
         assert_eq!(error.contains("is in no window of time"), behind, "{case}: {error}");
         assert_eq!(report.stream(stream).pending, 1 + u64::from(behind), "{case}: {error}");
+        let compared = world.head().stream(stream).coverage.compared();
+        assert_eq!(compared, (!moves).then_some(NOON), "{case}: one is pending");
     }
 }
