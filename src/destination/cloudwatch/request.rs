@@ -131,6 +131,7 @@ mod tests {
 
     #[test]
     fn what_is_a_day_behind_the_first_goes_by_itself() {
+        assert!(arrange(&mut batch(&[0, DAY - 1]), NOW).is_none());
         let mut first = batch(&[0, DAY - 1, DAY, 2 * DAY]);
         let mut second = arrange(&mut first, NOW).unwrap();
         assert_eq!(ids(&first), ["3"]);
