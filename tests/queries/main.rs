@@ -26,12 +26,15 @@ mod trail;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use kong_cloudtrail::event::{self, Context};
 use kong_cloudtrail::kong::Entry;
 use kong_cloudtrail::terms::Event;
 use kong_cloudtrail::terms::Stream;
+use regex_lite::Regex;
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
 use serde_json::Value;
 
 use lake::EventDataStore;
@@ -106,6 +109,25 @@ fn run(connection: &Connection, name: &str, sql: &str, placeholders: &[(&str, &s
         columns.iter().enumerate().map(|(at, name)| Ok((name.clone(), row.get(at)?))).collect()
     });
     rows.unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// Trino's and Spark's `regexp_replace`, in what both have of it and the queries use.
+fn register_regexp_replace(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    // What was replaced already, by pattern and text: every query asks for the same.
+    type Replaced = HashMap<String, (Regex, HashMap<String, String>)>;
+    let replaced: Mutex<Replaced> = Mutex::default();
+    connection.create_scalar_function("regexp_replace", 3, flags, move |call| {
+        let Some(text) = call.get::<Option<String>>(0)? else { return Ok(None) };
+        let (pattern, with): (String, String) = (call.get(1)?, call.get(2)?);
+        let mut replaced = replaced.lock().unwrap();
+        let (pattern, known) = replaced
+            .entry(pattern)
+            .or_insert_with_key(|text| (Regex::new(text).unwrap(), HashMap::new()));
+        let found = known.entry(text);
+        let found = found.or_insert_with_key(|text| pattern.replace_all(text, &*with).into_owned());
+        Ok(Some(found.clone()))
+    })
 }
 
 /// The entry's events, as they are shipped.
