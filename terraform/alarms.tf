@@ -131,7 +131,6 @@ resource "aws_cloudwatch_metric_alarm" "attention" {
 # (https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html), and a day is the longest that an
 # alarm with such a period may look back. So this one ends by itself after a day: it only feeds the one below.
 resource "aws_cloudwatch_metric_alarm" "generation_falls" {
-  #checkov:skip=CKV_AWS_319:It has no action; generation-fell, which it sets off, has
   alarm_name          = "${var.resource_name}-generation-falls"
   alarm_description   = "Sets off ${var.resource_name}-generation-fell, and tells nobody."
   comparison_operator = "LessThanThreshold"

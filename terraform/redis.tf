@@ -46,8 +46,8 @@ resource "aws_elasticache_parameter_group" "redis" {
 
 locals {
   ledger = lookup(var.component_variables, "ledger", "default")
-  # Keys of the Lambda have no prefix. They are read alone.
-  adopted_keys = lookup(var.component_variables, "adopt_lambda_keys", "false") == "true" ? "%R~* " : ""
+  # Keys of the Lambda have no prefix. They are only read, and no page of ElastiCache's is sure of %R~ for that.
+  adopted_keys = lookup(var.component_variables, "adopt_lambda_keys", "false") == "true" ? "~* " : ""
 
   # Who may do what. PING is Spin's, to see whether its connection lives; the rest is what the ledger is read and
   # written with (docs/operations.md, Redis).

@@ -288,14 +288,14 @@ run "redis_has_a_user_with_the_commands_that_are_needed_on_this_ledger_alone" {
   }
 }
 
-run "while_the_lambdas_keys_are_adopted_they_are_read" {
+run "while_the_lambdas_keys_are_adopted_they_may_be_read" {
   variables {
     component_variables = { adopt_lambda_keys = "true" }
   }
 
   assert {
-    condition     = startswith(aws_elasticache_user.this["shipper"].access_string, "on ~kong-cloudtrail:default:* %R~* -@all ")
-    error_message = "and not written"
+    condition     = startswith(aws_elasticache_user.this["shipper"].access_string, "on ~kong-cloudtrail:default:* ~* -@all ")
+    error_message = "which have no prefix"
   }
 }
 

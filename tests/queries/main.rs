@@ -26,7 +26,7 @@ mod trail;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 
 use kong_cloudtrail::event::{self, Context};
 use kong_cloudtrail::kong::Entry;
@@ -114,21 +114,22 @@ fn run(connection: &Connection, name: &str, sql: &str, placeholders: &[(&str, &s
 /// Trino's and Spark's `regexp_replace`, in what both have of it and the queries use.
 fn register_regexp_replace(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    // What was replaced already, by pattern and text: every query asks for the same.
-    type Replaced = HashMap<String, (Regex, HashMap<String, String>)>;
-    let replaced: Mutex<Replaced> = Mutex::default();
-    connection.create_scalar_function("regexp_replace", 3, flags, move |call| {
+    connection.create_scalar_function("regexp_replace", 3, flags, |call| {
         let Some(text) = call.get::<Option<String>>(0)? else { return Ok(None) };
-        let (pattern, with): (String, String) = (call.get(1)?, call.get(2)?);
-        let mut replaced = replaced.lock().unwrap();
+        let mut replaced = REPLACED.lock().unwrap();
         let (pattern, known) = replaced
-            .entry(pattern)
+            .entry(call.get(1)?)
             .or_insert_with_key(|text| (Regex::new(text).unwrap(), HashMap::new()));
+        let with: String = call.get(2)?;
         let found = known.entry(text);
         let found = found.or_insert_with_key(|text| pattern.replace_all(text, &*with).into_owned());
         Ok(Some(found.clone()))
     })
 }
+
+/// What was replaced already, by pattern and text: every query asks for much of the same.
+static REPLACED: LazyLock<Mutex<HashMap<String, (Regex, HashMap<String, String>)>>> =
+    LazyLock::new(Mutex::default);
 
 /// The entry's events, as they are shipped.
 fn events(stream: Stream, entry: &Value) -> Vec<Event> {

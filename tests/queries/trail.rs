@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use super::{Place, Row, Store, events};
 
 /// Entries of each stream: of the backlog that `cargo xtask demo` has, so many that every kind is among them.
-const BACKLOG: u32 = 1000;
+const BACKLOG: u32 = 600;
 /// Of so many request entries the oldest one is there twice.
 const TWICE: usize = 3;
 /// Of so many events one is forged. With the former it has forged ones among those that are there twice, and others.
