@@ -9,11 +9,20 @@ locals {
   ecr = try(regex("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/([^:@]+)", var.image), null)
   # Secrets that are given to a task when it starts.
   secrets = merge(
-    { REDIS_PASSWORD = module.redis_password.secret_arn },
+    { REDIS_PASSWORD = module.redis_password["shipper"].secret_arn },
     var.kong_admin_token_secret_arn == null ? {} : { SPIN_VARIABLE_KONG_ADMIN_TOKEN = var.kong_admin_token_secret_arn },
-    var.ledger_key_secret_arn == null ? {} : { SPIN_VARIABLE_LEDGER_KEY = var.ledger_key_secret_arn },
-    var.ledger_key_previous_secret_arn == null ? {} : { SPIN_VARIABLE_LEDGER_KEY_PREVIOUS = var.ledger_key_previous_secret_arn },
+    { for key in [local.ledger_key] : "SPIN_VARIABLE_LEDGER_KEY" => key if var.ledger_key != "none" },
+    local.ledger_key_previous == null ? {} : { SPIN_VARIABLE_LEDGER_KEY_PREVIOUS = local.ledger_key_previous },
     var.kong_client_key_secret_arn == null ? {} : { KONG_CLIENT_KEY = var.kong_client_key_secret_arn },
+  )
+  # The key that the ledger is authenticated with. A secret keeps its former text by this name, which ECS takes behind its ARN
+  # (https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html).
+  former     = "::AWSPREVIOUS:"
+  ledger_key = var.ledger_key == "made" ? module.ledger_key[0].secret_arn : var.ledger_key_secret_arn
+  ledger_key_previous = (
+    var.ledger_key == "made" && var.ledger_key_version > 1 && var.ledger_key_previous_secret_arn == null
+    ? "${module.ledger_key[0].secret_arn}${local.former}"
+    : var.ledger_key_previous_secret_arn
   )
   # What the component may do, by destination.
   rights = {
@@ -23,6 +32,19 @@ locals {
   # With or without the star for its streams.
   log_group_arn = var.log_group_arn == null ? "" : trimsuffix(var.log_group_arn, ":*")
   kms_keys      = concat(var.kms_key_arn == null ? [] : [var.kms_key_arn], var.secrets_kms_key_arns)
+}
+
+# Whoever holds it can have entries left out unseen: the tasks alone get it. Without it the ledger cannot be read.
+module "ledger_key" {
+  source = "./made-secret"
+  count  = var.ledger_key == "made" ? 1 : 0
+
+  name           = "${var.resource_name}/ledger-key"
+  purpose        = "key of the ledger"
+  recovery_days  = 30
+  change_version = var.ledger_key_version
+  kms_key_arn    = var.kms_key_arn
+  tags           = var.resource_tags
 }
 
 data "aws_iam_policy_document" "assume_task" {
@@ -84,7 +106,7 @@ data "aws_iam_policy_document" "execution" {
   statement {
     sid       = "Secrets"
     actions   = ["secretsmanager:GetSecretValue"]
-    resources = values(local.secrets)
+    resources = distinct([for arn in concat(values(local.secrets), values(local.status_secrets)) : trimsuffix(arn, local.former)])
   }
 
   dynamic "statement" {

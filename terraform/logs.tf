@@ -61,6 +61,51 @@ locals {
       metric  = "LagSecs"
       value   = "$.streams.objects.lag_secs"
     }
+    # 1 for a run that got on, 0 for one that should have and did not.
+    progress_ok = {
+      pattern = "{ ($.event = \"run\") && ($.outcome = \"ok\") }"
+      metric  = "Progress"
+      value   = "1"
+    }
+    progress_requests = {
+      pattern = "{ ($.event = \"run\") && ($.outcome = \"partial\") && ($.streams.requests.shipped > 0) }"
+      metric  = "Progress"
+      value   = "1"
+    }
+    progress_objects = {
+      pattern = "{ ($.event = \"run\") && ($.outcome = \"partial\") && ($.streams.objects.shipped > 0) }"
+      metric  = "Progress"
+      value   = "1"
+    }
+    progress_none = {
+      pattern = "{ ($.event = \"run\") && ($.outcome = \"partial\") && ($.streams.requests.shipped = 0) && ($.streams.objects.shipped = 0) }"
+      metric  = "Progress"
+      value   = "0"
+    }
+    # Null where the ledger was not read.
+    generation = {
+      pattern = "{ ($.event = \"run\") && ($.generation >= 0) }"
+      metric  = "Generation"
+      value   = "$.generation"
+    }
+  }
+
+  # A word of attention at any place of the list, by the places: no page of AWS's promises more for a list.
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/matching-terms-json-log-events.html
+  attention_pattern = "{ ($.event = \"run\") && (($.attention[0] = \"<word>\") || ($.attention[1] = \"<word>\") || ($.attention[2] = \"<word>\") || ($.attention[3] = \"<word>\") || ($.attention[4] = \"<word>\") || ($.attention[5] = \"<word>\") || ($.attention[6] = \"<word>\") || ($.attention[7] = \"<word>\") || ($.attention[8] = \"<word>\")) }"
+}
+
+resource "aws_cloudwatch_log_metric_filter" "attention" {
+  for_each = local.attention
+
+  name           = "${var.resource_name}-attention-${each.key}"
+  log_group_name = aws_cloudwatch_log_group.this.name
+  pattern        = replace(local.attention_pattern, "<word>", each.key)
+
+  metric_transformation {
+    namespace = local.metric_namespace
+    name      = "attention-${each.key}"
+    value     = "1"
   }
 }
 

@@ -38,9 +38,14 @@ output "log_group_name" {
   value       = aws_cloudwatch_log_group.this.name
 }
 
+output "ledger_key_secret_arn" {
+  description = "The secret that holds the ledger's key, for `kong-cloudtrail` on another machine; null without a key."
+  value       = var.ledger_key == "none" ? null : local.ledger_key
+}
+
 output "redis_secret_arn" {
-  description = "The secret that holds Redis' password."
-  value       = module.redis_password.secret_arn
+  description = "The secret that holds the password of Redis' user `shipper`."
+  value       = module.redis_password["shipper"].secret_arn
 }
 
 locals {

@@ -44,17 +44,71 @@ resource "aws_elasticache_parameter_group" "redis" {
   }
 }
 
-module "redis_password" {
-  source = "./redis-password"
+locals {
+  ledger = lookup(var.component_variables, "ledger", "default")
+  # Keys of the Lambda have no prefix. They are only read, and no page of ElastiCache's is sure of %R~ for that.
+  adopted_keys = lookup(var.component_variables, "adopt_lambda_keys", "false") == "true" ? "~* " : ""
 
-  name           = "${var.resource_name}/redis"
-  change_version = var.redis_auth_token_version
+  # Who may do what. PING is Spin's, to see whether its connection lives; the rest is what the ledger is read and
+  # written with (docs/operations.md, Redis).
+  # https://docs.aws.amazon.com/AmazonElastiCache/latest/dg/Clusters.RBAC.html
+  redis_users = merge(
+    { shipper = "on ~kong-cloudtrail:${local.ledger}:* ${local.adopted_keys}-@all +get +set +mset +del +watch +unwatch +multi +exec +ping" },
+    local.has_status_page ? { status = "on ~kong-cloudtrail:${local.ledger}:* -@all +get +ping" } : {},
+  )
+}
+
+module "redis_password" {
+  source   = "./made-secret"
+  for_each = local.redis_users
+
+  name    = "${var.resource_name}/redis/${each.key}"
+  purpose = "password of Redis' user ${each.key}"
+  # It is worth nothing without its Redis.
+  recovery_days  = 7
+  change_version = var.redis_password_version
   kms_key_arn    = var.kms_key_arn
   tags           = var.resource_tags
 }
 
+resource "aws_elasticache_user" "this" {
+  for_each = local.redis_users
+
+  user_id       = "${var.resource_name}-${each.key}"
+  user_name     = each.key
+  engine        = var.redis_engine
+  access_string = each.value
+  tags          = var.resource_tags
+
+  passwords_wo         = module.redis_password[each.key].text
+  passwords_wo_version = var.redis_password_version
+}
+
+# A group for Redis must have a user of this name, by which clients without one are let in; this one lets nobody in. A
+# group for Valkey takes no user without a password, and needs none.
+resource "aws_elasticache_user" "default" {
+  count = var.redis_engine == "redis" ? 1 : 0
+
+  user_id       = "${var.resource_name}-default"
+  user_name     = "default"
+  engine        = var.redis_engine
+  access_string = "off ~* -@all"
+  tags          = var.resource_tags
+
+  authentication_mode {
+    type = "no-password-required"
+  }
+}
+
+resource "aws_elasticache_user_group" "this" {
+  user_group_id = var.resource_name
+  engine        = var.redis_engine
+  user_ids      = concat(values(aws_elasticache_user.this)[*].user_id, aws_elasticache_user.default[*].user_id)
+  tags          = var.resource_tags
+}
+
 resource "aws_elasticache_replication_group" "redis" {
-  #checkov:skip=CKV_AWS_31:The password is given in auth_token_wo, which the scanner does not know
+  #checkov:skip=CKV_AWS_31:Users have passwords (user_group_ids); a token would be one password for every command
   #checkov:skip=CKV_AWS_191:The key is the user's choice (kms_key_arn); without one AWS's own encrypts it
   replication_group_id = var.resource_name
   description          = "kong-cloudtrail: the ledger"
@@ -75,10 +129,7 @@ resource "aws_elasticache_replication_group" "redis" {
   transit_encryption_enabled = true
   transit_encryption_mode    = "required"
 
-  auth_token_wo         = module.redis_password.password
-  auth_token_wo_version = var.redis_auth_token_version
-  # The former password stays good until the next change, so that running tasks go on.
-  auth_token_update_strategy = "ROTATE"
+  user_group_ids = [aws_elasticache_user_group.this.user_group_id]
 
   snapshot_name              = var.redis_snapshot_name
   snapshot_retention_limit   = var.redis_snapshot_days

@@ -4,11 +4,21 @@ locals {
   schedules = var.run_mode == "scheduled" ? 1 : 0
 }
 
+# The role trusts the group, since AWS knows the schedule itself only once it is made
+# (https://docs.aws.amazon.com/scheduler/latest/UserGuide/cross-service-confused-deputy-prevention.html).
+resource "aws_scheduler_schedule_group" "this" {
+  count = local.schedules
+
+  name = var.resource_name
+  tags = var.resource_tags
+}
+
 resource "aws_scheduler_schedule" "this" {
   #checkov:skip=CKV_AWS_297:The key is the user's choice (kms_key_arn); the schedule holds no secret
   count = local.schedules
 
   name                = var.resource_name
+  group_name          = aws_scheduler_schedule_group.this[0].name
   description         = "kong-cloudtrail: one run"
   schedule_expression = var.schedule_expression
   kms_key_arn         = var.kms_key_arn
@@ -56,6 +66,11 @@ data "aws_iam_policy_document" "assume_schedule" {
       variable = "aws:SourceAccount"
       values   = [local.account]
     }
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = ["arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule-group/${var.resource_name}"]
+    }
   }
 }
 
@@ -79,6 +94,22 @@ data "aws_iam_policy_document" "schedule" {
       test     = "StringEquals"
       variable = "iam:PassedToService"
       values   = ["ecs-tasks.amazonaws.com"]
+    }
+  }
+
+  # Scheduler reads the schedule as this role
+  # (https://docs.aws.amazon.com/scheduler/latest/UserGuide/encryption-rest.html).
+  dynamic "statement" {
+    for_each = var.kms_key_arn == null ? [] : [var.kms_key_arn]
+    content {
+      sid       = "Read"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+      condition {
+        test     = "ArnEquals"
+        variable = "kms:EncryptionContext:aws:scheduler:schedule:arn"
+        values   = ["arn:${local.partition}:scheduler:${local.region}:${local.account}:schedule/${var.resource_name}/${var.resource_name}"]
+      }
     }
   }
 

@@ -30,7 +30,7 @@ resource "aws_ecs_service" "this" {
 
   # A task reads its secrets when it starts.
   force_new_deployment = true
-  triggers             = { redis_auth_token = var.redis_auth_token_version }
+  triggers             = { redis_password = var.redis_password_version, ledger_key = var.ledger_key_version }
 
-  depends_on = [aws_iam_role_policy.task, aws_iam_role_policy.execution]
+  depends_on = [aws_iam_role_policy.task, aws_iam_role_policy.execution, aws_elasticache_user.this]
 }

@@ -5,10 +5,13 @@ locals {
   status          = "${var.resource_name}-status"
   status_port     = 8080
   # The page reads, and so needs these alone.
-  status_secrets = { for name, arn in local.secrets : name => arn if contains(["REDIS_PASSWORD", "SPIN_VARIABLE_LEDGER_KEY", "SPIN_VARIABLE_LEDGER_KEY_PREVIOUS"], name) }
+  status_secrets = merge(
+    { for name, arn in local.secrets : name => arn if startswith(name, "SPIN_VARIABLE_LEDGER_KEY") },
+    { for user in ["status"] : "REDIS_PASSWORD" => module.redis_password[user].secret_arn if local.has_status_page },
+  )
   status_environment = {
-    REDIS_URL                      = local.environment.REDIS_URL
-    SPIN_VARIABLE_LEDGER           = lookup(var.component_variables, "ledger", "default")
+    REDIS_URL                      = local.redis_urls["status"]
+    SPIN_VARIABLE_LEDGER           = local.ledger
     SPIN_VARIABLE_STALE_AFTER_SECS = tostring(local.alarm_ok_within_minutes * 60)
   }
 }
@@ -153,7 +156,7 @@ resource "aws_ecs_service" "status" {
 
   # A task reads its secrets when it starts.
   force_new_deployment = true
-  triggers             = { redis_auth_token = var.redis_auth_token_version }
+  triggers             = { redis_password = var.redis_password_version, ledger_key = var.ledger_key_version }
 
-  depends_on = [aws_iam_role_policy.execution]
+  depends_on = [aws_iam_role_policy.execution, aws_elasticache_user.this]
 }

@@ -13,11 +13,22 @@ locals {
     cloudwatch = { log_group_arn = var.log_group_arn, log_stream = var.log_stream }
   }
 
+  # Where Redis is, for each of its users.
+  redis_urls = { for user in ["shipper", "status"] : user => "rediss://${user}@${aws_elasticache_replication_group.redis.primary_endpoint_address}:${local.redis_port}" }
+
+  variables = merge(
+    local.endpoint_variables,
+    var.component_variables,
+    { destination = var.destination },
+    local.target[var.destination],
+    var.allow_plaintext ? { allow_plaintext = "true" } : {},
+  )
+
   environment = merge(
-    { for name, value in merge(var.component_variables, { destination = var.destination }, local.target[var.destination]) : "SPIN_VARIABLE_${upper(name)}" => value },
+    { for name, value in local.variables : "SPIN_VARIABLE_${upper(name)}" => value },
     {
       SPIN_VARIABLE_KONG_ADMIN_API = var.kong_admin_api
-      REDIS_URL                    = "rediss://${aws_elasticache_replication_group.redis.primary_endpoint_address}:${local.redis_port}"
+      REDIS_URL                    = local.redis_urls["shipper"]
     },
     var.kong_root_ca == null ? {} : { KONG_CA = var.kong_root_ca },
     var.kong_client_cert == null ? {} : { KONG_CLIENT_CERT = var.kong_client_cert },

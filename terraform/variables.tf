@@ -14,14 +14,14 @@ variable "run_mode" {
 }
 
 variable "resource_name" {
-  description = "Names what is created: 2 to 40 lower-case letters, digits and single hyphens, beginning with a letter, as ElastiCache wants it."
+  description = "Names what is created: 2 to 32 lower-case letters, digits and single hyphens, beginning with a letter, as ElastiCache wants it."
   type        = string
   default     = "kong-cloudtrail"
   nullable    = false
 
   validation {
-    condition     = can(regex("^[a-z](-?[a-z0-9])+$", var.resource_name)) && length(var.resource_name) <= 40
-    error_message = "resource_name is 2 to 40 lower-case letters, digits and single hyphens, begins with a letter and ends with no hyphen."
+    condition     = can(regex("^[a-z](-?[a-z0-9])+$", var.resource_name)) && length(var.resource_name) <= 32
+    error_message = "resource_name is 2 to 32 lower-case letters, digits and single hyphens, begins with a letter and ends with no hyphen."
   }
 }
 
@@ -80,7 +80,7 @@ variable "https_egress_cidrs" {
 }
 
 variable "vpc_endpoints" {
-  description = "Interface endpoints to create in the VPC, by service: `secretsmanager`, `logs`, `ecr.api`, `ecr.dkr`, `cloudtrail-data`, and `sts`, which the destination `cloudwatch` needs. Which of them a region has is told by `aws ec2 describe-vpc-endpoint-services`."
+  description = "Interface endpoints to create in the VPC, by service: `secretsmanager`, `logs`, `ecr.api`, `ecr.dkr`, `cloudtrail-data`, and `sts`, which the destination `cloudwatch` needs. Which of them a region has is told by `aws ec2 describe-vpc-endpoint-services`. A ledger belongs to its endpoint: see `vpc_endpoints_private_dns` before the first run."
   type        = set(string)
   default     = []
   nullable    = false
@@ -88,6 +88,18 @@ variable "vpc_endpoints" {
   validation {
     condition     = length(setsubtract(var.vpc_endpoints, ["secretsmanager", "logs", "ecr.api", "ecr.dkr", "cloudtrail-data", "sts"])) == 0
     error_message = "vpc_endpoints knows secretsmanager, logs, ecr.api, ecr.dkr, cloudtrail-data and sts."
+  }
+}
+
+variable "vpc_endpoints_private_dns" {
+  description = "Whether these endpoints take the services' own names in the whole VPC. Then what else is in the VPC uses them too, and is let in. Without it they serve kong-cloudtrail alone, by names of their own: `cloudtrail-data`, or `logs` and `sts`."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = var.vpc_endpoints_private_dns || length(setsubtract(var.vpc_endpoints, var.destination == "cloudwatch" ? ["logs", "sts"] : ["cloudtrail-data"])) == 0
+    error_message = "Without vpc_endpoints_private_dns = true the endpoints are for the destination alone: cloudtrail-data, or logs and sts. ECS reaches its services by their own names."
   }
 }
 
@@ -150,6 +162,18 @@ variable "kong_admin_api" {
   }
 }
 
+variable "allow_plaintext" {
+  description = "Whether `kong_admin_api` may be `http://`. Then Kong's token and the audit log can be read on their way, and each report says so."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = var.allow_plaintext || startswith(var.kong_admin_api, "https://")
+    error_message = "kong_admin_api is http://, so Kong's token and the audit log could be read on their way: give the Admin API a certificate, or set allow_plaintext = true."
+  }
+}
+
 variable "kong_cidrs" {
   description = "Where the Admin API's addresses are; the VPC's own block when null."
   type        = set(string)
@@ -206,25 +230,44 @@ variable "kong_client_key_secret_arn" {
   default     = null
 }
 
+variable "ledger_key" {
+  description = "Where the key comes from that authenticates what the ledger holds: `made`, by AWS's generator and into a secret of its own; `given`, by `ledger_key_secret_arn`; `none`, where whoever can write to Redis may have entries left out unseen."
+  type        = string
+  default     = "made"
+  nullable    = false
+
+  validation {
+    condition     = contains(["made", "given", "none"], var.ledger_key)
+    error_message = "ledger_key is made, given or none."
+  }
+}
+
+variable "ledger_key_version" {
+  description = "Raise it to have another key made; the tasks get both, and their first run writes the ledger with the new one."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
 variable "ledger_key_secret_arn" {
-  description = "Secret in Secrets Manager whose whole text is the key that authenticates what the ledger holds, at least 32 characters; null leaves the ledger without a key."
+  description = "For `given`: secret in Secrets Manager whose whole text is the key, at least 32 characters."
   type        = string
   default     = null
 
   validation {
-    condition     = var.ledger_key_secret_arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:", var.ledger_key_secret_arn))
-    error_message = "ledger_key_secret_arn is a secret's ARN. The key itself does not go into Terraform."
+    condition     = var.ledger_key == "given" ? can(regex("^arn:aws[a-z-]*:secretsmanager:", var.ledger_key_secret_arn)) : var.ledger_key_secret_arn == null
+    error_message = "ledger_key_secret_arn is a secret's ARN, and goes with ledger_key = \"given\". The key itself does not go into Terraform."
   }
 }
 
 variable "ledger_key_previous_secret_arn" {
-  description = "While the key is changed: secret whose whole text is the key before it, or the word `unkeyed` where there was none."
+  description = "While a key is changed that was `given`, or that takes the place of another: secret whose whole text is the key before it, or the word `unkeyed` where there was none."
   type        = string
   default     = null
 
   validation {
-    condition     = var.ledger_key_previous_secret_arn == null || (var.ledger_key_secret_arn != null && can(regex("^arn:aws[a-z-]*:secretsmanager:", var.ledger_key_previous_secret_arn)))
-    error_message = "ledger_key_previous_secret_arn is a secret's ARN, and goes with ledger_key_secret_arn."
+    condition     = var.ledger_key_previous_secret_arn == null || (var.ledger_key != "none" && can(regex("^arn:aws[a-z-]*:secretsmanager:", var.ledger_key_previous_secret_arn)))
+    error_message = "ledger_key_previous_secret_arn is a secret's ARN, and goes with a key: made or given."
   }
 }
 
@@ -241,13 +284,13 @@ variable "component_variables" {
 }
 
 variable "image" {
-  description = "The image that Containerfile builds, with its registry and tag or digest."
+  description = "The image that Containerfile builds, with its registry and digest, as in `registry.example/kong-cloudtrail@sha256:...`."
   type        = string
   nullable    = false
 
   validation {
-    condition     = can(regex("[:@][^/]+$", var.image)) && !endswith(var.image, ":latest")
-    error_message = "image needs a tag other than latest, or a digest: a restart must not bring another version."
+    condition     = can(regex("^[^@ ]+@sha256:[0-9a-f]{64}$", var.image))
+    error_message = "image needs a digest, as in registry.example/kong-cloudtrail@sha256:0123...: a tag may lead to another image at the next start. docker buildx imagetools inspect tells the digest of a tag."
   }
 }
 
@@ -338,8 +381,8 @@ variable "redis_snapshot_days" {
   }
 }
 
-variable "redis_auth_token_version" {
-  description = "Raise it to have a new password for Redis made, stored and taken up by the tasks."
+variable "redis_password_version" {
+  description = "Raise it to have new passwords for Redis made, stored and taken up by the tasks."
   type        = number
   default     = 1
   nullable    = false
@@ -393,9 +436,21 @@ variable "status_security_group_id" {
 }
 
 variable "alarm_topic_arn" {
-  description = "SNS topic that alarms go to; they are created without it too."
+  description = "SNS topic that alarms go to. Needed, unless `alarms_tell_nobody` says otherwise."
   type        = string
   default     = null
+
+  validation {
+    condition     = var.alarms_tell_nobody ? var.alarm_topic_arn == null : can(regex("^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn is a topic's ARN, as in arn:aws:sns:us-east-1:123456789012:on-call. Where nobody is to be told, leave it out and set alarms_tell_nobody = true."
+  }
+}
+
+variable "alarms_tell_nobody" {
+  description = "Whether alarms go nowhere: they are made, and whoever wants to know looks."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "alarm_lag_secs" {

@@ -5,7 +5,7 @@ terraform {
   required_providers {
     aws = {
       source = "hashicorp/aws"
-      # auth_token_wo of aws_elasticache_replication_group keeps Redis' password out of the state.
+      # passwords_wo of aws_elasticache_user keeps Redis' passwords out of the state.
       version = "~> 6.62"
     }
   }

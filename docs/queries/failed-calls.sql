@@ -2,20 +2,62 @@
 -- By the status and not by errorCode, which events of Kong's Lambda lack.
 -- principal_id is Kong's word; user_name is what the caller said.
 SELECT
-    eventdata.uid AS event_id,
-    max(eventdata.eventtime) AS event_time,
-    max(eventdata.eventname) AS event_name,
-    max(element_at(eventdata.additionaleventdata, 'status')) AS status,
-    max(eventdata.useridentity.principalid) AS principal_id,
-    max(element_at(eventdata.useridentity.details, 'userName')) AS user_name,
-    max(eventdata.sourceipaddress) AS source_ip,
-    max(element_at(eventdata.additionaleventdata, 'workspace')) AS workspace
-FROM <event_data_store_id>
-WHERE eventcategory = 'ActivityAuditLog'
-    AND eventtime >= '<from>'
-    AND eventtime < '<to>'
+    event_id,
+    event_time,
+    event_name,
+    status,
+    principal_id,
+    user_name,
+    source_ip,
+    workspace,
+    different
+FROM (
+    SELECT
+        *,
+        -- How many different events have this UID: without ttl and a derived time, which age.
+        dense_rank() OVER (PARTITION BY event_id ORDER BY content)
+            + dense_rank() OVER (PARTITION BY event_id ORDER BY content DESC) - 1 AS different,
+        -- The first that came in, as a whole, whatever was sent later under its UID.
+        row_number() OVER (PARTITION BY event_id ORDER BY ingestiontime, eventid) AS place
+    FROM (
+        SELECT
+            eventdata.uid AS event_id,
+            eventdata.eventtime AS event_time,
+            eventdata.eventname AS event_name,
+            element_at(eventdata.additionaleventdata, 'status') AS status,
+            eventdata.useridentity.principalid AS principal_id,
+            element_at(eventdata.useridentity.details, 'userName') AS user_name,
+            eventdata.sourceipaddress AS source_ip,
+            element_at(eventdata.additionaleventdata, 'workspace') AS workspace,
+            metadata.ingestiontime AS ingestiontime,
+            eventid,
+            sha256(to_utf8(
+                json_format(CAST(eventdata.eventname AS json))
+                || json_format(CAST(eventdata.useridentity.principalid AS json))
+                || coalesce(json_format(CAST(eventdata.useridentity.details AS json)), 'null')
+                || coalesce(json_format(CAST(eventdata.sourceipaddress AS json)), 'null')
+                || coalesce(json_format(CAST(eventdata.errorcode AS json)), 'null')
+                || coalesce(json_format(CAST(eventdata.requestparameters AS json)), 'null')
+                || coalesce(json_format(CAST(eventdata.responseelements AS json)), 'null')
+                || coalesce(regexp_replace(
+                    json_format(CAST(eventdata.additionaleventdata AS json)),
+                    '"(ttl|derivedTime)":"[^"\\]*(\\.[^"\\]*)*"',
+                    ''
+                ), 'null')
+                || CASE
+                    WHEN element_at(eventdata.additionaleventdata, 'derivedTime') IS NULL
+                        THEN CAST(eventdata.eventtime AS varchar)
+                    ELSE ''
+                END
+            )) AS content
+        FROM <event_data_store_id>
+        WHERE eventcategory = 'ActivityAuditLog'
+            AND eventdata.eventsource = 'kong-gateway'
+            AND eventtime >= '<from>'
+            AND eventtime < '<to>'
+    )
+) AS numbered
+WHERE place = 1
     -- Texts of three digits compare as numbers do.
-    AND element_at(eventdata.additionaleventdata, 'status') >= '400'
--- Grouped, since an entry may have been shipped twice.
-GROUP BY eventdata.uid
+    AND status >= '400'
 ORDER BY event_time DESC, event_id

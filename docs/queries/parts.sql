@@ -1,6 +1,6 @@
 -- The values that went out in parts, put together again: one row for each value of one event.
 -- sha256 and bytes are what the event says of the value; intact tells whether the text has them.
-SELECT DISTINCT
+SELECT
     field,
     encoding,
     CAST(json_extract_scalar(reference, '$.bytes') AS bigint) AS bytes,
@@ -25,37 +25,55 @@ FROM (
             event_id,
             field,
             encoding,
-            array_join(array_agg(slice ORDER BY number), '') AS text
+            array_join(array_agg(slice ORDER BY CAST(number AS bigint)), '') AS text
         FROM (
-            -- DISTINCT, since an entry that was shipped twice has all its parts twice.
-            SELECT DISTINCT
+            SELECT
+                uid,
                 json_extract_scalar(part, '$.of') AS event_id,
                 json_extract_scalar(part, '$.field') AS field,
                 json_extract_scalar(part, '$.encoding') AS encoding,
-                CAST(json_extract_scalar(part, '$.number') AS bigint) AS number,
+                json_extract_scalar(part, '$.number') AS number,
                 json_extract_scalar(part, '$.slice') AS slice
             FROM (
-                SELECT element_at(eventdata.requestparameters, 'part') AS part
+                SELECT
+                    eventdata.uid AS uid,
+                    element_at(eventdata.requestparameters, 'part') AS part,
+                    row_number() OVER (
+                        PARTITION BY eventdata.uid ORDER BY metadata.ingestiontime, eventid
+                    ) AS place
                 FROM <event_data_store_id>
                 WHERE eventcategory = 'ActivityAuditLog'
+                    AND eventdata.eventsource = 'kong-gateway'
                     AND eventtime >= '<from>'
                     AND eventtime < '<to>'
             )
-            WHERE json_extract_scalar(part, '$.of') = '<event_id>'
+            -- The first that came in of each part, whatever was sent later under its UID.
+            WHERE place = 1
         )
+        WHERE event_id = '<event_id>'
+            -- A part's UID follows from its event's; one of more than 120 characters is replaced by its hash.
+            AND (uid = '<event_id>' || '-p' || number OR length('<event_id>') > 120)
         GROUP BY event_id, field, encoding
     ) AS assembled
     LEFT JOIN (
-        SELECT
-            eventdata.uid AS uid,
-            eventdata.requestparameters AS requestparameters,
-            eventdata.responseelements AS responseelements,
-            eventdata.additionaleventdata AS additionaleventdata
-        FROM <event_data_store_id>
-        WHERE eventcategory = 'ActivityAuditLog'
-            AND eventtime >= '<from>'
-            AND eventtime < '<to>'
-            AND eventdata.uid = '<event_id>'
+        SELECT *
+        FROM (
+            SELECT
+                eventdata.uid AS uid,
+                eventdata.requestparameters AS requestparameters,
+                eventdata.responseelements AS responseelements,
+                eventdata.additionaleventdata AS additionaleventdata,
+                row_number() OVER (
+                    PARTITION BY eventdata.uid ORDER BY metadata.ingestiontime, eventid
+                ) AS place
+            FROM <event_data_store_id>
+            WHERE eventcategory = 'ActivityAuditLog'
+                AND eventdata.eventsource = 'kong-gateway'
+                AND eventtime >= '<from>'
+                AND eventtime < '<to>'
+        )
+        WHERE place = 1
+            AND uid = '<event_id>'
     ) AS event ON event.uid = assembled.event_id
 )
 ORDER BY field

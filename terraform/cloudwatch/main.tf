@@ -33,6 +33,17 @@ resource "aws_cloudwatch_log_stream" "this" {
   log_group_name = aws_cloudwatch_log_group.this.name
 }
 
+module "watch" {
+  source = "../watch"
+
+  resource_name      = trim(replace(var.log_group_name, "/[^-_.A-Za-z0-9]+/", "-"), "-")
+  resource_tags      = var.resource_tags
+  alarm_topic_arn    = var.alarm_topic_arn
+  alarms_tell_nobody = var.alarms_tell_nobody
+  log_group_name     = var.log_group_name
+  kms_key_arn        = var.kms_key_arn
+}
+
 locals {
   queries_folder = "${path.module}/../../docs/queries/cloudwatch"
   # CloudWatch discovers the fields of messages in the Standard class alone.

@@ -90,6 +90,24 @@ variable "data_source_type" {
   }
 }
 
+variable "alarm_topic_arn" {
+  description = "SNS topic that is told of calls that change what holds the trail: the [watch](#the-watch). Needed, unless `alarms_tell_nobody` says otherwise."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarms_tell_nobody ? var.alarm_topic_arn == null : can(regex("^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn is a topic's ARN, as in arn:aws:sns:us-east-1:123456789012:on-call. Where nobody is to be told, leave it out and set alarms_tell_nobody = true."
+  }
+}
+
+variable "alarms_tell_nobody" {
+  description = "Whether alarms go nowhere: they are made, and whoever wants to know looks."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "exempt_principal_arns" {
   description = "Who may still change the log group under the service control policy, such as the role that applies this; patterns with * are taken. Nobody when empty."
   type        = set(string)

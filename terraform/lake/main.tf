@@ -54,6 +54,34 @@ variable "kms_key_arn" {
   default     = null
 }
 
+variable "alarm_topic_arn" {
+  description = "SNS topic that is told of calls that change what holds the trail. Needed, unless `alarms_tell_nobody` says otherwise."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.alarms_tell_nobody ? var.alarm_topic_arn == null : can(regex("^arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.alarm_topic_arn))
+    error_message = "alarm_topic_arn is a topic's ARN, as in arn:aws:sns:us-east-1:123456789012:on-call. Where nobody is to be told, leave it out and set alarms_tell_nobody = true."
+  }
+}
+
+variable "alarms_tell_nobody" {
+  description = "Whether alarms go nowhere: they are made, and whoever wants to know looks."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+module "watch" {
+  source = "../watch"
+
+  resource_name      = var.resource_name
+  resource_tags      = var.resource_tags
+  alarm_topic_arn    = var.alarm_topic_arn
+  alarms_tell_nobody = var.alarms_tell_nobody
+  kms_key_arn        = var.kms_key_arn
+}
+
 resource "aws_cloudtrail_event_data_store" "this" {
   name             = var.resource_name
   billing_mode     = "EXTENDABLE_RETENTION_PRICING"

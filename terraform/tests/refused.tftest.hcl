@@ -10,7 +10,8 @@ variables {
   channel_arn                 = "arn:aws:cloudtrail:us-east-1:123456789012:channel/00000000-0000-0000-0000-000000000000"
   kong_admin_api              = "https://kong-admin.example.internal:8444"
   kong_admin_token_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token"
-  image                       = "123456789012.dkr.ecr.us-east-1.amazonaws.com/kong/cloudtrail:0.1.0"
+  image                       = "123456789012.dkr.ecr.us-east-1.amazonaws.com/kong/cloudtrail@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  alarm_topic_arn             = "arn:aws:sns:us-east-1:123456789012:operations"
 }
 
 run "refused_run_mode" {
@@ -128,7 +129,28 @@ run "refused_ledger_key_secret_arn" {
   command = plan
 
   variables {
+    ledger_key            = "given"
     ledger_key_secret_arn = "the-key-itself"
+  }
+
+  expect_failures = [var.ledger_key_secret_arn]
+}
+
+run "refused_ledger_key" {
+  command = plan
+
+  variables {
+    ledger_key = "0123456789012345678901234567890123456789"
+  }
+
+  expect_failures = [var.ledger_key]
+}
+
+run "refused_ledger_key_given_and_made" {
+  command = plan
+
+  variables {
+    ledger_key_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:now"
   }
 
   expect_failures = [var.ledger_key_secret_arn]
@@ -138,6 +160,7 @@ run "refused_ledger_key_previous_secret_arn_alone" {
   command = plan
 
   variables {
+    ledger_key                     = "none"
     ledger_key_previous_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:before"
   }
 
@@ -188,7 +211,7 @@ run "refused_image" {
   command = plan
 
   variables {
-    image = "kong-cloudtrail:latest"
+    image = "registry.example/kong-cloudtrail:0.1.0"
   }
 
   expect_failures = [var.image]
@@ -303,4 +326,64 @@ run "refused_status_target_group" {
   }
 
   expect_failures = [var.status_target_group_arn]
+}
+
+run "refused_alarm_topic_arn" {
+  command = plan
+
+  variables {
+    alarm_topic_arn = "on-call"
+  }
+
+  expect_failures = [var.alarm_topic_arn]
+}
+
+run "refused_no_alarm_topic_arn" {
+  command = plan
+
+  variables {
+    alarm_topic_arn = null
+  }
+
+  expect_failures = [var.alarm_topic_arn]
+}
+
+run "refused_plain_text_to_kong" {
+  command = plan
+
+  variables {
+    kong_admin_api = "http://kong-admin.example.internal:8001"
+  }
+
+  expect_failures = [var.allow_plaintext]
+}
+
+run "refused_endpoints_of_ecs_without_private_dns" {
+  command = plan
+
+  variables {
+    vpc_endpoints = ["ecr.api"]
+  }
+
+  expect_failures = [var.vpc_endpoints_private_dns]
+}
+
+run "refused_long_resource_name" {
+  command = plan
+
+  variables {
+    resource_name = "a-name-that-is-as-long-as-one-of-33"
+  }
+
+  expect_failures = [var.resource_name]
+}
+
+run "refused_a_topic_and_nobody" {
+  command = plan
+
+  variables {
+    alarms_tell_nobody = true
+  }
+
+  expect_failures = [var.alarm_topic_arn]
 }

@@ -11,7 +11,8 @@ variables {
   channel_arn                 = "arn:aws:cloudtrail:us-east-1:123456789012:channel/00000000-0000-0000-0000-000000000000"
   kong_admin_api              = "https://kong-admin.example.internal:8444"
   kong_admin_token_secret_arn = "arn:aws:secretsmanager:us-east-1:123456789012:secret:token"
-  image                       = "123456789012.dkr.ecr.us-east-1.amazonaws.com/kong/cloudtrail:0.1.0"
+  image                       = "123456789012.dkr.ecr.us-east-1.amazonaws.com/kong/cloudtrail@sha256:0000000000000000000000000000000000000000000000000000000000000000"
+  alarm_topic_arn             = "arn:aws:sns:us-east-1:123456789012:operations"
 }
 
 run "a_schedule_starts_tasks_and_there_is_no_service" {
@@ -28,6 +29,31 @@ run "a_schedule_starts_tasks_and_there_is_no_service" {
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["no-ok-run"].evaluation_periods == 26
     error_message = "two hours and ten minutes without an ok run"
+  }
+}
+
+run "the_schedules_role_is_trusted_to_its_group_alone" {
+  assert {
+    condition     = { for condition in data.aws_iam_policy_document.assume_schedule.statement[0].condition : condition.variable => one(condition.values) }["aws:SourceArn"] == "arn:aws:scheduler:us-east-1:123456789012:schedule-group/kong-cloudtrail"
+    error_message = "by the group's ARN"
+  }
+
+  assert {
+    condition     = aws_scheduler_schedule.this[0].group_name == "kong-cloudtrail"
+    error_message = "in which the schedule is"
+  }
+}
+
+run "a_schedule_with_a_key_of_its_own_can_be_read_by_its_role" {
+  variables {
+    kms_key_arn = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+  }
+
+  assert {
+    condition = [
+      for statement in data.aws_iam_policy_document.schedule.statement : one(one(statement.condition).values) if statement.actions == toset(["kms:Decrypt"])
+    ] == ["arn:aws:scheduler:us-east-1:123456789012:schedule/kong-cloudtrail/kong-cloudtrail"]
+    error_message = "this schedule alone"
   }
 }
 

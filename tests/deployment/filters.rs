@@ -1,8 +1,8 @@
 //! The metric filters, on reports of the real code.
 //!
 //! What is evaluated is the part of CloudWatch's filter patterns for JSON that they use:
-//! `{ ($.selector operator literal) && ... }`, where a selector that leads nowhere, or a number
-//! compared with null, is false
+//! `{ ($.selector operator literal) && (... || ...) && ... }`, where a selector that leads nowhere, or a
+//! number compared with null, is false
 //! (<https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html>).
 
 use std::collections::BTreeMap;
@@ -11,7 +11,7 @@ use kong_cloudtrail::report::{Outcome, Report};
 use kong_cloudtrail::terms::Stream;
 use serde_json::{Value, json};
 
-use crate::files::{Module, members, plain};
+use crate::files::{Module, members, plain, text};
 
 struct Filter {
     pattern: String,
@@ -27,11 +27,25 @@ fn filters() -> BTreeMap<String, Filter> {
             ["pattern", "metric", "value"].map(|key| plain(members[key]));
         (name, Filter { pattern, metric, value })
     };
-    members(module.local("metric_filters")).into_iter().map(filter).collect()
+    let mut filters: BTreeMap<_, _> =
+        members(module.local("metric_filters")).into_iter().map(filter).collect();
+    // What Terraform makes of the pattern for each word of attention.
+    let pattern = plain(module.local("attention_pattern"));
+    for word in members(module.local("attention")).into_keys() {
+        let metric = format!("attention-{word}");
+        let filter = Filter {
+            pattern: pattern.replace("<word>", &word),
+            metric: metric.clone(),
+            value: "1".to_owned(),
+        };
+        filters.insert(metric, filter);
+    }
+    filters
 }
 
 fn select<'v>(line: &'v Value, selector: &str) -> &'v Value {
-    line.pointer(&selector.trim_start_matches('$').replace('.', "/")).unwrap_or(&Value::Null)
+    let path = selector.trim_start_matches('$').replace(['.', '['], "/").replace(']', "");
+    line.pointer(&path).unwrap_or(&Value::Null)
 }
 
 fn holds(line: &Value, term: &str) -> bool {
@@ -39,7 +53,8 @@ fn holds(line: &Value, term: &str) -> bool {
     let [selector, operator, literal] = words[..] else { panic!("{term}") };
     let found = select(line, selector);
     match operator {
-        "=" => found.as_str() == Some(literal.trim_matches('"')),
+        "=" if literal.starts_with('"') => found.as_str() == Some(literal.trim_matches('"')),
+        "=" => found.as_f64().is_some_and(|number| number == literal.parse::<f64>().unwrap()),
         ">" => found.as_f64().is_some_and(|number| number > literal.parse().unwrap()),
         ">=" => found.as_f64().is_some_and(|number| number >= literal.parse().unwrap()),
         _ => panic!("{operator}"),
@@ -50,9 +65,9 @@ impl Filter {
     fn matches(&self, line: &str) -> bool {
         let Ok(line) = serde_json::from_str(line) else { return false };
         let terms = self.pattern.strip_prefix("{ ").unwrap().strip_suffix(" }").unwrap();
-        let term =
-            |term: &str| holds(&line, term.strip_prefix('(').unwrap().strip_suffix(')').unwrap());
-        terms.split(" && ").all(term)
+        let bare = |term: &str| term.trim_start_matches('(').trim_end_matches(')').to_owned();
+        let any = |terms: &str| terms.split(" || ").any(|term| holds(&line, &bare(term)));
+        terms.split(" && ").all(any)
     }
 }
 
@@ -82,11 +97,14 @@ fn an_ok_run_counts_with_what_it_shipped_and_how_far_behind_it_is() {
         report.stream(stream).shipped = shipped;
         report.stream(stream).lag_secs = Some(lag);
     }
+    report.generation = Some(77);
     let values = expected([
         ("OkRuns", &[1.0]),
+        ("Progress", &[1.0]),
         ("Shipped", &[120.0, 1400.0]),
         ("LagSecs", &[5.0, 4.0]),
         ("DeadLetters", &[0.0]),
+        ("Generation", &[77.0]),
     ]);
     assert_eq!(metrics(&report.line()), values);
 }
@@ -105,8 +123,70 @@ fn refused_entries_and_dead_letters_count_whatever_the_stream() {
         report.dead_letters = Some(7);
         report.stream(stream).rejected = 3;
         report.outcome = Outcome::Partial;
-        let values = expected([("Rejected", &[3.0]), ("DeadLetters", &[7.0])]);
+        let values =
+            expected([("Rejected", &[3.0]), ("DeadLetters", &[7.0]), ("Progress", &[0.0])]);
         assert_eq!(metrics(&report.line()), values);
+    }
+}
+
+#[test]
+fn a_partial_run_gets_on_if_it_shipped_anything() {
+    let mut report = Report::default();
+    report.outcome = Outcome::Partial;
+    assert_eq!(metrics(&report.line()), expected([("Progress", &[0.0])]));
+    for stream in Stream::ALL {
+        let mut report = Report::default();
+        report.outcome = Outcome::Partial;
+        report.stream(stream).shipped = 2;
+        let values = expected([("Progress", &[1.0]), ("Shipped", &[2.0])]);
+        assert_eq!(metrics(&report.line()), values);
+    }
+}
+
+#[test]
+fn each_word_of_attention_counts_at_whatever_place_it_stands() {
+    let words: Vec<String> =
+        members(Module::read("terraform").local("attention")).into_keys().collect();
+    let mut line: Value = serde_json::from_str(&Report::default().line()).unwrap();
+    line["outcome"] = json!("skipped");
+    line["attention"] = json!(words);
+    let counted: Vec<String> = metrics(&line.to_string()).into_keys().collect();
+    let expected: Vec<String> = words.iter().map(|word| format!("attention-{word}")).collect();
+    assert_eq!(counted, expected);
+    for word in &words {
+        line["attention"] = json!([word]);
+        let one = (format!("attention-{word}"), vec![1.0]);
+        assert_eq!(metrics(&line.to_string()), BTreeMap::from([one]));
+    }
+}
+
+/// An alarm goes by each word that the code may say.
+#[test]
+fn every_word_of_attention_has_its_alarm() {
+    let code = text("src/report.rs");
+    let (_, rest) = code.split_once("pub enum Attention {").unwrap();
+    let variants = rest.split_once("\n}").unwrap().0.lines().map(str::trim);
+    let kebab = |name: &str| {
+        let small = |c: char| c.is_uppercase().then_some('-').into_iter().chain(c.to_lowercase());
+        name.chars().flat_map(small).skip(1).collect::<String>()
+    };
+    let words: Vec<String> = variants
+        .filter(|line| !line.starts_with("//") && !line.is_empty())
+        .map(|line| kebab(line.trim_end_matches(',')))
+        .collect();
+    assert!(words.contains(&"store-lost".to_owned()), "{words:?}");
+    let module = Module::read("terraform");
+    let alarms = members(module.local("attention"));
+    for word in words {
+        assert!(alarms.contains_key(&word), "{word} has no alarm");
+    }
+}
+
+#[test]
+fn no_alarm_goes_by_what_stands_or_by_lines() {
+    for (name, filter) in filters() {
+        assert!(!filter.pattern.contains("$.notes"), "{name}");
+        assert!(filter.pattern.starts_with(r#"{ ($.event = "run") && "#), "{name}");
     }
 }
 
@@ -137,7 +217,9 @@ fn every_selector_is_a_field_of_the_report() {
         let texts = [&filter.pattern, &filter.value];
         let words = texts.into_iter().flat_map(|text| text.split(['(', ' ', ')']));
         for selector in words.filter(|word| word.starts_with("$.")) {
-            let pointer = selector[1..].replace('.', "/");
+            // A list is there, whatever it holds.
+            let field = selector.split('[').next().unwrap();
+            let pointer = field[1..].replace('.', "/");
             assert!(report.pointer(&pointer).is_some(), "{name}: {selector}");
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hcl::{Body, Expression};
 
-use crate::files::{Module, argument, members, plain, written};
+use crate::files::{Module, argument, members, plain, text, written};
 
 fn statements(policy: &Body) -> Vec<&Body> {
     policy
@@ -68,6 +68,35 @@ fn no_action_is_a_wildcard_and_only_the_registry_login_has_no_resource() {
     assert_eq!(text.matches("resources = [\"*\"]").count(), 1);
 }
 
+/// What a role may be assumed for is said by account and by source.
+#[test]
+fn every_role_is_trusted_to_this_accounts_own_tasks_and_schedules_alone() {
+    let module = Module::read("terraform");
+    for (name, source) in [("assume_task", "ArnLike"), ("assume_schedule", "ArnEquals")] {
+        let statements = statements(module.data("aws_iam_policy_document", name));
+        let [statement] = statements[..] else { panic!("one statement") };
+        let conditions = statement.blocks().filter(|block| block.identifier() == "condition");
+        let conditions: BTreeSet<_> = conditions
+            .map(|condition| {
+                ["test", "variable"].map(|name| argument(condition.body(), name).unwrap())
+            })
+            .collect();
+        let pair = |test: &str, variable: &str| [test.to_owned(), variable.to_owned()];
+        let expected = BTreeSet::from([
+            pair("StringEquals", "aws:SourceAccount"),
+            pair(source, "aws:SourceArn"),
+        ]);
+        assert_eq!(conditions, expected, "{name}");
+    }
+}
+
+#[test]
+fn every_endpoint_has_a_policy() {
+    for (name, endpoint) in Module::read("terraform").resources("aws_vpc_endpoint") {
+        assert!(argument(endpoint, "policy").is_some(), "{name}");
+    }
+}
+
 #[test]
 fn tasks_may_reach_kong_redis_and_https_and_nothing_comes_in_but_to_the_status_page() {
     let module = Module::read("terraform");
@@ -96,6 +125,13 @@ fn tasks_may_reach_kong_redis_and_https_and_nothing_comes_in_but_to_the_status_p
         let into = argument(rule, "security_group_id").unwrap();
         assert!(!into.contains("aws_security_group.task"), "{name}");
         let from = argument(rule, "referenced_security_group_id");
+        if name == "endpoints_neighbours" {
+            assert_eq!(
+                argument(rule, "cidr_ipv4").as_deref(),
+                Some("data.aws_vpc.existing.cidr_block")
+            );
+            continue;
+        }
         let expected = match name {
             "status" => "var.status_security_group_id",
             "redis_from_status" => "aws_security_group.status[0].id",
@@ -121,18 +157,50 @@ fn redis_is_encrypted_locked_kept_in_two_zones_and_forgets_nothing() {
         assert_eq!(argument(redis, name).as_deref(), Some("true"), "{name}");
     }
     assert_eq!(argument(redis, "num_cache_clusters").as_deref(), Some("2"));
-    assert_eq!(argument(redis, "auth_token"), None, "it would be in the state");
-    assert!(argument(redis, "auth_token_wo").is_some());
+    assert_eq!(argument(redis, "auth_token"), None, "one password for every command");
+    assert!(argument(redis, "user_group_ids").is_some());
+    for (name, user) in module.resources("aws_elasticache_user") {
+        assert_eq!(argument(user, "passwords"), None, "it would be in the state");
+        let locked =
+            argument(user, "access_string").is_some_and(|access| access.starts_with("off "));
+        assert!(locked || argument(user, "passwords_wo").is_some(), "{name}");
+    }
     let parameters = module.resources("aws_elasticache_parameter_group")["redis"];
     let parameter = parameters.blocks().next().unwrap().body();
     let pair = ["name", "value"].map(|name| argument(parameter, name).unwrap());
     assert_eq!(pair, ["maxmemory-policy", "noeviction"]);
 }
 
+/// The commands that a rule of access allows.
+fn allowed(access: &str) -> BTreeSet<&str> {
+    let words = access.split([' ', '`', '"']).filter(|word| word.starts_with('+'));
+    words.collect()
+}
+
+/// `tests/tls` ships and records everything as a user of a real Redis who has them and no others.
+#[test]
+fn the_user_of_redis_has_the_commands_that_were_tried() {
+    let terraform = Module::read("terraform").text();
+    let given = |user: &str| -> String {
+        let (_, access) = terraform.split_once(&format!("{user} = \"on ~")).unwrap();
+        access.split_once('"').unwrap().0.to_owned()
+    };
+    let shipper = given("shipper");
+    assert!(shipper.contains("-@all"));
+    let tried = text("tests/tls/redis.rs");
+    let (_, tried) = tried.split_once("const USER: &str").unwrap();
+    let tried = tried.split_once(';').unwrap().0.replace('\\', " ");
+    assert_eq!(allowed(&shipper), allowed(&tried));
+    let operations = text("docs/operations.md");
+    let told = operations.lines().find(|line| line.contains("ACL SETUSER shipper")).unwrap();
+    assert_eq!(allowed(told.split("which Terraform").next().unwrap()), allowed(&shipper));
+    assert_eq!(allowed(&given("status")), BTreeSet::from(["+get", "+ping"]));
+}
+
 #[test]
 fn passwords_are_ephemeral_all_the_way() {
-    let module = Module::read("terraform/redis-password");
-    let output = module.blocks("output").find(|output| output.labels()[0].as_str() == "password");
+    let module = Module::read("terraform/made-secret");
+    let output = module.blocks("output").find(|output| output.labels()[0].as_str() == "text");
     assert_eq!(argument(output.unwrap().body(), "ephemeral").as_deref(), Some("true"));
     let written = module.resources("aws_secretsmanager_secret_version")["this"];
     assert_eq!(argument(written, "secret_string"), None, "it would be in the state");

@@ -92,8 +92,14 @@ fn each_variable_of_the_component_can_be_set_or_has_an_input_or_comes_from_the_r
     let component = component_variables();
     let settable = settable(&module);
     let mut own: BTreeSet<String> = targets(&module).into_values().flatten().collect();
-    let others =
-        ["destination", "kong_admin_api", "kong_admin_token", "ledger_key", "ledger_key_previous"];
+    let others = [
+        "allow_plaintext",
+        "destination",
+        "kong_admin_api",
+        "kong_admin_token",
+        "ledger_key",
+        "ledger_key_previous",
+    ];
     own.extend(others.map(str::to_owned));
     for name in &settable {
         assert!(component.contains_key(name) && !own.contains(name), "{name}");
@@ -170,7 +176,42 @@ fn alarms_look_at_metrics_that_filters_make() {
 #[test]
 fn operations_says_what_to_do_about_every_alarm() {
     let operations = text("docs/operations.md");
-    for alarm in members(Module::read("terraform").local("alarms")).into_keys() {
+    let module = Module::read("terraform");
+    let words = members(module.local("attention")).into_keys();
+    let watch = Module::read("terraform/watch");
+    let watched = members(watch.local("descriptions")).into_keys();
+    let alarms = members(module.local("alarms")).into_keys();
+    let alarms = alarms.chain(words.map(|word| format!("attention-{word}"))).chain(watched);
+    for alarm in alarms.chain(["generation-fell".to_owned()]) {
         assert!(operations.contains(&format!("| `{alarm}` |")), "{alarm}");
+    }
+}
+
+/// The text of a file by lines that name an image, an action or a program to be fetched.
+fn named(file: &str, before: &str) -> Vec<String> {
+    let text = text(file);
+    let rest = text.lines().filter_map(|line| line.split_once(before)).map(|(_, rest)| rest.trim());
+    rest.map(str::to_owned).collect()
+}
+
+#[test]
+fn images_are_named_by_digest_and_actions_by_commit() {
+    let is_hex = |text: &str, length| {
+        text.len() == length && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    };
+    for image in named("Containerfile", "_IMAGE=") {
+        let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+        assert!(digest.is_some_and(|digest| is_hex(digest, 64)), "{image}");
+    }
+    for from in named("Containerfile", "FROM ") {
+        assert!(from.starts_with("${"), "{from} is none of the arguments");
+    }
+    assert_eq!(named("deploy/kubernetes/Containerfile", "FROM "), ["scratch"]);
+    let actions = named(".github/workflows/ci.yml", "uses: ");
+    assert!(actions.len() > 5);
+    for action in actions {
+        let (_, commit) = action.split_once('@').unwrap();
+        let (commit, version) = commit.split_once(" # v").unwrap_or_else(|| panic!("{action}"));
+        assert!(is_hex(commit, 40) && !version.is_empty(), "{action}");
     }
 }

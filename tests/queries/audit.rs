@@ -1,6 +1,6 @@
 //! An auditor's questions, asked of the trail that the demo ships, in each place. What the answers must be is
 //! worked out from the entries that the simulated Kong holds, without a look at the events. A part of the trail
-//! is there twice. Only the queries that are about repeats may show that.
+//! is there twice, and a part was forged later. Only the queries that are about repeats may show that.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +9,26 @@ use rusqlite::types::Value as Column;
 use serde_json::{Value, json};
 
 use super::lake::FIRST_INGESTION;
-use super::trail::{self, TRAIL, entity, event_name, is_error, moment, string, time, user};
+use super::trail::{self, Added, TRAIL, entity, event_name, is_error, moment, string, time, user};
 use super::{Place, Row, derived_twice, events, integer, request, text};
 
 /// The cells of a row.
 type Cells = Vec<Option<String>>;
 
+/// All of the trail.
+const SPAN: [(&str, &str); 2] =
+    [("<from>", "2000-01-01 00:00:00"), ("<to>", "2100-01-01 00:00:00")];
+
 /// The rows of a query over all of the trail, each as these of its columns. None is there twice, and the
 /// newest is first.
-fn ask(place: Place, name: &str, about: &[(&str, &str)], columns: &[&str]) -> BTreeSet<Cells> {
-    let span = [("<from>", "2000-01-01 00:00:00"), ("<to>", "2100-01-01 00:00:00")];
-    let rows = trail::ask(place, name, &[&span, about].concat());
+fn ask(
+    place: Place,
+    added: Added,
+    name: &str,
+    about: &[(&str, &str)],
+    columns: &[&str],
+) -> BTreeSet<Cells> {
+    let rows = trail::ask(place, added, name, &[&SPAN, about].concat());
     let cells = |row: &Row| columns.iter().map(|column| cell(&row[*column])).collect::<Cells>();
     if !["repeats", "request-ids"].contains(&name) {
         let times: Vec<_> = rows.iter().map(|row| cell(&row["event_time"])).collect();
@@ -31,17 +40,32 @@ fn ask(place: Place, name: &str, about: &[(&str, &str)], columns: &[&str]) -> BT
     set
 }
 
-/// Asserts that a query has these rows in every place.
-fn assert_told(
+/// Asserts that a query has these rows in every place, whatever was forged later.
+fn assert_told<Rows: IntoIterator<Item = Cells>>(
     name: &str,
     about: &[(&str, &str)],
     columns: &[&str],
-    expected: impl IntoIterator<Item = Cells>,
+    expected: impl Fn(Place) -> Rows,
 ) {
-    let expected = expected.into_iter().collect();
     for place in Place::ALL {
-        assert_eq!(ask(place, name, about, columns), expected, "{name} in {place:?}");
+        let expected: BTreeSet<Cells> = expected(place).into_iter().collect();
+        for added in Added::ALL {
+            let found = ask(place, added, name, about, columns);
+            assert!(
+                found == expected,
+                "{name} in {place:?} with {added:?}: {}",
+                apart(&found, &expected)
+            );
+        }
     }
+}
+
+/// What one has and the other lacks, as far as it can be read.
+fn apart(found: &BTreeSet<Cells>, expected: &BTreeSet<Cells>) -> String {
+    let some = |of: &BTreeSet<Cells>, without: &BTreeSet<Cells>| {
+        format!("{:?}", of.difference(without).take(3).collect::<Vec<_>>())
+    };
+    format!("found {}, expected {}", some(found, expected), some(expected, found))
 }
 
 fn cell(value: &Column) -> Option<String> {
@@ -66,7 +90,7 @@ const CHANGE: [&str; 10] = [
     "source_ip",
 ];
 
-fn change(object: &Value) -> Cells {
+fn change(place: Place, object: &Value) -> Cells {
     let call = TRAIL.call(object);
     vec![
         string(object, "id"),
@@ -75,7 +99,7 @@ fn change(object: &Value) -> Cells {
         string(object, "entity_key"),
         string(&entity(object), "name"),
         user(object),
-        string(call, "rbac_user_name"),
+        TRAIL.said(place, call, "rbac_user_name"),
         Some(event_name(call)),
         string(call, "status"),
         string(call, "client_ip"),
@@ -87,19 +111,20 @@ fn who_changed_this_route_is_told_by_its_id_and_by_its_name() {
     let routes = TRAIL.objects_where(|object| object["dao_name"] == "routes");
     let deleted = routes.iter().find(|route| route["operation"] == "delete").unwrap();
     let key = deleted["entity_key"].as_str().unwrap();
-    let expected = routes.iter().filter(|route| route["entity_key"] == key);
+    let with_key: Vec<_> = routes.iter().filter(|route| route["entity_key"] == key).collect();
     let about = [("<table>", "routes"), ("<entity>", key)];
-    assert_told("who-changed", &about, &CHANGE, expected.map(|route| change(route)));
+    let expected = |place| with_key.iter().map(move |route| change(place, route));
+    assert_told("who-changed", &about, &CHANGE, expected);
 
     // Of routes that bear one name in turn, each change.
-    let mut by_name: BTreeMap<String, BTreeSet<Cells>> = BTreeMap::new();
+    let mut by_name: BTreeMap<String, Vec<&Value>> = BTreeMap::new();
     for route in routes {
-        let name = string(&entity(route), "name").unwrap();
-        by_name.entry(name).or_default().insert(change(route));
+        by_name.entry(string(&entity(route), "name").unwrap()).or_default().push(route);
     }
-    let (name, expected) = by_name.into_iter().max_by_key(|(_, changes)| changes.len()).unwrap();
-    assert!(expected.len() > 3, "{expected:?}");
+    let (name, changes) = by_name.into_iter().max_by_key(|(_, changes)| changes.len()).unwrap();
+    assert!(changes.len() > 1, "{changes:?}");
     let about = [("<table>", "routes"), ("<entity>", name.as_str())];
+    let expected = |place| changes.iter().map(move |route| change(place, route));
     assert_told("who-changed", &about, &CHANGE, expected);
 }
 
@@ -117,7 +142,7 @@ fn every_deletion_is_told_with_who_made_it() {
         "source_ip",
     ];
     let deletions = TRAIL.objects_where(|object| object["operation"] == "delete");
-    let expected = deletions.into_iter().map(|object| {
+    let row = |place, object: &Value| {
         let (call, entity) = (TRAIL.call(object), entity(object));
         vec![
             string(object, "id"),
@@ -126,11 +151,12 @@ fn every_deletion_is_told_with_who_made_it() {
             string(object, "entity_key"),
             string(&entity, "name").or_else(|| string(&entity, "username")),
             user(object),
-            string(call, "rbac_user_name"),
+            TRAIL.said(place, call, "rbac_user_name"),
             Some(event_name(call)),
             string(call, "client_ip"),
         ]
-    });
+    };
+    let expected = |place| deletions.iter().map(move |object| row(place, object));
     assert_told("deletions", &[], &columns, expected);
 }
 
@@ -146,18 +172,20 @@ fn every_failed_call_is_told_once_whoever_shipped_it() {
         "source_ip",
         "workspace",
     ];
-    let expected = TRAIL.requests.iter().filter(|entry| is_error(entry)).map(|entry| {
+    let row = |place, entry: &Value| {
         vec![
             string(entry, "request_id"),
             Some(time(entry)),
             Some(event_name(entry)),
             string(entry, "status"),
             user(entry),
-            string(entry, "rbac_user_name"),
+            TRAIL.said(place, entry, "rbac_user_name"),
             string(entry, "client_ip"),
             string(entry, "workspace"),
         ]
-    });
+    };
+    let failed = || TRAIL.requests.iter().filter(|entry| is_error(entry));
+    let expected = |place| failed().map(move |entry| row(place, entry));
     assert_told("failed-calls", &[], &columns, expected);
 }
 
@@ -173,7 +201,7 @@ fn logins_are_told_whatever_client_made_them_failed_ones_and_logouts_too() {
         "source_ip",
         "status",
     ];
-    let expected = TRAIL.requests.iter().filter_map(|entry| {
+    let row = |place, entry: &Value| {
         let what = match (entry["method"].as_str()?, entry["path"].as_str()?) {
             ("GET", "/auth") if is_error(entry) => "failed login",
             ("GET", "/auth") => "login",
@@ -185,14 +213,15 @@ fn logins_are_told_whatever_client_made_them_failed_ones_and_logouts_too() {
             Some(time(entry)),
             Some(what.to_owned()),
             user(entry),
-            string(entry, "rbac_user_name"),
-            string(entry, "request_source"),
+            TRAIL.said(place, entry, "rbac_user_name"),
+            TRAIL.said(place, entry, "request_source"),
             string(entry, "client_ip"),
             string(entry, "status"),
         ])
-    });
-    let found: BTreeSet<Cells> = expected.collect();
-    assert_told("logins", &[], &columns, found.clone());
+    };
+    let expected = |place| TRAIL.requests.iter().filter_map(move |entry| row(place, entry));
+    assert_told("logins", &[], &columns, expected);
+    let found: BTreeSet<Cells> = expected(Place::LogGroup).collect();
     let kinds: BTreeSet<_> = found.iter().filter_map(|row| row[2].as_deref()).collect();
     assert_eq!(kinds, BTreeSet::from(["failed login", "login", "logout"]));
     let sources: BTreeSet<_> = found.iter().map(|row| row[5].as_deref()).collect();
@@ -212,30 +241,29 @@ fn everything_by_one_user_is_told() {
         "source_ip",
         "workspace",
     ];
-    let call = TRAIL.requests.iter().find(|entry| entry["rbac_user_name"] == "doc_lord").unwrap();
-    let id = string(call, "rbac_user_id").unwrap();
+    let id = TRAIL.somebody();
     let calls = TRAIL.requests.iter().map(|entry| (entry, "request_id", event_name(entry)));
     let objects = TRAIL.objects.iter().map(|object| {
         let operation = string(object, "operation").unwrap().to_ascii_uppercase();
         (object, "id", operation + &string(object, "dao_name").unwrap())
     });
     let by_user = calls.chain(objects).filter(|(entry, ..)| user(entry).as_ref() == Some(&id));
-    let expected: BTreeSet<Cells> = by_user
-        .map(|(entry, id_field, name)| {
-            vec![
-                string(entry, id_field),
-                Some(time(entry)),
-                Some(name),
-                string(entry, "status"),
-                string(entry, "entity_key"),
-                user(entry),
-                string(entry, "rbac_user_name"),
-                string(entry, "client_ip"),
-                string(entry, "workspace"),
-            ]
-        })
-        .collect();
-    assert!(expected.iter().any(|row| row[4].is_some()), "rows written too");
+    let by_user: Vec<_> = by_user.collect();
+    let row = |place, (entry, id_field, name): &(&Value, &str, String)| {
+        vec![
+            string(entry, id_field),
+            Some(time(entry)),
+            Some(name.clone()),
+            string(entry, "status"),
+            string(entry, "entity_key"),
+            user(entry),
+            TRAIL.said(place, entry, "rbac_user_name"),
+            string(entry, "client_ip"),
+            string(entry, "workspace"),
+        ]
+    };
+    let expected = |place| by_user.iter().map(move |found| row(place, found));
+    assert!(expected(Place::Lake).any(|row| row[4].is_some()), "rows written too");
     assert_told("by-user", &[("<user>", &id)], &columns, expected);
 }
 
@@ -267,74 +295,153 @@ fn whatever_name_a_caller_gives_it_was_the_one_whom_kong_knows() {
 }
 
 #[test]
-fn a_row_that_was_shipped_twice_is_one_though_its_derived_time_moved() {
+fn a_row_that_was_shipped_twice_is_one_and_the_same_though_its_derived_time_moved() {
     let [first, second] = derived_twice("{}");
     assert_ne!(first[0].data, second[0].data);
+    let entity = [("<table>", "routes"), ("<entity>", "k1"), ("<from>", "2023"), ("<to>", "2024")];
     for place in Place::ALL {
         let store = place.with(first.iter().chain(&second));
-        let rows = store.rows("without-repeats", "");
+        for name in ["without-repeats", "repeats"] {
+            let rows = store.rows(name, "");
+            assert_eq!(rows.len(), 1, "{name} in {place:?}");
+            assert_eq!((text(&rows[0], "uid"), integer(&rows[0], "times")), ("o1", 2));
+            assert_eq!(integer(&rows[0], "different"), 1, "{name} in {place:?}");
+            assert_eq!(text(&rows[0], "event_time"), "2023-02-15 01:31:42", "the first");
+        }
+        let rows = store.ask("who-changed", &entity);
         assert_eq!(rows.len(), 1, "{place:?}");
-        assert_eq!((text(&rows[0], "uid"), integer(&rows[0], "times")), ("o1", 2));
-        assert_eq!(text(&rows[0], "event_time"), "2023-02-15 01:31:43");
-        let rows = store.rows("repeats", "");
-        assert_eq!(rows.len(), 1, "{place:?}");
-        assert_eq!((text(&rows[0], "uid"), integer(&rows[0], "times")), ("o1", 2));
-        let entity =
-            [("<table>", "routes"), ("<entity>", "k1"), ("<from>", "2023"), ("<to>", "2024")];
-        assert_eq!(store.ask("who-changed", &entity).len(), 1, "{place:?}");
+        assert_eq!(integer(&rows[0], "different"), 1, "{place:?}");
+        assert_eq!(text(&rows[0], "event_time"), "2023-02-15 01:31:42", "the first");
+        assert_eq!(store.rows("differing", ""), [], "{place:?}");
     }
 }
 
 #[test]
-fn in_a_log_group_a_row_is_of_one_delivery_the_latest() {
-    let [earlier, later] = derived_twice("{}");
-    let store = Place::LogGroup.with(later.iter().chain(&earlier));
-    let entity = [("<table>", "routes"), ("<entity>", "k1"), ("<from>", "2023"), ("<to>", "2024")];
-    for rows in [store.ask("who-changed", &entity), store.rows("without-repeats", "")] {
-        assert_eq!(rows.len(), 1);
-        assert_eq!(text(&rows[0], "event_time"), "2023-02-15 01:31:42");
+fn a_time_that_is_not_derived_and_a_ttl_that_kong_was_sent_do_not_age() {
+    let entry = |fields| events(Stream::Requests, &request("r1", fields));
+    let shipped = entry(json!({"payload": r#"{"config":{"ttl":300}}"#}));
+    for (what, other) in [
+        (
+            "the time",
+            json!({"payload": r#"{"config":{"ttl":300}}"#, "request_timestamp": 1_676_424_703}),
+        ),
+        ("the payload", json!({"payload": r#"{"config":{"ttl":0}}"#})),
+    ] {
+        let other = entry(other);
+        for place in Place::ALL {
+            let rows = place.with(shipped.iter().chain(&other)).rows("differing", "");
+            let found: Vec<_> =
+                rows.iter().map(|row| (text(row, "uid"), integer(row, "place"))).collect();
+            assert_eq!(found, [("r1", 1), ("r1", 2)], "{what} in {place:?}");
+        }
     }
 }
 
 #[test]
-fn without_repeats_each_event_is_told_once_the_latest() {
+fn without_repeats_each_event_is_told_once_the_first() {
     let columns = ["uid", "times", "principal_id"];
     let twice: BTreeSet<_> = TRAIL.twice().map(|entry| string(entry, "request_id")).collect();
     let requests = TRAIL.requests.iter().map(|entry| (string(entry, "request_id"), user(entry)));
     let objects = TRAIL.objects.iter().map(|object| (string(object, "id"), user(object)));
-    let expected = requests.chain(objects).map(|(id, user)| {
+    let rows = requests.chain(objects).map(|(id, user)| {
         let times = if twice.contains(&id) { "2" } else { "1" };
         vec![id, Some(times.to_owned()), user]
     });
-    assert_told("without-repeats", &[], &columns, expected);
-
-    // What came in first is in no row.
+    let expected: BTreeSet<Cells> = rows.collect();
+    // What came in second is in no row.
     let last_of_the_first = moment(FIRST_INGESTION + i64::try_from(twice.len()).unwrap());
     for place in Place::ALL {
-        let latest = ask(place, "without-repeats", &[], &["ingestiontime"]);
-        assert!(latest.iter().all(|row| row[0].as_ref() > Some(&last_of_the_first)), "{place:?}");
+        let found = ask(place, Added::Nothing, "without-repeats", &[], &columns);
+        assert!(found == expected, "{place:?}: {}", apart(&found, &expected));
+        let columns = ["times", "ingestiontime"];
+        let rows = trail::ask(place, Added::Nothing, "without-repeats", &SPAN);
+        for row in rows.iter().map(|row| columns.map(|column| cell(&row[column]))) {
+            let first = row[1].as_ref() <= Some(&last_of_the_first);
+            assert_eq!(first, row[0].as_deref() == Some("2"), "{place:?}: {row:?}");
+        }
     }
 }
 
 #[test]
 fn repeats_are_told_with_how_often_and_when() {
-    let expected: BTreeSet<Cells> = TRAIL
-        .twice()
-        .map(|entry| {
-            vec![
-                string(entry, "request_id"),
-                Some("2".to_owned()),
-                Some(time(entry)),
-                Some(event_name(entry)),
-            ]
-        })
-        .collect();
     let columns = ["uid", "times", "event_time", "event_name"];
-    assert_told("repeats", &[], &columns, expected);
+    let row = |entry: &Value| {
+        vec![
+            string(entry, "request_id"),
+            Some("2".to_owned()),
+            Some(time(entry)),
+            Some(event_name(entry)),
+        ]
+    };
+    let expected: BTreeSet<Cells> = TRAIL.twice().map(row).collect();
+    for place in Place::ALL {
+        let found = ask(place, Added::Nothing, "repeats", &[], &columns);
+        assert!(found == expected, "{place:?}: {}", apart(&found, &expected));
+    }
 }
 
 #[test]
 fn the_ids_of_all_calls_are_those_that_kong_holds() {
-    let expected = TRAIL.calls.keys().map(|id| vec![Some(id.clone())]);
+    let expected = |_| TRAIL.calls.keys().map(|id| vec![Some(id.clone())]);
     assert_told("request-ids", &[], &["request_id"], expected);
+}
+
+#[test]
+fn how_many_different_events_have_an_id_is_told_and_all_of_these_are_listed() {
+    let forged = TRAIL.forged_ids();
+    let lambda = |id: &str| {
+        let call = TRAIL.calls.get(id);
+        call.is_some_and(|call| TRAIL.is_first_from_the_lambda(Place::Lake, call))
+    };
+    for place in Place::ALL {
+        for added in Added::ALL {
+            let is_forged = |id: &str| added == Added::Forgeries && forged.contains(id);
+            let from_lambda = |id: &str| place == Place::Lake && lambda(id);
+            let different = |id: &str| 1 + i64::from(is_forged(id)) + i64::from(from_lambda(id));
+            let rows = trail::ask(place, added, "without-repeats", &SPAN);
+            for row in &rows {
+                let id = text(row, "uid");
+                assert_eq!(
+                    integer(row, "different"),
+                    different(id),
+                    "{id} in {place:?}, {added:?}"
+                );
+            }
+            let rows = trail::ask(place, added, "differing", &SPAN);
+            let listed: BTreeSet<&str> = rows.iter().map(|row| text(row, "uid")).collect();
+            let all = TRAIL.calls.keys().cloned();
+            let all = all.chain(TRAIL.objects.iter().filter_map(|object| string(object, "id")));
+            let expected: BTreeSet<String> = all.filter(|id| different(id) > 1).collect();
+            assert!(
+                listed.iter().copied().eq(expected.iter().map(String::as_str)),
+                "{place:?}, {added:?}"
+            );
+            assert!(
+                rows.iter().all(|row| integer(row, "different") == different(text(row, "uid")))
+            );
+        }
+    }
+}
+
+#[test]
+fn each_query_of_rows_tells_how_many_different_events_have_an_id() {
+    let user = TRAIL.somebody();
+    let routes = TRAIL.objects_where(|object| object["dao_name"] == "routes");
+    let about = [
+        ("<user>", user.as_str()),
+        ("<table>", "routes"),
+        ("<entity>", routes[0]["entity_key"].as_str().unwrap()),
+    ];
+    let forged = TRAIL.forged_ids();
+    for place in Place::ALL {
+        for name in ["who-changed", "failed-calls", "logins", "by-user", "deletions"] {
+            let rows = trail::ask(place, Added::Forgeries, name, &[&SPAN[..], &about].concat());
+            for row in rows {
+                let different =
+                    integer(&row, "different") - i64::from(forged.contains(text(&row, "event_id")));
+                assert!((1..=2).contains(&different), "{name} in {place:?}: {row:?}");
+                assert!(different == 1 || place == Place::Lake, "{name} in {place:?}: {row:?}");
+            }
+        }
+    }
 }

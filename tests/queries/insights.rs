@@ -13,8 +13,8 @@ use super::{Place, awkward_text, events, request};
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html>
 const COMMANDS: [&str; 6] = ["dedup", "fields", "filter", "limit", "sort", "stats"];
-const FUNCTIONS: [&str; 7] =
-    ["coalesce", "count", "count_distinct", "ispresent", "latest", "max", "min"];
+const FUNCTIONS: [&str; 8] =
+    ["coalesce", "concat", "count", "count_distinct", "ispresent", "max", "min", "replace"];
 const KEYWORDS: [&str; 8] = ["and", "or", "not", "like", "as", "by", "asc", "desc"];
 /// Most characters of `queryString` of `StartQuery`, and of a saved query.
 const LIMIT: usize = 10_000;
@@ -37,6 +37,7 @@ fn commands(name: &str) -> Vec<(String, String)> {
 
 /// What is given to a command, its strings taken out, as words; a function's name keeps its parenthesis.
 fn words(given: &str) -> Vec<String> {
+    let given = given.replace(r#"\""#, "");
     let strings = given.split('"').collect::<Vec<_>>();
     assert!(strings.len() % 2 == 1, "a string does not end: {given}");
     let outside = strings.into_iter().step_by(2).collect::<Vec<_>>().join(" ");
@@ -76,10 +77,8 @@ fn dedup_goes_by_what_was_sorted_and_is_followed_by_limit_alone() {
         };
         assert!(names[at + 1..].iter().all(|command| *command == "limit"), "{name}");
         assert_eq!(names[at - 1], "sort", "{name}");
-        // So the row that is kept is the latest delivery's, as a whole.
-        let sorted = commands[at - 1].1.as_str();
-        let by_place = name == "part-slices" && sorted == "number asc";
-        assert!(sorted == "@ingestionTime desc" || by_place, "{name}: {sorted}");
+        // So the row that is kept is that of the first event that came in, as a whole.
+        assert_eq!(commands[at - 1].1, "@ingestionTime asc", "{name}");
     }
 }
 
@@ -121,10 +120,11 @@ fn the_fields_that_queries_name_are_there_in_events() {
 }
 
 #[test]
-fn each_is_asked_for_a_span_of_event_times_first() {
+fn each_is_asked_for_this_source_and_a_span_of_event_times_first() {
     for name in every_query() {
         let (command, given) = commands(&name).remove(0);
-        let span = r#"eventTime >= "<from>" and eventTime < "<to>""#;
+        let span =
+            r#"eventSource = "kong-gateway" and eventTime >= "<from>" and eventTime < "<to>""#;
         assert_eq!((command.as_str(), given.as_str()), ("filter", span), "{name}");
     }
 }

@@ -6,9 +6,10 @@
 //! struct, `eventdata.useridentity`, is a table in a database of that name, and the struct `metadata`
 //! a table, each with a row for each event. Trino's functions that SQLite lacks are registered here,
 //! after <https://trino.io/docs/current/functions.html>. A map and an array are JSON text here, which
-//! the queries never see.
+//! the queries see only as `json_format` gives it, with the keys of a map in their order as Trino has them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
 
 use kong_cloudtrail::terms::Event;
 use rusqlite::Connection;
@@ -16,7 +17,7 @@ use rusqlite::functions::{Aggregate, Context, FunctionFlags};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::{Place, Row, Store, run};
+use super::{Place, Row, Store, register_regexp_replace, run};
 
 /// What stands for the event data store.
 const TABLE: &str =
@@ -26,8 +27,17 @@ const TABLE: &str =
 pub const FIRST_INGESTION: i64 = 1_767_225_600;
 
 /// Functions registered here; SQLite has the others that the queries use.
-pub const REGISTERED: [&str; 7] =
-    ["array_agg", "array_join", "element_at", "json_extract_scalar", "sha256", "to_hex", "to_utf8"];
+pub const REGISTERED: [&str; 9] = [
+    "array_agg",
+    "array_join",
+    "element_at",
+    "json_extract_scalar",
+    "json_format",
+    "regexp_replace",
+    "sha256",
+    "to_hex",
+    "to_utf8",
+];
 
 /// Holds events as the schema for events from outside AWS has them (CloudTrail user guide,
 /// "Supported SQL schemas for event data stores").
@@ -39,8 +49,8 @@ impl EventDataStore {
         connection
             .execute_batch(
                 "CREATE TABLE events (record INTEGER PRIMARY KEY, eventcategory, eventid, eventtime,
-                    eventjson, uid, eventname, errorcode, sourceipaddress, requestparameters,
-                    responseelements, additionaleventdata);
+                    eventjson, uid, eventsource, eventname, errorcode, sourceipaddress,
+                    requestparameters, responseelements, additionaleventdata);
                  CREATE TABLE metadata (record INTEGER PRIMARY KEY, ingestiontime);
                  ATTACH ':memory:' AS eventdata;
                  CREATE TABLE eventdata.useridentity
@@ -62,14 +72,15 @@ impl EventDataStore {
         let record = serde_json::json!({"eventCategory": "ActivityAuditLog", "eventData": data});
         self.0
             .execute(
-                "INSERT INTO events (eventcategory, eventid, eventtime, eventjson, uid, eventname,
-                    errorcode, sourceipaddress, requestparameters, responseelements,
+                "INSERT INTO events (eventcategory, eventid, eventtime, eventjson, uid, eventsource,
+                    eventname, errorcode, sourceipaddress, requestparameters, responseelements,
                     additionaleventdata)
-                 VALUES ('ActivityAuditLog', hex(randomblob(16)), ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                 VALUES ('ActivityAuditLog', hex(randomblob(16)), ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 rusqlite::params![
                     time,
                     record.to_string(),
                     data["UID"].as_str().unwrap(),
+                    data["eventSource"].as_str().unwrap(),
                     data["eventName"].as_str().unwrap(),
                     data["errorCode"].as_str(),
                     data["sourceIPAddress"].as_str(),
@@ -104,6 +115,8 @@ impl EventDataStore {
 impl Store for EventDataStore {
     fn ask(&self, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
         let sql = Place::Lake.query(name).replace("<event_data_store_id>", TABLE);
+        // SQLite would make a number of what is cast to a type that it does not know.
+        let sql = sql.replace(" AS json)", " AS text)");
         run(&self.0, name, &sql, placeholders)
     }
 }
@@ -125,10 +138,13 @@ fn string(value: &Value) -> Option<String> {
 
 fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    connection.create_scalar_function("element_at", 2, flags, |call| {
+    // What was parsed already: every query asks for much of the same.
+    let maps: Mutex<HashMap<String, HashMap<String, Option<String>>>> = Mutex::default();
+    connection.create_scalar_function("element_at", 2, flags, move |call| {
         let (Some(map), Some(key)) = strings(call)? else { return Ok(None) };
-        let mut map: BTreeMap<String, Option<String>> = serde_json::from_str(&map).unwrap();
-        Ok(map.remove(&key).flatten())
+        let mut maps = maps.lock().unwrap();
+        let map = maps.entry(map).or_insert_with_key(|map| serde_json::from_str(map).unwrap());
+        Ok(map.get(&key).cloned().flatten())
     })?;
     connection.create_scalar_function("json_extract_scalar", 2, flags, |call| {
         let (Some(json), Some(path)) = strings(call)? else { return Ok(None) };
@@ -141,6 +157,8 @@ fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
             .filter(|value| !value.is_object() && !value.is_array())
             .and_then(string))
     })?;
+    connection
+        .create_scalar_function("json_format", 1, flags, |call| call.get::<Option<String>>(0))?;
     connection.create_scalar_function("array_join", 2, flags, |call| {
         let (Some(array), Some(delimiter)) = strings(call)? else { return Ok(None) };
         let array: Vec<Option<String>> = serde_json::from_str(&array).unwrap();
@@ -155,6 +173,7 @@ fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
     connection.create_scalar_function("to_hex", 1, flags, |call| {
         Ok(call.get::<Option<Vec<u8>>>(0)?.map(hex::encode_upper))
     })?;
+    register_regexp_replace(connection)?;
     connection.create_aggregate_function("array_agg", 1, flags, ArrayAgg)
 }
 

@@ -13,20 +13,22 @@ use rusqlite::types::Value as Column;
 use serde_json::Value;
 
 use super::lake::FIRST_INGESTION;
-use super::{Place, Row, Store, run};
+use super::{Place, Row, Store, register_regexp_replace, run};
 
 const NAME: &str = "/kong/audit";
 
 /// The fields that queries name: members of an event.
-pub const FIELDS: [&str; 25] = [
+pub const FIELDS: [&str; 27] = [
     "id",
     "UID",
+    "eventSource",
     "eventTime",
     "eventName",
     "errorCode",
     "sourceIPAddress",
     "userIdentity.principalId",
     "userIdentity.details.userName",
+    "additionalEventData.ttl",
     "additionalEventData.status",
     "additionalEventData.workspace",
     "additionalEventData.entity_key",
@@ -49,12 +51,16 @@ pub const FIELDS: [&str; 25] = [
 /// Of the fields that CloudWatch adds itself, those that queries name.
 pub const SYSTEM_FIELDS: [&str; 2] = ["@message", "@ingestionTime"];
 
+/// Functions registered here; SQLite has the others that the queries use.
+pub const REGISTERED: [&str; 1] = ["regexp_replace"];
+
 pub struct LogGroup(Connection);
 
 impl LogGroup {
     /// Takes events in as they come, whatever is there already: each a second after the one before.
     pub fn with<'e>(events: impl IntoIterator<Item = &'e Event>) -> Self {
         let connection = Connection::open_in_memory().unwrap();
+        register_regexp_replace(&connection).unwrap();
         let columns = FIELDS.iter().chain(&SYSTEM_FIELDS).map(|field| format!("`{field}`"));
         let columns = columns.collect::<Vec<_>>().join(", ");
         connection.execute(&format!("CREATE TABLE `{NAME}` ({columns})"), []).unwrap();

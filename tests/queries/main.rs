@@ -26,12 +26,15 @@ mod trail;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{LazyLock, Mutex};
 
 use kong_cloudtrail::event::{self, Context};
 use kong_cloudtrail::kong::Entry;
 use kong_cloudtrail::terms::Event;
 use kong_cloudtrail::terms::Stream;
+use regex_lite::Regex;
 use rusqlite::Connection;
+use rusqlite::functions::FunctionFlags;
 use serde_json::Value;
 
 use lake::EventDataStore;
@@ -107,6 +110,26 @@ fn run(connection: &Connection, name: &str, sql: &str, placeholders: &[(&str, &s
     });
     rows.unwrap().collect::<Result<_, _>>().unwrap()
 }
+
+/// Trino's and Spark's `regexp_replace`, in what both have of it and the queries use.
+fn register_regexp_replace(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("regexp_replace", 3, flags, |call| {
+        let Some(text) = call.get::<Option<String>>(0)? else { return Ok(None) };
+        let mut replaced = REPLACED.lock().unwrap();
+        let (pattern, known) = replaced
+            .entry(call.get(1)?)
+            .or_insert_with_key(|text| (Regex::new(text).unwrap(), HashMap::new()));
+        let with: String = call.get(2)?;
+        let found = known.entry(text);
+        let found = found.or_insert_with_key(|text| pattern.replace_all(text, &*with).into_owned());
+        Ok(Some(found.clone()))
+    })
+}
+
+/// What was replaced already, by pattern and text: every query asks for much of the same.
+static REPLACED: LazyLock<Mutex<HashMap<String, (Regex, HashMap<String, String>)>>> =
+    LazyLock::new(Mutex::default);
 
 /// The entry's events, as they are shipped.
 fn events(stream: Stream, entry: &Value) -> Vec<Event> {

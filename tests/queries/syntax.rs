@@ -6,11 +6,22 @@ use sqlparser::parser::Parser;
 use sqlparser::tokenizer::{Token, Tokenizer};
 
 use super::log_group::FIELDS;
-use super::{Place, lake};
+use super::{Place, lake, log_group};
 
 /// Functions that SQLite has as well as the place, alike in what the queries use of them.
-const ALIKE: [&str; 9] =
-    ["cast", "coalesce", "count", "length", "lower", "max", "min", "row_number", "substr"];
+const ALIKE: [&str; 11] = [
+    "cast",
+    "coalesce",
+    "concat",
+    "count",
+    "dense_rank",
+    "length",
+    "lower",
+    "max",
+    "min",
+    "row_number",
+    "substr",
+];
 /// Most characters of a query: `QueryStatement` of CloudTrail's `StartQuery`, `queryString` of that of CloudWatch
 /// Logs.
 const LIMIT: usize = 10_000;
@@ -21,6 +32,14 @@ impl Place {
         match self {
             Self::Lake => "<event_data_store_id>",
             Self::LogGroup => "<log_group>",
+        }
+    }
+
+    /// Functions that its stand-in has of its own.
+    fn registered(self) -> &'static [&'static str] {
+        match self {
+            Self::Lake => &lake::REGISTERED,
+            Self::LogGroup => &log_group::REGISTERED,
         }
     }
 
@@ -70,13 +89,13 @@ fn every_query_is_short_enough_to_be_started() {
 #[test]
 fn every_function_is_one_that_the_place_has() {
     // Keywords that a parenthesis may follow.
-    let keywords = ["and", "from", "in", "join", "over"];
+    let keywords = ["and", "by", "from", "in", "join", "or", "over"];
     for (place, name) in every_query() {
         for pair in place.tokens(&name).windows(2) {
             let [Token::Word(word), Token::LParen] = pair else { continue };
             let word = word.value.to_lowercase();
             let known = ALIKE.contains(&word.as_str())
-                || place == Place::Lake && lake::REGISTERED.contains(&word.as_str())
+                || place.registered().contains(&word.as_str())
                 || keywords.contains(&word.as_str());
             assert!(known, "{name} calls {word}: see that {place:?} has it, and name it here");
         }
@@ -126,6 +145,37 @@ fn a_field_of_more_than_letters_is_in_backquotes() {
             let [Token::Word(word), Token::Period] = pair else { continue };
             assert!(!outer.iter().any(|(object, _)| *object == word.value), "{name}: {word}");
         }
+    }
+}
+
+/// An event that was sent later may say whatever it likes. So nothing but source and span is asked before the
+/// first of each id is found, and no column is made of several events.
+#[test]
+fn the_first_event_of_each_id_is_found_before_anything_else_is_asked() {
+    for (place, name) in every_query() {
+        let text = place.query(&name);
+        let wheres = text.split(place.table()).skip(1).map(|rest| {
+            let rest = rest.trim_start_matches('`');
+            rest.split_once('\n').unwrap().1.split(')').next().unwrap()
+        });
+        let mut tables = 0;
+        for condition in wheres {
+            let words: Vec<_> = condition.split_whitespace().collect();
+            let expected = match place {
+                Place::Lake => {
+                    "WHERE eventcategory = 'ActivityAuditLog' AND eventdata.eventsource = \
+                     'kong-gateway' AND eventtime >= '<from>' AND eventtime < '<to>'"
+                }
+                Place::LogGroup => {
+                    "WHERE eventSource = 'kong-gateway' AND eventTime >= '<from>' \
+                     AND eventTime < '<to>'"
+                }
+            };
+            assert_eq!(words.join(" "), expected, "{name} in {place:?}");
+            tables += 1;
+        }
+        let numbered = text.matches("row_number() OVER (").count();
+        assert_eq!((numbered, tables > 0), (tables, true), "{name} in {place:?}");
     }
 }
 

@@ -3,22 +3,36 @@
 //! A part of the trail is there twice. In CloudTrail Lake it is as during the move from Kong's Lambda: first as
 //! that sent it, then as it is shipped now. The Lambda sends nothing to CloudWatch Logs: there it was shipped
 //! twice, as after a crash.
+//!
+//! Each trail is there a second time with what somebody with the right to send has added: under the ids of entries,
+//! events from another source before them, and events that say something else after them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{LazyLock, Mutex};
 
 use kong_cloudtrail::terms::{Event, Stream};
 use kong_cloudtrail_sim::kong;
 use serde_json::{Value, json};
 
-use super::lake::EventDataStore;
-use super::log_group::LogGroup;
 use super::{Place, Row, Store, events};
 
-/// Entries of each stream: the backlog of `cargo xtask demo`.
-const BACKLOG: u32 = 5000;
+/// Entries of each stream: of the backlog that `cargo xtask demo` has, so many that every kind is among them.
+const BACKLOG: u32 = 600;
 /// Of so many request entries the oldest one is there twice.
 const TWICE: usize = 3;
+/// Of so many events one is forged. With the former it has forged ones among those that are there twice, and others.
+const FORGED: usize = 4;
+
+/// What was added to a trail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    Nothing,
+    Forgeries,
+}
+
+impl Added {
+    pub const ALL: [Self; 2] = [Self::Nothing, Self::Forgeries];
+}
 
 pub struct Trail {
     pub requests: Vec<Value>,
@@ -27,15 +41,22 @@ pub struct Trail {
     pub calls: BTreeMap<String, Value>,
 }
 
-static LAKE: LazyLock<Mutex<EventDataStore>> = LazyLock::new(|| Mutex::new(TRAIL.lake()));
-static LOG_GROUP: LazyLock<Mutex<LogGroup>> = LazyLock::new(|| Mutex::new(TRAIL.log_group()));
+type Stand = LazyLock<Mutex<Box<dyn Store>>>;
+
+static LAKE: Stand = LazyLock::new(|| TRAIL.stored(Place::Lake, Added::Nothing));
+static LAKE_FORGED: Stand = LazyLock::new(|| TRAIL.stored(Place::Lake, Added::Forgeries));
+static LOG_GROUP: Stand = LazyLock::new(|| TRAIL.stored(Place::LogGroup, Added::Nothing));
+static LOG_GROUP_FORGED: Stand = LazyLock::new(|| TRAIL.stored(Place::LogGroup, Added::Forgeries));
 
 /// The rows of a query over the trail in that place.
-pub fn ask(place: Place, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
-    match place {
-        Place::Lake => LAKE.lock().unwrap().ask(name, placeholders),
-        Place::LogGroup => LOG_GROUP.lock().unwrap().ask(name, placeholders),
-    }
+pub fn ask(place: Place, added: Added, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
+    let stand = match (place, added) {
+        (Place::Lake, Added::Nothing) => &LAKE,
+        (Place::Lake, Added::Forgeries) => &LAKE_FORGED,
+        (Place::LogGroup, Added::Nothing) => &LOG_GROUP,
+        (Place::LogGroup, Added::Forgeries) => &LOG_GROUP_FORGED,
+    };
+    stand.lock().unwrap().ask(name, placeholders)
 }
 
 pub static TRAIL: LazyLock<Trail> = LazyLock::new(|| {
@@ -62,21 +83,69 @@ impl Trail {
         self.requests.iter().step_by(TWICE)
     }
 
-    fn lake(&self) -> EventDataStore {
-        let store = EventDataStore::with([]);
-        self.twice().for_each(|entry| store.put(&as_the_lambda_sends(entry)));
-        self.events().for_each(|event| store.put(&event.data));
-        store
+    /// Whether the call was first sent by the Lambda, whose events lack what the caller said of itself.
+    pub fn is_first_from_the_lambda(&self, place: Place, entry: &Value) -> bool {
+        static TWICE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+            TRAIL.twice().filter_map(|entry| string(entry, "request_id")).collect()
+        });
+        place == Place::Lake && string(entry, "request_id").is_some_and(|id| TWICE.contains(&id))
     }
 
-    fn log_group(&self) -> LogGroup {
-        let younger = |entry: &Value| {
-            let mut entry = entry.clone();
-            entry["ttl"] = json!(entry["ttl"].as_i64().unwrap() + 100);
-            events(Stream::Requests, &entry)
+    /// What the caller said of itself, as the first event of the call has it.
+    pub fn said(&self, place: Place, call: &Value, field: &str) -> Option<String> {
+        let lacking = self.is_first_from_the_lambda(place, call);
+        if lacking { None } else { string(call, field) }
+    }
+
+    fn stored(&self, place: Place, added: Added) -> Mutex<Box<dyn Store>> {
+        let shipped: Vec<Event> = self.events().collect();
+        let mut events: Vec<Event> = match place {
+            Place::Lake => self.twice().map(as_the_lambda_sends).collect(),
+            Place::LogGroup => self.twice().flat_map(younger).collect(),
         };
-        let first: Vec<Event> = self.twice().flat_map(younger).collect();
-        LogGroup::with(first.iter().chain(&self.events().collect::<Vec<_>>()))
+        events.extend_from_slice(&shipped);
+        if added == Added::Forgeries {
+            let chosen = || shipped.iter().step_by(FORGED);
+            events.splice(0..0, chosen().map(from_another_source));
+            events.extend(chosen().enumerate().map(|(number, event)| self.forged(event, number)));
+        }
+        Mutex::new(place.with(&events))
+    }
+
+    /// The ids of the events that were forged.
+    pub fn forged_ids(&self) -> BTreeSet<String> {
+        self.events().step_by(FORGED).map(|event| event.id).collect()
+    }
+
+    /// Another event under the id of this one: by turns one that meets what is asked for where this one may
+    /// not, and one that meets nothing.
+    fn forged(&self, event: &Event, number: usize) -> Event {
+        let route =
+            |route: &&Value| route["dao_name"] == "routes" && route["operation"] == "delete";
+        let route = self.objects.iter().find(route).unwrap();
+        let meets = number.is_multiple_of(2);
+        let mut data: Value = serde_json::from_str(&event.data).unwrap();
+        data["eventName"] = json!(if meets { "GETauth" } else { "OPTIONSnothing" });
+        data["sourceIPAddress"] = json!("192.0.2.66");
+        let user = if meets { self.somebody() } else { "nobody".to_owned() };
+        data["userIdentity"] =
+            json!({"type": "User", "principalId": user, "details": {"userName": "forged"}});
+        data["errorCode"] = if meets { json!("500") } else { Value::Null };
+        let additional = &mut data["additionalEventData"];
+        additional["status"] = json!(if meets { 500 } else { 200 });
+        additional["method"] = if meets { json!("GET") } else { Value::Null };
+        additional["operation"] = if meets { json!("delete") } else { Value::Null };
+        additional["dao_name"] = if meets { json!("routes") } else { Value::Null };
+        additional["entity_key"] = if meets { route["entity_key"].clone() } else { Value::Null };
+        data["responseElements"] = json!({"name": "forged"});
+        Event { data: data.to_string(), ..event.clone() }
+    }
+
+    /// One whose actions are asked for.
+    pub fn somebody(&self) -> String {
+        let call =
+            self.requests.iter().find(|entry| entry["rbac_user_name"] == "doc_lord").unwrap();
+        string(call, "rbac_user_id").unwrap()
     }
 
     fn events(&self) -> impl Iterator<Item = Event> {
@@ -94,8 +163,22 @@ impl Trail {
     }
 }
 
-/// `eventData` as Kong's Lambda makes it (Kong/kong-cloudtrails-integration, `awsClient.go`).
-fn as_the_lambda_sends(entry: &Value) -> String {
+/// The event of an entry that was shipped a hundred seconds earlier.
+fn younger(entry: &Value) -> Vec<Event> {
+    let mut entry = entry.clone();
+    entry["ttl"] = json!(entry["ttl"].as_i64().unwrap() + 100);
+    events(Stream::Requests, &entry)
+}
+
+/// An event that some other channel's sender gave the id of this one.
+fn from_another_source(event: &Event) -> Event {
+    let data = event.data.replace(r#""eventSource":"kong-gateway""#, r#""eventSource":"another""#);
+    assert_ne!(data, event.data);
+    Event { data, ..event.clone() }
+}
+
+/// An event as Kong's Lambda makes it (Kong/kong-cloudtrails-integration, `awsClient.go`).
+fn as_the_lambda_sends(entry: &Value) -> Event {
     let query = entry["path"].as_str().unwrap().split_once('?').map(|(_, query)| query);
     let payload = entry["payload"].as_str().unwrap_or_default();
     let mut parameters: Value = serde_json::from_str(payload).unwrap_or_else(|_| json!({}));
@@ -104,7 +187,7 @@ fn as_the_lambda_sends(entry: &Value) -> String {
     }
     let user = entry["rbac_user_id"].as_str();
     let rbac = "Anonymous User on Kong Gateway: Please Enable RBAC on Kong Gateway";
-    json!({
+    let data = json!({
         "version": "3.9.0.0-enterprise-edition",
         "userIdentity": {
             "type": "",
@@ -126,8 +209,8 @@ fn as_the_lambda_sends(entry: &Value) -> String {
             "workspace": entry["workspace"],
             "konghostname": "https://kong-admin.example.com:8444",
         },
-    })
-    .to_string()
+    });
+    Event { data: data.to_string(), ..events(Stream::Requests, entry).remove(0) }
 }
 
 pub fn event_name(entry: &Value) -> String {

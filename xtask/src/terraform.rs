@@ -100,9 +100,9 @@ fn hcl_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Root modules of their own beside the module: each is validated for itself.
-const ROOTS: [&str; 4] = ["examples/service", "examples/scheduled", "lake", "cloudwatch"];
-/// The one of them that has tests.
-const TESTED: &str = "cloudwatch";
+const ROOTS: [&str; 5] = ["examples/service", "examples/scheduled", "lake", "cloudwatch", "watch"];
+/// Those of them that have tests.
+const TESTED: [&str; 2] = ["cloudwatch", "watch"];
 /// What it reads beside the Terraform files.
 const QUERIES: &str = "docs/queries/cloudwatch";
 
@@ -123,7 +123,7 @@ fn validate_and_test(round: &mut Round) -> Result<()> {
         let (step, folder) = (format!("{VALIDATE}, {root}"), copy.join(root));
         if init(&folder)?.is_some() {
             round.attempt(&step, || validate(&folder).map(|()| ((), String::new())));
-            if root == TESTED {
+            if TESTED.contains(&root) {
                 test(round, &format!("{TEST}, {root}"), &folder)?;
             }
         } else {
@@ -132,8 +132,8 @@ fn validate_and_test(round: &mut Round) -> Result<()> {
     }
 
     // It cannot pretend ephemeral resources: something else takes their place.
-    let stand_in = copy.join("tests/redis-password/main.tf");
-    std::fs::copy(stand_in, copy.join("redis-password/main.tf"))?;
+    let stand_in = copy.join("tests/made-secret/main.tf");
+    std::fs::copy(stand_in, copy.join("made-secret/main.tf"))?;
     test(round, TEST, &copy)
 }
 
@@ -168,7 +168,7 @@ fn init(folder: &Path) -> Result<Option<String>> {
 /// A copy of the module with its provider, and what the provider is.
 ///
 /// Where the registry cannot be reached and the machine has another provider, the copy is made for
-/// that one, as far as it knows everything but the write-only password of Redis and the log group's protection
+/// that one, as far as it knows everything but the write-only passwords of Redis and the log group's protection
 /// from deletion.
 fn prepare() -> Result<(PathBuf, String)> {
     let root = tool::root()?;
@@ -203,7 +203,7 @@ fn prepare() -> Result<(PathBuf, String)> {
 }
 
 fn for_an_older_provider(text: &str) -> String {
-    const LATER: [&str; 2] = ["auth_token_wo", "deletion_protection_enabled"];
+    const LATER: [&str; 2] = ["passwords_wo", "deletion_protection_enabled"];
     let lines = text.lines().filter(|line| !LATER.iter().any(|later| line.contains(later)));
     let lines = lines.map(|line| line.replace("\"~> 6.62\"", "\">= 5.100\""));
     lines.map(|line| line + "\n").collect()
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn for_an_older_provider_what_came_later_is_left_out_and_nothing_else() {
-        let text = "version = \"~> 6.62\"\nauth_token_wo = x\nauth_token_wo_version = 1\n\
+        let text = "version = \"~> 6.62\"\npasswords_wo = x\npasswords_wo_version = 1\n\
                     deletion_protection_enabled = true\nport = 1\n";
         assert_eq!(for_an_older_provider(text), "version = \">= 5.100\"\nport = 1\n");
     }

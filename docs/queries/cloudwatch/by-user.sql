@@ -9,10 +9,11 @@ SELECT
     principal_id,
     user_name,
     source_ip,
-    workspace
+    workspace,
+    different
 FROM (
     SELECT
-        id AS event_id,
+        UID AS event_id,
         eventTime AS event_time,
         eventName AS event_name,
         `additionalEventData.status` AS status,
@@ -21,14 +22,30 @@ FROM (
         `userIdentity.details.userName` AS user_name,
         sourceIPAddress AS source_ip,
         `additionalEventData.workspace` AS workspace,
-        -- An entry may have been shipped twice: the latest delivery.
-        row_number() OVER (PARTITION BY id ORDER BY `@ingestionTime` DESC) AS place
+        `requestParameters.part.of` AS part,
+        -- How many different events have this UID: without ttl and a derived time, which age.
+        dense_rank() OVER (PARTITION BY UID ORDER BY
+            regexp_replace(
+                regexp_replace(`@message`, '^(.*?"additionalEventData":.*?)"ttl":[0-9]+', '$1'),
+                '^(.*?)"eventTime":"[^"]*"(.*?"additionalEventData":.*?)"derivedTime":[{][^{}]*[}]',
+                '$1$2'
+            )
+        ) + dense_rank() OVER (PARTITION BY UID ORDER BY
+            regexp_replace(
+                regexp_replace(`@message`, '^(.*?"additionalEventData":.*?)"ttl":[0-9]+', '$1'),
+                '^(.*?)"eventTime":"[^"]*"(.*?"additionalEventData":.*?)"derivedTime":[{][^{}]*[}]',
+                '$1$2'
+            ) DESC
+        ) - 1 AS different,
+        -- The first that came in, as a whole, whatever was sent later under its UID.
+        row_number() OVER (PARTITION BY UID ORDER BY `@ingestionTime`) AS place
     FROM `<log_group>`
-    WHERE eventTime >= '<from>'
+    WHERE eventSource = 'kong-gateway'
+        AND eventTime >= '<from>'
         AND eventTime < '<to>'
-        AND `userIdentity.principalId` = '<user>'
-        -- An event's parts say nothing of their own.
-        AND `requestParameters.part.of` IS NULL
 ) AS numbered
 WHERE place = 1
+    AND principal_id = '<user>'
+    -- An event's parts say nothing of their own.
+    AND part IS NULL
 ORDER BY event_time DESC, event_id

@@ -1,4 +1,5 @@
 -- What was deleted, by whom: one row for each row of Kong's database, the newest first.
+-- Most have a name; a consumer has a username.
 -- principal_id is Kong's word; user_name is what the caller said.
 -- What the call was, and from where, is empty when the call is not in this span.
 SELECT
@@ -10,35 +11,52 @@ SELECT
     principal_id,
     user_name,
     event_name,
-    source_ip
+    source_ip,
+    different
 FROM (
     SELECT
-        id AS event_id,
+        UID AS event_id,
         eventTime AS event_time,
         `userIdentity.principalId` AS principal_id,
+        `additionalEventData.operation` AS operation,
         `additionalEventData.dao_name` AS entity_table,
         `additionalEventData.entity_key` AS entity_key,
-        -- Most have a name; a consumer has a username.
         coalesce(`responseElements.name`, `responseElements.username`) AS entity_name,
         `additionalEventData.request_id` AS request_id,
-        -- An entry may have been shipped twice: the latest delivery.
-        row_number() OVER (PARTITION BY id ORDER BY `@ingestionTime` DESC) AS place
+        -- How many different events have this UID: without ttl and a derived time, which age.
+        dense_rank() OVER (PARTITION BY UID ORDER BY
+            regexp_replace(
+                regexp_replace(`@message`, '^(.*?"additionalEventData":.*?)"ttl":[0-9]+', '$1'),
+                '^(.*?)"eventTime":"[^"]*"(.*?"additionalEventData":.*?)"derivedTime":[{][^{}]*[}]',
+                '$1$2'
+            )
+        ) + dense_rank() OVER (PARTITION BY UID ORDER BY
+            regexp_replace(
+                regexp_replace(`@message`, '^(.*?"additionalEventData":.*?)"ttl":[0-9]+', '$1'),
+                '^(.*?)"eventTime":"[^"]*"(.*?"additionalEventData":.*?)"derivedTime":[{][^{}]*[}]',
+                '$1$2'
+            ) DESC
+        ) - 1 AS different,
+        -- The first that came in, as a whole, whatever was sent later under its UID.
+        row_number() OVER (PARTITION BY UID ORDER BY `@ingestionTime`) AS place
     FROM `<log_group>`
-    WHERE eventTime >= '<from>'
+    WHERE eventSource = 'kong-gateway'
+        AND eventTime >= '<from>'
         AND eventTime < '<to>'
-        AND `additionalEventData.operation` = 'delete'
-) AS deletions
+) AS changes
 LEFT OUTER JOIN (
     SELECT
         UID AS call_id,
         eventName AS event_name,
         sourceIPAddress AS source_ip,
         `userIdentity.details.userName` AS user_name,
-        row_number() OVER (PARTITION BY id ORDER BY `@ingestionTime` DESC) AS call_place
+        `additionalEventData.method` AS method,
+        row_number() OVER (PARTITION BY UID ORDER BY `@ingestionTime`) AS call_place
     FROM `<log_group>`
-    WHERE eventTime >= '<from>'
+    WHERE eventSource = 'kong-gateway'
+        AND eventTime >= '<from>'
         AND eventTime < '<to>'
-        AND `additionalEventData.method` IS NOT NULL
-) AS calls ON calls.call_id = deletions.request_id AND calls.call_place = 1
+) AS calls ON calls.call_id = changes.request_id AND calls.call_place = 1 AND calls.method IS NOT NULL
 WHERE place = 1
+    AND operation = 'delete'
 ORDER BY event_time DESC, event_id

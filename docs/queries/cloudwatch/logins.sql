@@ -9,11 +9,13 @@ SELECT
     user_name,
     request_source,
     source_ip,
-    status
+    status,
+    different
 FROM (
     SELECT
-        id AS event_id,
+        UID AS event_id,
         eventTime AS event_time,
+        eventName AS event_name,
         CASE
             WHEN eventName = 'DELETEauth' THEN 'logout'
             WHEN errorCode IS NOT NULL THEN 'failed login'
@@ -24,16 +26,31 @@ FROM (
         `additionalEventData.request_source` AS request_source,
         sourceIPAddress AS source_ip,
         `additionalEventData.status` AS status,
-        -- An entry may have been shipped twice: the latest delivery.
-        row_number() OVER (PARTITION BY id ORDER BY `@ingestionTime` DESC) AS place
+        `requestParameters.queryParameters` AS query_parameters,
+        -- How many different events have this UID: without ttl and a derived time, which age.
+        dense_rank() OVER (PARTITION BY UID ORDER BY
+            regexp_replace(
+                regexp_replace(`@message`, '^(.*?"additionalEventData":.*?)"ttl":[0-9]+', '$1'),
+                '^(.*?)"eventTime":"[^"]*"(.*?"additionalEventData":.*?)"derivedTime":[{][^{}]*[}]',
+                '$1$2'
+            )
+        ) + dense_rank() OVER (PARTITION BY UID ORDER BY
+            regexp_replace(
+                regexp_replace(`@message`, '^(.*?"additionalEventData":.*?)"ttl":[0-9]+', '$1'),
+                '^(.*?)"eventTime":"[^"]*"(.*?"additionalEventData":.*?)"derivedTime":[{][^{}]*[}]',
+                '$1$2'
+            ) DESC
+        ) - 1 AS different,
+        -- The first that came in, as a whole, whatever was sent later under its UID.
+        row_number() OVER (PARTITION BY UID ORDER BY `@ingestionTime`) AS place
     FROM `<log_group>`
-    WHERE eventTime >= '<from>'
+    WHERE eventSource = 'kong-gateway'
+        AND eventTime >= '<from>'
         AND eventTime < '<to>'
-        AND (
-            eventName = 'GETauth'
-            OR eventName = 'DELETEauth'
-                AND `requestParameters.queryParameters` LIKE '%session_logout=true%'
-        )
 ) AS numbered
 WHERE place = 1
+    AND (
+        event_name = 'GETauth'
+        OR event_name = 'DELETEauth' AND query_parameters LIKE '%session_logout=true%'
+    )
 ORDER BY event_time DESC, event_id

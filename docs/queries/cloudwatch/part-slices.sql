@@ -6,16 +6,21 @@ SELECT
     slice
 FROM (
     SELECT
+        id AS event_id,
+        `requestParameters.part.of` AS of_event,
         `requestParameters.part.field` AS field,
         `requestParameters.part.encoding` AS encoding,
         `requestParameters.part.number` AS number,
         `requestParameters.part.slice` AS slice,
-        -- An entry that was shipped twice has all its parts twice.
-        row_number() OVER (PARTITION BY id ORDER BY `@ingestionTime` DESC) AS place
+        row_number() OVER (PARTITION BY id ORDER BY `@ingestionTime`) AS place
     FROM `<log_group>`
-    WHERE eventTime >= '<from>'
+    WHERE eventSource = 'kong-gateway'
+        AND eventTime >= '<from>'
         AND eventTime < '<to>'
-        AND `requestParameters.part.of` = '<event_id>'
 ) AS numbered
+-- The first that came in of each part, whatever was sent later under its id.
 WHERE place = 1
+    AND of_event = '<event_id>'
+    -- A part's id follows from its event's; one of more than 120 characters is replaced by its hash.
+    AND (event_id = concat('<event_id>-p', number) OR length('<event_id>') > 120)
 ORDER BY number

@@ -11,26 +11,38 @@ SELECT
     user_name,
     event_name,
     status,
-    source_ip
+    source_ip,
+    different
 FROM (
     SELECT
-        id AS event_id,
+        UID AS event_id,
         eventTime AS event_time,
         `userIdentity.principalId` AS principal_id,
         `additionalEventData.operation` AS operation,
+        `additionalEventData.dao_name` AS entity_table,
         `additionalEventData.entity_key` AS entity_key,
         `responseElements.name` AS entity_name,
         `additionalEventData.request_id` AS request_id,
-        -- An entry may have been shipped twice: the latest delivery.
-        row_number() OVER (PARTITION BY id ORDER BY `@ingestionTime` DESC) AS place
+        -- How many different events have this UID: without ttl and a derived time, which age.
+        dense_rank() OVER (PARTITION BY UID ORDER BY
+            regexp_replace(
+                regexp_replace(`@message`, '^(.*?"additionalEventData":.*?)"ttl":[0-9]+', '$1'),
+                '^(.*?)"eventTime":"[^"]*"(.*?"additionalEventData":.*?)"derivedTime":[{][^{}]*[}]',
+                '$1$2'
+            )
+        ) + dense_rank() OVER (PARTITION BY UID ORDER BY
+            regexp_replace(
+                regexp_replace(`@message`, '^(.*?"additionalEventData":.*?)"ttl":[0-9]+', '$1'),
+                '^(.*?)"eventTime":"[^"]*"(.*?"additionalEventData":.*?)"derivedTime":[{][^{}]*[}]',
+                '$1$2'
+            ) DESC
+        ) - 1 AS different,
+        -- The first that came in, as a whole, whatever was sent later under its UID.
+        row_number() OVER (PARTITION BY UID ORDER BY `@ingestionTime`) AS place
     FROM `<log_group>`
-    WHERE eventTime >= '<from>'
+    WHERE eventSource = 'kong-gateway'
+        AND eventTime >= '<from>'
         AND eventTime < '<to>'
-        AND `additionalEventData.dao_name` = '<table>'
-        AND (
-            `additionalEventData.entity_key` = '<entity>'
-            OR `responseElements.name` = '<entity>'
-        )
 ) AS changes
 LEFT OUTER JOIN (
     SELECT
@@ -39,11 +51,14 @@ LEFT OUTER JOIN (
         sourceIPAddress AS source_ip,
         `userIdentity.details.userName` AS user_name,
         `additionalEventData.status` AS status,
-        row_number() OVER (PARTITION BY id ORDER BY `@ingestionTime` DESC) AS call_place
+        `additionalEventData.method` AS method,
+        row_number() OVER (PARTITION BY UID ORDER BY `@ingestionTime`) AS call_place
     FROM `<log_group>`
-    WHERE eventTime >= '<from>'
+    WHERE eventSource = 'kong-gateway'
+        AND eventTime >= '<from>'
         AND eventTime < '<to>'
-        AND `additionalEventData.method` IS NOT NULL
-) AS calls ON calls.call_id = changes.request_id AND calls.call_place = 1
+) AS calls ON calls.call_id = changes.request_id AND calls.call_place = 1 AND calls.method IS NOT NULL
 WHERE place = 1
+    AND entity_table = '<table>'
+    AND (entity_key = '<entity>' OR entity_name = '<entity>')
 ORDER BY event_time DESC, event_id

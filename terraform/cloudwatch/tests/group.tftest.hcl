@@ -9,6 +9,17 @@ mock_provider "aws" {
   }
 }
 
+variables {
+  alarm_topic_arn = "arn:aws:sns:us-east-1:123456789012:on-call"
+}
+
+run "calls_that_change_the_group_are_told" {
+  assert {
+    condition     = module.watch.alarm_names == ["kong-audit-account-policy-changed", "kong-audit-key-changed", "kong-audit-trail-changed", "kong-audit-watch-changed"]
+    error_message = "by names made of the group's"
+  }
+}
+
 run "the_group_is_kept_by_default" {
   assert {
     condition     = aws_cloudwatch_log_group.this.retention_in_days == 2557

@@ -32,7 +32,7 @@ variable "security_group" {
 }
 
 variable "image" {
-  description = "The image that Containerfile builds."
+  description = "The image that Containerfile builds, with its digest."
   type        = string
 }
 
@@ -74,5 +74,4 @@ variable "kong_root_ca_file" {
 variable "alarm_topic_arn" {
   description = "SNS topic that alarms go to."
   type        = string
-  default     = null
 }

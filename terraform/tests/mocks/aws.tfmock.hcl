@@ -24,6 +24,9 @@ mock_resource "aws_ecs_task_definition" {
 mock_resource "aws_ecs_cluster" {
   defaults = { arn = "arn:aws:ecs:us-east-1:123456789012:cluster/kong-cloudtrail" }
 }
+mock_resource "aws_vpc_endpoint" {
+  defaults = { dns_entry = [{ dns_name = "vpce-0.example.vpce.amazonaws.com", hosted_zone_id = "Z0" }] }
+}
 mock_resource "aws_elasticache_replication_group" {
   defaults = { primary_endpoint_address = "master.ledger.example" }
 }

@@ -1,4 +1,4 @@
-# Stands in for ../../redis-password in the tests: terraform test cannot pretend ephemeral resources.
+# Stands in for ../../made-secret in the tests: terraform test cannot pretend ephemeral resources.
 # `cargo xtask test` puts it in that place in a copy.
 
 variable "name" {
@@ -6,8 +6,18 @@ variable "name" {
   type        = string
 }
 
+variable "purpose" {
+  description = "What it is, for the secret's description."
+  type        = string
+}
+
 variable "change_version" {
-  description = "When it is raised, the password is made anew."
+  description = "When it is raised, the text is made anew."
+  type        = number
+}
+
+variable "recovery_days" {
+  description = "How long the secret can be had back after it is destroyed."
   type        = number
 }
 
@@ -33,8 +43,8 @@ output "secret_arn" {
   value       = "arn:aws:secretsmanager:us-east-1:123456789012:secret:${var.name}"
 }
 
-output "password" {
-  description = "The password, for a write-only argument."
+output "text" {
+  description = "The text, for a write-only argument."
   value       = var.pretended
   ephemeral   = true
 }

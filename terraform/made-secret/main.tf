@@ -1,4 +1,4 @@
-# A password that goes from AWS to Secrets Manager and from there to Redis, and into no plan and no
+# A secret text that goes from AWS to Secrets Manager, and on to Redis where it is a password, and into no plan and no
 # state. A module of its own, since terraform test cannot pretend ephemeral resources.
 
 terraform {
@@ -17,8 +17,18 @@ variable "name" {
   type        = string
 }
 
+variable "purpose" {
+  description = "What it is, for the secret's description."
+  type        = string
+}
+
 variable "change_version" {
-  description = "When it is raised, the password is made anew."
+  description = "When it is raised, the text is made anew; the one before stays in the secret as `AWSPREVIOUS`."
+  type        = number
+}
+
+variable "recovery_days" {
+  description = "How long the secret can be had back after it is destroyed."
   type        = number
 }
 
@@ -34,18 +44,18 @@ variable "tags" {
 
 ephemeral "aws_secretsmanager_random_password" "this" {
   password_length = 64
-  # Redis' AUTH token takes a few signs only.
+  # Letters and digits need no quoting anywhere.
   exclude_punctuation = true
 }
 
 resource "aws_secretsmanager_secret" "this" {
-  #checkov:skip=CKV2_AWS_57:Changed with redis_auth_token_version, since Redis and the tasks must take part; a rotation Lambda would change one alone
+  #checkov:skip=CKV2_AWS_57:Changed by its version, since Redis and the tasks must take part; a rotation Lambda would change one alone
   #checkov:skip=CKV_AWS_149:The key is the user's choice (kms_key_arn); without one AWS's own encrypts it
   name        = var.name
-  description = "kong-cloudtrail: Redis' password"
+  description = "kong-cloudtrail: ${var.purpose}"
   kms_key_id  = var.kms_key_arn
-  # The password is worth nothing without its Redis.
-  recovery_window_in_days = 7
+
+  recovery_window_in_days = var.recovery_days
   tags                    = var.tags
 }
 
@@ -65,8 +75,8 @@ output "secret_arn" {
   value       = aws_secretsmanager_secret.this.arn
 }
 
-output "password" {
-  description = "The password, for a write-only argument."
+output "text" {
+  description = "The text, for a write-only argument."
   value       = ephemeral.aws_secretsmanager_secret_version.this.secret_string
   ephemeral   = true
 }
