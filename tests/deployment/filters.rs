@@ -54,7 +54,7 @@ fn holds(line: &Value, term: &str) -> bool {
     let found = select(line, selector);
     match operator {
         "=" if literal.starts_with('"') => found.as_str() == Some(literal.trim_matches('"')),
-        "=" => found.as_f64().is_some_and(|number| number == literal.parse::<f64>().unwrap()),
+        "=" => found.as_u64().is_some_and(|number| number == literal.parse::<u64>().unwrap()),
         ">" => found.as_f64().is_some_and(|number| number > literal.parse().unwrap()),
         ">=" => found.as_f64().is_some_and(|number| number >= literal.parse().unwrap()),
         _ => panic!("{operator}"),

@@ -1,7 +1,7 @@
 //! The queries of `docs/queries/` and `docs/queries/cloudwatch/`, each as the file has it.
 //!
 //! `assembled` and `listed` run them on events that the mapping itself makes of large entries, and
-//! compare what comes out with what went in, byte for byte. `audit` runs the others on the trail of the
+//! compare what comes out with what went in, byte for byte. `audit` and `forged` run the others on the trail of the
 //! simulated Kong, as the demo ships it, and compares with Kong's own entries. CloudTrail Lake cannot be had here, so
 //! SQLite stands in for its Trino: `lake` says how. That proves the logic of the queries: which
 //! parts belong to what, their order, that a text is whole, and that its hash is the one in the
@@ -16,6 +16,7 @@
 
 mod assembled;
 mod audit;
+mod forged;
 mod insights;
 mod lake;
 mod listed;
@@ -128,8 +129,9 @@ fn register_regexp_replace(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// What was replaced already, by pattern and text: every query asks for much of the same.
-static REPLACED: LazyLock<Mutex<HashMap<String, (Regex, HashMap<String, String>)>>> =
-    LazyLock::new(Mutex::default);
+static REPLACED: LazyLock<Mutex<HashMap<String, Replaced>>> = LazyLock::new(Mutex::default);
+
+type Replaced = (Regex, HashMap<String, String>);
 
 /// The entry's events, as they are shipped.
 fn events(stream: Stream, entry: &Value) -> Vec<Event> {

@@ -39,6 +39,8 @@ pub struct Trail {
     pub objects: Vec<Value>,
     /// The requests by id.
     pub calls: BTreeMap<String, Value>,
+    /// The ids of those that are there twice.
+    twice_ids: BTreeSet<String>,
 }
 
 type Stand = LazyLock<Mutex<Box<dyn Store>>>;
@@ -74,7 +76,9 @@ pub static TRAIL: LazyLock<Trail> = LazyLock::new(|| {
     let entries = |stream| kong.entries(stream, 0, usize::MAX);
     let requests = entries(kong::Stream::Requests);
     let calls = requests.iter().map(|entry| (string(entry, "request_id").unwrap(), entry.clone()));
-    Trail { calls: calls.collect(), objects: entries(kong::Stream::Objects), requests }
+    let twice = requests.iter().step_by(TWICE);
+    let twice_ids = twice.filter_map(|entry| string(entry, "request_id")).collect();
+    Trail { calls: calls.collect(), objects: entries(kong::Stream::Objects), requests, twice_ids }
 });
 
 impl Trail {
@@ -85,10 +89,8 @@ impl Trail {
 
     /// Whether the call was first sent by the Lambda, whose events lack what the caller said of itself.
     pub fn is_first_from_the_lambda(&self, place: Place, entry: &Value) -> bool {
-        static TWICE: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
-            TRAIL.twice().filter_map(|entry| string(entry, "request_id")).collect()
-        });
-        place == Place::Lake && string(entry, "request_id").is_some_and(|id| TWICE.contains(&id))
+        let twice = || string(entry, "request_id").is_some_and(|id| self.twice_ids.contains(&id));
+        place == Place::Lake && twice()
     }
 
     /// What the caller said of itself, as the first event of the call has it.
