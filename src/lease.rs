@@ -297,6 +297,23 @@ fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
+/// Who holds a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// The run's token.
+    pub owner: String,
+    /// Until when at the latest, in Unix milliseconds by its host's clock.
+    pub until_ms: i64,
+}
+
+/// Who holds the lease, for a program that only looks. None where there is none, or it was given back.
+pub fn holder<P: KeyValue>(store: &Store<'_, P>) -> Result<Option<Holder>, LeaseError> {
+    let value = store.get(NAME)?;
+    let held = value.as_deref().map_or(Ok(None), |value| Value::read(store, value))?;
+    let held = held.filter(|held| held.until_ms != RELEASED);
+    Ok(held.map(|Value { owner, until_ms, .. }| Holder { owner, until_ms }))
+}
+
 /// Whether that is the store key of a ledger's lease: for a host that frees one for a run that it has
 /// ended.
 pub fn is_key(key: &str) -> bool {

@@ -8,6 +8,11 @@ output "run_command" {
   value       = "aws ecs run-task ${local.run_task_arguments} --overrides '${jsonencode({ containerOverrides = [{ name = local.container, command = ["run"] }] })}'"
 }
 
+output "status_command" {
+  description = "Tells into the log how things stand, as a line of JSON: `outcome` is `well`, `attention` or `unknown`."
+  value       = "aws ecs run-task ${local.run_task_arguments} --overrides '${jsonencode({ containerOverrides = [{ name = local.container, command = ["status"] }] })}'"
+}
+
 output "dead_letters_command" {
   description = "Lists the dead letters into the log. `show`, `replay` and `drop` go the same way."
   value       = "aws ecs run-task ${local.run_task_arguments} --overrides '${jsonencode({ containerOverrides = [{ name = local.container, command = ["dead-letters", "list"] }] })}'"

@@ -98,7 +98,7 @@ resource "aws_ecs_task_definition" "status" {
     name      = local.status
     image     = var.image
     essential = true
-    command   = ["status"]
+    command   = ["page"]
 
     environment  = [for name, value in local.status_environment : { name = name, value = value }]
     secrets      = [for name, arn in local.status_secrets : { name = name, valueFrom = arn }]

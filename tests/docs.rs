@@ -1,8 +1,10 @@
 //! What the documents state is what the code does: the README's example of a report has the fields of a
-//! report, and every link leads somewhere. Its table of variables is held by `tests/variables.rs`.
+//! report, every link leads somewhere, and the runbook leaves nothing out. Its table of variables is held by `tests/variables.rs`.
 #![allow(clippy::unwrap_used)]
 
 mod documents;
+#[path = "runbook/mod.rs"]
+mod runbook;
 
 use std::collections::BTreeSet;
 
@@ -40,10 +42,10 @@ fn the_example_of_a_report_has_the_fields_of_a_report_and_each_is_explained() {
     }
 }
 
-/// The words that the variants of an enum of the report are printed as.
-fn words(of: &str) -> BTreeSet<String> {
-    let source = text("src/report.rs");
-    let (_, rest) = source.split_once(&format!("pub enum {of} {{\n")).unwrap();
+/// The words that the variants of an enum are printed as, the cases of which have no fields.
+fn words_of(file: &str, of: &str) -> BTreeSet<String> {
+    let source = text(file);
+    let (_, rest) = source.split_once(&format!("enum {of} {{\n")).unwrap();
     let (body, _) = rest.split_once("\n}\n").unwrap();
     let variants = body.lines().filter_map(|line| line.trim().strip_suffix(','));
     let word = |variant: &str| {
@@ -58,13 +60,13 @@ fn words(of: &str) -> BTreeSet<String> {
 
 #[test]
 fn each_word_of_notes_and_attention_is_explained_and_no_other() {
-    assert!(words("Note").contains("endpoint-overridden"));
+    assert!(words_of("src/report.rs", "Note").contains("endpoint-overridden"));
     let readme = text("README.md");
     for (list, of) in [("notes", "Note"), ("attention", "Attention")] {
         let (_, rest) = readme.split_once(&format!("\n| in `{list}` | ")).unwrap();
         let table = rest.split("\n\n").next().unwrap();
         let told: BTreeSet<String> = rows(table).into_keys().collect();
-        assert_eq!(told, words(of));
+        assert_eq!(told, words_of("src/report.rs", of));
     }
 }
 

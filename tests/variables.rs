@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use documents::{path, rows, section, text};
-use kong_cloudtrail::variables::{STATUS_VARIABLES, VARIABLES, Variable};
+use kong_cloudtrail::variables::{PLACEHOLDERS, STATUS_VARIABLES, VARIABLES, Variable};
 use toml::{Table, Value};
 
 const PREFIX: &str = "SPIN_VARIABLE_";
@@ -133,6 +133,18 @@ fn the_example_of_an_environment_has_what_must_be_set() {
         let line = format!("\n{PREFIX}{}=", name.to_uppercase());
         assert!(example.contains(&line), "{name}");
     }
+}
+
+#[test]
+fn what_the_example_of_an_environment_sets_is_usable_or_known_for_an_example() {
+    let usable = [("destination", "cloudwatch"), ("log_stream", "kong-cloudtrail")];
+    let example = text(".env.example");
+    let lines = example.lines().map(|line| line.trim_start_matches('#'));
+    let set = lines.filter_map(|line| line.strip_prefix(PREFIX)?.split_once('='));
+    let set = set.filter(|(_, value)| !value.is_empty());
+    let set: BTreeSet<_> = set.map(|(name, value)| (name.to_lowercase(), value)).collect();
+    let known = PLACEHOLDERS.into_iter().chain(usable);
+    assert_eq!(set, known.map(|(name, value)| (name.to_owned(), value)).collect());
 }
 
 #[test]

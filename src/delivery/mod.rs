@@ -37,7 +37,7 @@ use crate::coverage::Progress;
 use crate::destination::{Batch, Batcher, Item, Sender, Sent};
 use crate::lease::Lease;
 use crate::ledger::{DeadLetters, Fingerprint, Ledger};
-use crate::log::{Level, Logger};
+use crate::log::{Code, Logger};
 use crate::ports::Ports;
 use crate::terms::{Event, LedgerTime, Stream};
 use waiting::{MAX_PROGRESS, PendingEntry, Waiting};
@@ -176,8 +176,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         let known = self.records.ledger.is_known(self.stream, fingerprint, time);
         for key in self.records.ledger.take_lost() {
             self.store_lost = true;
-            self.log.log(
-                Level::Warn,
+            self.log.warn(
+                Code::FingerprintsLost,
                 format!(
                     "the store has lost fingerprints at {key}: what it held is shipped again where Kong still holds it"
                 ),
@@ -299,8 +299,10 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         for (stream, tally) in &self.tallies {
             for (why, events) in &tally.pending {
                 let stream = stream.name();
-                self.log
-                    .log(Level::Warn, format!("{events} events of {stream} are pending: {why}"));
+                self.log.warn(
+                    Code::EventsPending,
+                    format!("{events} events of {stream} are pending: {why}"),
+                );
             }
         }
         Closed { tallies: self.tallies, failure, store_lost: self.store_lost }

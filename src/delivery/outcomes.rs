@@ -4,7 +4,7 @@ use super::waiting::PendingEntry;
 use super::{Delivery, Failure};
 use crate::destination::{Item, Sent, Undelivered};
 use crate::ledger::DeadLetter;
-use crate::log::Level;
+use crate::log::Code;
 use crate::ports::Ports;
 use crate::terms::{Event, Stream};
 use crate::words::shown;
@@ -88,8 +88,8 @@ impl<P: Ports> Delivery<'_, '_, P> {
             let stream = pending.stream;
             let entry: String = pending.name.chars().take(MAX_NAME).collect();
             let shown = shown(&entry);
-            self.log.log(
-                Level::Error,
+            self.log.error(
+                Code::EventRefused,
                 format!(
                     "{destination} refuses the event {} of the {} entry {shown} for good, so it becomes a dead letter: {error}",
                     item.event.id,

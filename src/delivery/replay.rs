@@ -6,7 +6,7 @@ use super::{Failure, Records};
 use crate::destination::{Batcher, Item, Sender, Sent, Undelivered};
 use crate::lease::Lease;
 use crate::ledger::DeadLetter;
-use crate::log::{Level, Logger};
+use crate::log::{Code, Logger};
 use crate::ports::Ports;
 use crate::words::Told;
 
@@ -59,10 +59,9 @@ pub async fn replay<P: Ports>(
         }
     }
     if accepted > 0 {
-        log.log(
-            Level::Info,
-            format!("{accepted} dead letters were sent again, and {destination} accepted them"),
-        );
+        log.info(format!(
+            "{accepted} dead letters were sent again, and {destination} accepted them"
+        ));
     }
     let pending =
         pending.map(|why| format!("dead letters that are to be sent again are pending ({why})"));
@@ -83,8 +82,8 @@ fn take_outcomes<P: Ports>(
     for (item, why) in sent.undelivered {
         match (why, &mut letters[place(&item)]) {
             (Undelivered::Refused(why), Some(letter)) => {
-                log.log(
-                    Level::Error,
+                log.error(
+                    Code::LetterRefusedAgain,
                     format!("{destination} refuses the dead letter {} again: {why}", letter.id),
                 );
                 letter.error = why;

@@ -6,7 +6,7 @@
 use super::outcomes::MAX_NAME;
 use super::{Delivery, Failure, PATIENCE_SECS};
 use crate::ledger::{DeadLetter, Fingerprint, UNREADABLE};
-use crate::log::Level;
+use crate::log::Code;
 use crate::ports::Ports;
 use crate::terms::{Stream, Window};
 use crate::wire::{read_rfc3339, rfc3339};
@@ -70,7 +70,7 @@ impl<P: Ports> Delivery<'_, '_, P> {
         }
         let letters = &mut self.records.dead_letters;
         if letters.stands(&place.key)? {
-            self.log.log(Level::Info, format!("still a dead letter: {}", place.why));
+            self.log.info(format!("still a dead letter: {}", place.why));
             return Ok(());
         }
         let since = letters.failing_since(&place.key, self.now);
@@ -89,8 +89,8 @@ impl<P: Ports> Delivery<'_, '_, P> {
 
     fn give_up(&mut self, place: Unreadable) {
         let Unreadable { key, entry, why, text, .. } = place;
-        self.log.log(
-            Level::Error,
+        self.log.error(
+            Code::EntryUnreadable,
             format!("it could not be read for 24 hours, so it becomes a dead letter: {why}"),
         );
         let tally = self.tally();

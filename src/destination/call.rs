@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{Answer, Batch, Protocol, Sender, Stop};
 use crate::aws;
 use crate::aws::credentials::Lent;
-use crate::log::Level;
+use crate::log::Code;
 use crate::ports::{
     Clock, Files, Http, HttpError, HttpLimits, HttpRequest, HttpResponse, Log, Random,
 };
@@ -58,7 +58,10 @@ impl<P: Http + Clock + Random + Files + Log> Sender<'_, P> {
         match &answer {
             Err(error) if error.is_silence() => {
                 if self.silence.goes_on(began) {
-                    self.log.log(Level::Warn, format!("no answer from {}: {error}", profile.name));
+                    self.log.warn(
+                        Code::DestinationSilent,
+                        format!("no answer from {}: {error}", profile.name),
+                    );
                 }
             }
             _ => self.silence.ends(),

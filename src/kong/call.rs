@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::KongError;
 use super::client::Access;
 use super::error::refused;
-use crate::log::{Level, Logger};
+use crate::log::{Code, Logger};
 use crate::ports::{Clock, Http, HttpError, HttpLimits, HttpResponse, Log, Random};
 use crate::retry::{self, Passing, Retry, Silence};
 use crate::terms::Secret;
@@ -102,8 +102,8 @@ impl<'a, P: Http + Clock + Random + Log> Calls<'a, P> {
     fn tell_of_wait(&self, asked: Option<Duration>, error: &KongError) {
         if let Some(asked) = asked.filter(|asked| *asked >= LONG_WAIT) {
             let secs = asked.as_secs();
-            self.log.log(
-                Level::Warn,
+            self.log.warn(
+                Code::KongAsksToWait,
                 format!("this run waits for {secs} s, which Kong asks for: {error}"),
             );
         }
@@ -116,8 +116,10 @@ impl<'a, P: Http + Clock + Random + Log> Calls<'a, P> {
             self.silence.ends();
         } else if self.silence.goes_on(began) {
             let path = path.split('?').next().unwrap_or_default();
-            self.log
-                .log(Level::Warn, format!("no answer from Kong's Admin API on {path}: {error}"));
+            self.log.warn(
+                Code::KongSilent,
+                format!("no answer from Kong's Admin API on {path}: {error}"),
+            );
         }
     }
 

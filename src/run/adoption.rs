@@ -1,7 +1,7 @@
 //! Logs what `adopt_lambda_keys` did in a run, and when it can be switched off.
 
 use super::{Run, StreamRun, messages};
-use crate::log::Level;
+use crate::log::Code;
 use crate::ports::Ports;
 use crate::terms::Stream;
 
@@ -14,11 +14,11 @@ impl<P: Ports> Run<'_, P> {
         }
         let shipped = tally.report.shipped + tally.report.unrecorded;
         if tally.adopted > 0 {
-            self.log.log(Level::Info, messages::adopted(tally.adopted));
+            self.log.info(messages::adopted(tally.adopted));
         } else if stream_run.first && shipped > 0 {
-            self.log.log(Level::Warn, messages::none_adopted(shipped));
+            self.log.warn(Code::NoneAdopted, messages::none_adopted(shipped));
         } else if stream_run.ended() && tally.report.pending == 0 {
-            self.log.log(Level::Info, messages::ADOPTION_IS_DONE);
+            self.log.info(messages::ADOPTION_IS_DONE);
         }
     }
 }

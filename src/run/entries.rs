@@ -7,7 +7,7 @@ use crate::delivery::NewEntry;
 use crate::event;
 use crate::kong::{Entry, KongError, Page};
 use crate::ledger::{Fingerprint, LedgerError};
-use crate::log::Level;
+use crate::log::Code;
 use crate::ports::Ports;
 use crate::terms::{LedgerTime, Window};
 
@@ -122,11 +122,11 @@ impl<P: Ports> Reader<'_, '_, P> {
     fn warn_of_oddities(&self, entry: &Entry<'_>, name: &str) {
         let stream = entry.stream;
         if entry.id().is_none() {
-            self.run.log.log(Level::Debug, messages::without_id(stream, name));
+            self.run.log.debug(messages::without_id(stream, name));
         }
         let told = entry.get("request_timestamp").filter(|value| value.get() != "null");
         if let Some(told) = told.filter(|_| entry.stamp().is_none()) {
-            self.run.log.log(Level::Warn, messages::odd_time(stream, name, told.get()));
+            self.run.log.warn(Code::OddTime, messages::odd_time(stream, name, told.get()));
         }
     }
 }

@@ -60,7 +60,7 @@ use crate::delivery::HowFar;
 use crate::destination::Sender;
 use crate::kong::Kong;
 use crate::lease::{Lease, LeaseError};
-use crate::log::{Level, Logger};
+use crate::log::{Code, Logger};
 use crate::ports::Ports;
 use crate::report::{Calls, Outcome, Report};
 use crate::seal::Seals;
@@ -95,7 +95,7 @@ async fn take_lease<P: Ports>(port: &P, config: &Config, report: &mut Report) {
     let deadline = began + budget;
     let log = Logger::new(port, config.log_level);
     for warning in &config.warnings {
-        log.log(Level::Warn, warning.clone());
+        log.warn(Code::UnusedSetting, warning);
     }
     let seals = Seals::new(config.seal.clone(), config.previous_seal.clone());
     let store = Store::sealed(port, &config.ledger, seals);
@@ -129,19 +129,21 @@ async fn take_lease<P: Ports>(port: &P, config: &Config, report: &mut Report) {
                 Err(LeaseError::Lost) => {
                     report.add(Outcome::Failed, LeaseError::Lost.told());
                 }
-                Err(error) => log.log(Level::Warn, messages::lease_not_released(&error)),
+                Err(error) => {
+                    log.warn(Code::LeaseNotReleased, messages::lease_not_released(&error));
+                }
             }
         }
         Err(held @ LeaseError::Held { .. }) => {
             report.outcome = Outcome::Skipped;
-            log.log(Level::Info, held.to_string());
+            log.info(held.to_string());
         }
         Err(error) => report.add(Outcome::Failed, error.told()),
     }
 
     if sender.doubtful() > 0 {
         let name = destination.profile().name;
-        log.log(Level::Warn, messages::doubtful(name, sender.doubtful()));
+        log.warn(Code::AnswersLost, messages::doubtful(name, sender.doubtful()));
     }
     report.calls = calls(&kong, &sender, &store);
 }
@@ -172,7 +174,7 @@ impl<P: Ports> Run<'_, P> {
                 Either::Right(((), unfinished)) => work = unfinished,
             }
             if let Some(stream) = self.how_far.stream.get() {
-                self.log.log(Level::Info, messages::how_far(stream, self.how_far));
+                self.log.progress(messages::how_far(stream, self.how_far));
             }
         }
     }

@@ -6,7 +6,7 @@ use super::{Halt, Run, calls, messages, millis, notes};
 use crate::delivery::{self, Failure, Records};
 use crate::kong::About;
 use crate::ledger::{DEAD_LETTERS, DeadLetters, Ledger, LedgerError, Reports, Target, reports};
-use crate::log::Level;
+use crate::log::Code;
 use crate::ports::Ports;
 use crate::report::{Attention, Outcome, Report};
 use crate::seal::ValueFault;
@@ -49,7 +49,7 @@ impl<'a, P: Ports> Run<'a, P> {
         }
         if self.lease.follows_a_death() || (self.lease.was_absent() && !ledger.is_new()) {
             report.attention.insert(Attention::DiedBefore);
-            self.log.log(Level::Warn, messages::died_before(profile.name));
+            self.log.warn(Code::DiedBefore, messages::died_before(profile.name));
         }
         let dead_letters = DeadLetters::load(self.store)?;
         let reports = self.reports(report)?;
@@ -90,14 +90,14 @@ impl<'a, P: Ports> Run<'a, P> {
                     if name.starts_with(DEAD_LETTERS) && name != DEAD_LETTERS =>
                 {
                     report.attention.insert(Attention::StoreLost);
-                    self.log.log(Level::Error, error.to_string());
+                    self.log.error(Code::LettersLost, error.to_string());
                 }
                 resealed => resealed?,
             }
         }
         self.lease.hold()?;
         records.ledger.finish_rekey()?;
-        self.log.log(Level::Info, "the ledger was written anew with the new ledger_key");
+        self.log.info("the ledger was written anew with the new ledger_key");
         Ok(())
     }
 
@@ -109,7 +109,7 @@ impl<'a, P: Ports> Run<'a, P> {
         };
         let error = messages::lost_index(known.letters, &self.store.key(DEAD_LETTERS));
         // Logged too, since a later run does not find it out again.
-        self.log.log(Level::Error, error.to_string());
+        self.log.error(Code::LettersLost, error.to_string());
         report.attention.insert(Attention::StoreLost);
         report.add(Outcome::Partial, error);
         dead_letters.go_on_after(known, self.port.now_ms().unsigned_abs());
@@ -193,7 +193,7 @@ impl<'a, P: Ports> Run<'a, P> {
         }
         ledger.write_with(vec![reports.pair(self.store)])?;
         for key in ledger.take_undeleted() {
-            self.log.log(Level::Warn, messages::not_deleted(&key));
+            self.log.warn(Code::ExpiredNotDeleted, messages::not_deleted(&key));
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use crate::coverage::{Filters, Mode};
 use crate::delivery::{Closed, Delivery, PATIENCE_SECS, Reading, Records, Tally};
 use crate::kong::KongError;
 use crate::ledger::Ledger;
-use crate::log::Level;
+use crate::log::Code;
 use crate::ports::Ports;
 use crate::report::{Attention, Outcome, Report};
 use crate::terms::Stream;
@@ -27,7 +27,8 @@ impl<'a, P: Ports> Run<'a, P> {
     ) -> Result<(), Halt> {
         if !facts.about.hides.is_empty() && records.ledger.warns(facts.now) {
             let name = self.config.destination.profile().name;
-            self.log.log(Level::Warn, messages::hidden_entries(&facts.about.hides, name));
+            self.log
+                .warn(Code::IgnoredSettings, messages::hidden_entries(&facts.about.hides, name));
         }
         let (stream_runs, facts, closed) = self.deliver(facts, records).await;
         let Closed { mut tallies, failure, store_lost } = closed;
@@ -114,7 +115,7 @@ impl<'a, P: Ports> Run<'a, P> {
             reader.coverage(stream).clone_from(&before);
             if !self.kong.try_other_dates() {
                 let version = &reader.facts.about.version;
-                self.log.log(Level::Warn, messages::filters_ignored(stream, version));
+                self.log.warn(Code::FiltersIgnored, messages::filters_ignored(stream, version));
                 filters = Filters::Ignored;
             }
         }

@@ -12,7 +12,6 @@ use super::{Halt, Reader, StreamRun, messages, unreadable};
 use crate::coverage::{ByTime, Filters, Progress, Sweep};
 use crate::delivery::Reading;
 use crate::kong::Fetched;
-use crate::log::Level;
 use crate::ports::Ports;
 use crate::terms::Window;
 
@@ -104,7 +103,7 @@ impl<P: Ports> Reader<'_, '_, P> {
         if !beside {
             return Err(Halt::Budget);
         }
-        self.run.log.log(Level::Info, messages::sweep_goes_on(stream, &under.sweep));
+        self.run.log.info(messages::sweep_goes_on(stream, &under.sweep));
         Ok(())
     }
 

@@ -4,9 +4,12 @@ use std::fmt;
 
 use super::{
     BEHIND_SECS, CLOCKS_DIFFER_SECS, DAY_SECS, Found, Health, Outcome, Run, Status, meaning, plain,
+    span,
 };
+use crate::lease::LeaseError;
 use crate::ledger::LedgerError;
 use crate::terms::Stream;
+use crate::words::together;
 
 /// How urgent something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,6 +29,8 @@ pub enum Finding {
     Unreadable(String),
     /// The store holds no run.
     NoRun,
+    /// The lease does not hold good, so no run can begin: why, and what to do.
+    Lease(String),
     /// There are reports, and no head.
     HeadLost,
     /// The store has lost the index of that many dead letters, or gone back to an earlier one.
@@ -63,6 +68,7 @@ impl Finding {
         match self {
             Self::Unreadable(_) => "The store cannot be read",
             Self::NoRun => "No run is kept",
+            Self::Lease(_) => "The lease cannot be read",
             Self::HeadLost | Self::LettersLost(_) => "The store has lost something",
             Self::Stale(_) => "No progress",
             Self::Failing(..) => "Runs fail",
@@ -79,7 +85,7 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unreadable(why) => f.write_str(why),
+            Self::Unreadable(why) | Self::Lease(why) => f.write_str(why),
             Self::NoRun => f.write_str(
                 "The store holds no run of this ledger. Check that ledger and the store are those of the shipper, and that it \
                  has made a run: one that was skipped, or ended before the ledger was read, is not kept.",
@@ -94,7 +100,13 @@ impl fmt::Display for Finding {
                  snapshot."
             ),
             Self::Behind(stream, lag) => {
-                write!(f, "What is shipped of {} ends {} ago.", stream.name(), span(*lag))
+                write!(
+                    f,
+                    "What is shipped of {} ends {} ago. Where shipped of the last runs is above 0, a backlog needs time; where \
+                     pending stays above 0, the last error names what holds it up.",
+                    stream.name(),
+                    span(*lag)
+                )
             }
             Self::DeadLetters(1) => f.write_str(
                 "1 dead letter waits for somebody to replay or drop it: kong-cloudtrail dead-letters list",
@@ -115,13 +127,16 @@ impl Finding {
             Self::Failing(runs, error) => (format!("The last {runs} runs failed"), error),
             Self::Partial(_, error) => ("The last run was partial".to_owned(), error),
             Self::Strange(word, error) => (
-                format!("The last report is of another version, or none: its outcome is {word}"),
+                format!(
+                    "The last report is of another version, or none, and this program is to be of the shipper's version: its \
+                     outcome is {word}"
+                ),
                 error,
             ),
             Self::Stale(Some(age)) => (
                 format!(
-                    "No run has made progress for {}. Look at the shipper's own log: runs that were skipped, or could not begin, \
-                     are not kept here",
+                    "No run has made progress for {}. Look at the shipper's own log: runs that were skipped, could not begin, or \
+                     met a store that takes no writes, are not kept here",
                     span(*age)
                 ),
                 &None,
@@ -137,7 +152,11 @@ impl Finding {
                 ),
                 &None,
             ),
-            _ => ("None of the runs that are kept has made progress".to_owned(), &None),
+            _ => (
+                "None of the runs that are kept has made progress: the last errors say why"
+                    .to_owned(),
+                &None,
+            ),
         };
         match error {
             Some(error) => write!(f, "{says}: {error}"),
@@ -146,20 +165,10 @@ impl Finding {
     }
 }
 
-/// A span of time in its two largest units.
-pub fn span(secs: i64) -> String {
-    let secs = secs.max(0);
-    match secs {
-        0..60 => format!("{secs} s"),
-        60..3600 => format!("{} min {} s", secs / 60, secs % 60),
-        3600..DAY_SECS => format!("{} h {} min", secs / 3600, secs % 3600 / 60),
-        _ => format!("{} d {} h", secs / DAY_SECS, secs % DAY_SECS / 3600),
-    }
-}
-
 /// All of them, the most urgent first.
 pub(super) fn all(found: &Found, status: &Status) -> Vec<Finding> {
     let mut findings = unreadable(found);
+    findings.extend(of_the_lease(found));
     findings.extend(lost(found, status));
     if found.reports.is_ok() {
         if status.runs.is_empty() {
@@ -180,7 +189,7 @@ pub(super) fn all(found: &Found, status: &Status) -> Vec<Finding> {
     findings
 }
 
-/// A store that fails is told of once.
+/// A store that fails is told of once, and what is to be done about several values too.
 fn unreadable(found: &Found) -> Vec<Finding> {
     let errors = [
         found.head.as_ref().err(),
@@ -193,7 +202,19 @@ fn unreadable(found: &Found) -> Vec<Finding> {
             told.push(error);
         }
     }
-    told.iter().map(|error| Finding::Unreadable(plain(&sentence(&error.to_string())))).collect()
+    let told: Vec<_> = told.into_iter().map(LedgerError::told).collect();
+    let text = (!told.is_empty()).then(|| plain(&sentence(&together(&told))));
+    text.map(Finding::Unreadable).into_iter().collect()
+}
+
+fn of_the_lease(found: &Found) -> Option<Finding> {
+    let error = found.lease.as_ref()?.as_ref().err()?;
+    let why = plain(&sentence(&error.to_string()));
+    Some(if let LeaseError::Store(_) = error {
+        Finding::Unreadable(why)
+    } else {
+        Finding::Lease(why)
+    })
 }
 
 fn sentence(text: &str) -> String {

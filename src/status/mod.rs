@@ -5,19 +5,23 @@
 //!
 //! - `run`: a kept report, read again;
 //! - `finding`: what somebody should know, how urgent it is, and in which words;
-//! - `words`: what the words in `notes` and `attention` mean.
+//! - `words`: what the words in `notes` and `attention` mean;
+//! - `figures`: spans and numbers, for people.
 
+mod figures;
 mod finding;
 mod run;
 mod words;
 
+use crate::lease::{self, Holder, LeaseError};
 use crate::ledger::{DeadLetters, Head, IndexState, LedgerError, Reports, reports::Totals};
 use crate::ports::KeyValue;
 use crate::store::Store;
 use crate::terms::Stream;
 use crate::words::shown_up_to;
 
-pub use finding::{Finding, Urgency, span};
+pub use figures::{number, span, took};
+pub use finding::{Finding, Urgency};
 pub use run::{Outcome, Run, StreamRun};
 pub use words::{ATTENTION, meaning};
 
@@ -56,9 +60,19 @@ pub struct Found {
     pub reports: Result<Reports, LedgerError>,
     /// What the index of dead letters says of itself; none where there is none.
     pub dead_letters: Result<Option<IndexState>, LedgerError>,
+    /// Who holds the lease; not known where nobody has asked.
+    pub lease: Option<Result<Option<Holder>, LeaseError>>,
 }
 
 impl Found {
+    /// As [`Self::read`], and who holds the lease: a fourth read. A store that failed is not asked.
+    pub fn read_all<P: KeyValue>(store: &Store<'_, P>) -> Self {
+        let found = Self::read(store);
+        let failed = |error: Option<&LedgerError>| matches!(error, Some(LedgerError::Store(_)));
+        let answers = !failed(found.head.as_ref().err()) && !failed(found.reports.as_ref().err());
+        Self { lease: answers.then(|| lease::holder(store)), ..found }
+    }
+
     /// Three reads. The head comes first, since it tells which key the others are written with; the index of
     /// dead letters last, since a run writes it before the head. A store that fails once is not asked again.
     pub fn read<P: KeyValue>(store: &Store<'_, P>) -> Self {
@@ -74,7 +88,7 @@ impl Found {
             Err(error) if failed(error) => Err(error.clone()),
             _ => DeadLetters::load(store).map(|letters| letters.state()),
         };
-        Self { head, reports, dead_letters }
+        Self { head, reports, dead_letters, lease: None }
     }
 
     /// As if each read had failed with `error`.
@@ -83,6 +97,7 @@ impl Found {
             head: Err(error.clone()),
             reports: Err(error.clone()),
             dead_letters: Err(error.clone()),
+            lease: None,
         }
     }
 }

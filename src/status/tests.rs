@@ -1,12 +1,14 @@
 #![allow(clippy::unwrap_used)]
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::coverage::Progress;
+use crate::lease::Lease;
 use crate::ledger::{DeadLetter, Ledger, Target};
 use crate::ports::{KeyValueError, Swap};
 use crate::seal::{Seal, Seals};
@@ -213,9 +215,12 @@ fn what_the_store_has_lost_is_told() {
     }
 }
 
+fn seals() -> Seals {
+    Seals::new(Seal::Keyed(Secret::new("k".repeat(32))), None)
+}
+
 fn sealed(memory: &Memory) -> Store<'_, Memory> {
-    let key = Secret::new("k".repeat(32));
-    Store::sealed(memory, "default", Seals::new(Seal::Keyed(key), None))
+    Store::sealed(memory, "default", seals())
 }
 
 #[test]
@@ -266,13 +271,56 @@ impl KeyValue for Down {
 #[test]
 fn a_store_out_of_reach_is_asked_once_and_told_of_once() {
     let down = Down::default();
-    let status = Status::of(&mut Found::read(&Store::new(&down, "a")), NOW * 1000, STALE_AFTER);
+    let status = Status::of(&mut Found::read_all(&Store::new(&down, "a")), NOW * 1000, STALE_AFTER);
     assert_eq!(down.0.get(), 1);
     assert_eq!(status.findings.len(), 1);
     let told = status.findings[0].to_string();
     assert!(told.starts_with("The key-value store failed at kong-cloudtrail:a:{0}head"), "{told}");
     assert!(told.contains("Connection refused") && told.contains("start Redis"), "{told}");
     assert!(matches!(status.health, Health::Unknown(_)));
+}
+
+#[test]
+fn who_has_the_lease_is_a_fourth_read_and_one_that_does_not_hold_good_is_told() {
+    let memory = Memory::default();
+    let open = sealed(&memory);
+    with_letters(&open);
+    let holder = || Found::read_all(&open).lease.unwrap();
+    assert_eq!(holder(), Ok(None));
+    let clock = crate::testing::InMemory::at(NOW * 1000, |_| unreachable!("nothing is sent"));
+    let there = Store::sealed(&clock, "default", seals());
+    let lease = Lease::take(&there, &clock, Duration::from_mins(5)).unwrap();
+    let key = open.key("lease");
+    let value = || clock.store.values.borrow()[&key].clone();
+    memory.values.borrow_mut().insert(key.clone(), value());
+    assert_eq!(holder().unwrap().unwrap().until_ms, (NOW + 300) * 1000);
+    lease.release().unwrap();
+    memory.values.borrow_mut().insert(key.clone(), value());
+    assert_eq!(holder(), Ok(None), "it was given back");
+
+    let forged = br#"{"owner":"a","until_ms":1,"check":""}"#.to_vec();
+    memory.values.borrow_mut().insert(key.clone(), forged);
+    let before = memory.reads.get();
+    let mut found = Found::read_all(&open);
+    assert_eq!(memory.reads.get() - before, 4);
+    let status = Status::of(&mut found, NOW * 1000, STALE_AFTER);
+    assert_eq!(status.findings.len(), 2, "{:?}", status.findings);
+    let told = status.findings[0].to_string();
+    assert!(matches!(status.findings[0], Finding::Lease(_)) && told.contains(&key), "{told}");
+    assert_eq!(status.urgency(), Urgency::Attention);
+}
+
+#[test]
+fn what_several_values_have_in_common_is_told_once() {
+    let memory = Memory::default();
+    with_letters(&sealed(&memory));
+    let status = status(&Store::new(&memory, "default"));
+    assert_eq!(status.findings.len(), 1, "{:?}", status.findings);
+    let told = status.findings[0].to_string();
+    assert_eq!(told.matches(": set that ledger_key").count(), 1, "{told}");
+    for value in ["head", "reports", "dead-letters"] {
+        assert!(told.contains(&format!("{{0}}{value}")), "{value}: {told}");
+    }
 }
 
 #[test]

@@ -7,15 +7,28 @@ pub const ATTENTION: [(&str, &str); 7] = [
         "The store had no ledger of this name. As expected of a first run; on any later one somebody has emptied the store, \
          or changed ledger.",
     ),
-    ("died-before", "The run before ended without giving its lease back."),
+    (
+        "died-before",
+        "The run before ended without giving its lease back: find out why its process ended, unless somebody ended it.",
+    ),
     (
         "store-lost",
         "The store has lost fingerprints or dead letters: restore it from its snapshot.",
     ),
-    ("late", "Entries were shipped that only a comparison with all that Kong retains found."),
-    ("unreadable", "Entries could not be read for a day, and are dead letters now."),
-    ("rekeyed", "The ledger was written anew with a new ledger_key."),
-    ("notes-changed", "The notes are others than in the report before."),
+    (
+        "late",
+        "Entries were shipped that only a comparison with all that Kong retains found. Once is nothing; again and again, raise \
+         lookback_secs, and look at the clocks of Kong's nodes.",
+    ),
+    (
+        "unreadable",
+        "Entries could not be read for a day, and are dead letters now: kong-cloudtrail dead-letters show names them.",
+    ),
+    ("rekeyed", "The ledger was written anew with a new ledger_key: clear ledger_key_previous."),
+    (
+        "notes-changed",
+        "The notes are others than in the report before: somebody has changed a setting here or in Kong.",
+    ),
 ];
 
 /// The words of `notes`, each with what stands.

@@ -135,6 +135,16 @@ pub const VARIABLES: [Variable; 43] = [
 pub const STATUS_VARIABLES: [Variable; 1] =
     [variable("stale_after_secs", "900", "After how long without success /healthz fails")];
 
+/// The values of `.env.example` that nobody can use.
+pub const PLACEHOLDERS: [(&str, &str); 3] = [
+    ("kong_admin_api", "https://kong-admin.example.internal:8444"),
+    (
+        "channel_arn",
+        "arn:aws:cloudtrail:us-east-1:123456789012:channel/00000000-0000-0000-0000-000000000000",
+    ),
+    ("log_group_arn", "arn:aws:logs:us-east-1:123456789012:log-group:kong-audit"),
+];
+
 const fn variable(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
     Variable { name, default: Some(default), is_secret: false, meaning }
 }

@@ -1,12 +1,14 @@
-//! Declares the variables, reads them, and gathers every mistake in them.
+//! Declares the variables, reads them, gathers every mistake in them, and tells what is odd about how they were set.
 
 mod declared;
+mod odd;
 mod outbound;
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-pub use declared::{STATUS_VARIABLES, VARIABLES, Variable};
+pub use declared::{PLACEHOLDERS, STATUS_VARIABLES, VARIABLES, Variable};
+pub use odd::{Place, Setting, oddities};
 pub use outbound::{AllowEntry, Origin};
 
 /// What is wrong with the variables: one sentence a mistake, each naming the variable.

@@ -53,18 +53,10 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     build::component(installs)?;
     let host = build::binaries()?.host;
     eprintln!("This host is for trying things out. Production is Spin: see the README.");
-    let host = |verb: &str| {
-        let mut command = Command::new(&host);
-        command.current_dir(&root).arg(verb).args(["--from", "spin.toml"]).args(&arguments.host);
-        command
-    };
-    // Whatever it comes to, its report says so, and what passes with time is met by the next run.
-    host("once").status()?;
-    eprintln!(
-        "The report of the first run is above; the next follow at the interval of spin.toml."
-    );
+    let mut host = Command::new(&host);
+    host.current_dir(&root).args(["up", "--now", "--from", "spin.toml"]).args(&arguments.host);
     // In this process's place, so that a signal is the host's alone, which ends cleanly on it.
-    Err(host("up").exec()).context("cannot start the host")
+    Err(host.exec()).context("cannot start the host")
 }
 
 /// A line for each needed variable that has no value among `given`.

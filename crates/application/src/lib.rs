@@ -40,6 +40,13 @@ pub struct Options {
     pub stores: Managers,
 }
 
+impl Options {
+    /// The manifest's file.
+    pub fn manifest_file(&self) -> PathBuf {
+        if self.manifest.is_dir() { self.manifest.join("spin.toml") } else { self.manifest.clone() }
+    }
+}
+
 /// What the manifest, the runtime config and the sources of variables make up.
 pub struct Application {
     /// The manifest.
@@ -63,11 +70,7 @@ impl Application {
         // Both TLS stacks of a larger program may be built in; this one is meant.
         let _ = rustls::crypto::ring::default_provider().install_default();
 
-        let path = if options.manifest.is_dir() {
-            options.manifest.join("spin.toml")
-        } else {
-            options.manifest
-        };
+        let path = options.manifest_file();
         let manifest = Manifest::read(&path)?;
         let root = std::fs::canonicalize(&path)?
             .parent()

@@ -20,6 +20,19 @@ pub struct Sources {
     pub env_file: Option<PathBuf>,
 }
 
+impl Sources {
+    /// What the file says. An absent one is no mistake; a malformed one is, whereas Spin would report it at each use.
+    pub fn read_env_file(&self) -> Result<BTreeMap<String, String>> {
+        let Some(path) = self.env_file.as_deref().filter(|path| path.exists()) else {
+            return Ok(BTreeMap::new());
+        };
+        dotenvy::from_path_iter(path)
+            .and_then(Iterator::collect)
+            // The parser's message quotes the line, and with it the value.
+            .map_err(|_| anyhow::anyhow!("{} is no file of NAME=value lines", path.display()))
+    }
+}
+
 impl std::fmt::Debug for Sources {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Sources")
@@ -86,17 +99,6 @@ impl Given {
 /// The parser's own message quotes the line, and with it the value.
 fn not_strings(path: &Path, what: &str) -> anyhow::Error {
     anyhow::anyhow!("--variable: {} must be {what} of strings", path.display())
-}
-
-/// An absent file is no mistake; a malformed one is, whereas Spin would report it at each use.
-pub fn read_env_file(path: Option<&Path>) -> Result<BTreeMap<String, String>> {
-    let Some(path) = path.filter(|path| path.exists()) else {
-        return Ok(BTreeMap::new());
-    };
-    dotenvy::from_path_iter(path)
-        .and_then(Iterator::collect)
-        // The parser's message quotes the line, and with it the value.
-        .map_err(|_| anyhow::anyhow!("{} is no file of NAME=value lines", path.display()))
 }
 
 #[cfg(test)]

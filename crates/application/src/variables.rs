@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use crate::sources::{self, Sources};
+use crate::sources::Sources;
 
 /// Text with `{{ name }}` in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,7 @@ impl Variables {
             .collect::<Result<_>>()
             .with_context(|| format!("component {component_id:?}"))?;
 
-        let env_file = sources::read_env_file(sources.env_file.as_deref())?;
+        let env_file = sources.read_env_file()?;
         let mut values = BTreeMap::new();
         for (name, default) in declared {
             let variable = environment_name(name);

@@ -8,6 +8,8 @@ use anyhow::Result;
 use clap::Args;
 use kong_cloudtrail_application::{Given, Options, Sources};
 
+use crate::settings;
+
 /// What to read, and from where.
 #[derive(Args)]
 pub struct AppArgs {
@@ -31,12 +33,13 @@ pub struct AppArgs {
 }
 
 impl AppArgs {
+    /// All of it. What is odd about the variables is told.
     pub fn options(&self) -> Result<Options> {
         let mut given = BTreeMap::new();
         for variable in &self.variables {
             given.extend(variable.values()?);
         }
-        Ok(Options {
+        let options = Options {
             manifest: self.from.clone(),
             runtime_config: self.runtime_config_file.clone(),
             variables: Sources {
@@ -51,6 +54,8 @@ impl AppArgs {
             },
             state_dir: self.state_dir.clone().map(PathBuf::from),
             ..Options::default()
-        })
+        };
+        settings::warn(&options);
+        Ok(options)
     }
 }

@@ -1,6 +1,6 @@
 //! `kong-cloudtrail`: the operator's program.
 //!
-//! What works on the store alone is always there. `up` and `once` need the feature `runs`, and with
+//! What works on the store alone (`status`, `dead-letters`) is always there. `up` and `once` need the feature `runs`, and with
 //! it wasmtime: the container image is built without, since Spin runs the component there.
 
 mod arguments;
@@ -8,10 +8,20 @@ mod dead_letters;
 mod ledger;
 mod port;
 #[cfg(feature = "runs")]
+mod printer;
+#[cfg(feature = "runs")]
 mod runs;
+mod screen;
+mod settings;
 mod signals;
+mod status;
+mod text;
 
-use std::io::IsTerminal;
+#[cfg(test)]
+#[path = "../tests/scene/mod.rs"]
+#[allow(clippy::unwrap_used)]
+mod scene;
+
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -23,7 +33,8 @@ use tracing_subscriber::EnvFilter;
 
 /// The operator's program of kong-cloudtrail, beside the component that Spin runs.
 ///
-/// stdout carries what was asked for, stderr words. RUST_LOG sets how much is said on the way
+/// stdout carries what was asked for, stderr words: on a terminal text for people, in a pipe, or with
+/// --json, lines of JSON. NO_COLOR switches colours off. RUST_LOG sets how much is said on the way
 /// (default: warn).
 ///
 /// SIGINT and SIGTERM end it with status 130 and 143. What they interrupt gives its lease back, so
@@ -34,6 +45,10 @@ struct Cli {
     #[command(subcommand)]
     verb: Verb,
 }
+
+/// What is said on the way. wasmtime tells of each connection that fails in words for its developers, and a store in its
+/// library's own: the report, or the error, has both in others, with what to do.
+const QUIETER: &str = "warn,wasmtime_wasi_http=error,kong_cloudtrail_application::key_value=error";
 
 #[derive(Subcommand)]
 enum Verb {
@@ -57,6 +72,15 @@ enum Verb {
     /// SIGTERM interrupts is status 130 or 143.
     #[cfg(feature = "runs")]
     Once(runs::RunArgs),
+    /// How things stand, from the store alone: status 0 when all is well, 1 when somebody should look,
+    /// 2 when it cannot be told.
+    ///
+    /// Last runs, how far the streams are shipped and how far behind they are, who has the lease, dead
+    /// letters, and what somebody should know, with what to do. Works on the store and the ledger that
+    /// the component uses with the same options, changes nothing, and never talks to AWS or Kong: of the
+    /// component's variables it needs ledger, ledger_key and ledger_key_previous alone. With --from
+    /// spin-status.toml it also goes by stale_after_secs (default: 900).
+    Status(status::StatusArgs),
     /// The events that CloudTrail refused for good: what they are, and what becomes of them.
     ///
     /// Works on the store and the ledger that the component uses with the same options, and never
@@ -67,13 +91,11 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    // wasmtime tells of each connection that fails in words for its developers; the report has it in others.
-    let filter = EnvFilter::try_from_default_env()
-        .unwrap_or_else(|_| EnvFilter::new("warn,wasmtime_wasi_http=error"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(QUIETER));
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(screen::Screen::of_stderr().is_some_and(|stderr| stderr.colour))
         .with_target(false)
         .init();
     run(Cli::parse().verb).unwrap_or_else(|error| {
@@ -90,8 +112,12 @@ fn run(verb: Verb) -> Result<ExitCode> {
             Verb::Up(args) => runs::up(&args).await,
             #[cfg(feature = "runs")]
             Verb::Once(args) => runs::once(&args).await,
+            Verb::Status(args) => {
+                on_the_store(move |swapped| Ok(status::run(&args, &swapped))).await
+            }
             Verb::DeadLetters(verb) => {
-                on_the_store(move |swapped| dead_letters::run(&verb, swapped)).await
+                let run = move |swapped| dead_letters::run(&verb, swapped);
+                on_the_store(move |swapped| run(swapped).map(|()| ExitCode::SUCCESS)).await
             }
         }
     });
@@ -103,14 +129,14 @@ fn run(verb: Verb) -> Result<ExitCode> {
 /// Does `work`, which blocks, until a signal comes. `work` is given the place where its lease is remembered,
 /// so that the lease can be freed then.
 async fn on_the_store(
-    work: impl FnOnce(Arc<Swapped>) -> Result<()> + Send + 'static,
+    work: impl FnOnce(Arc<Swapped>) -> Result<ExitCode> + Send + 'static,
 ) -> Result<ExitCode> {
     let signals = Signals::listen()?;
     let swapped = Arc::new(Swapped::default());
     let theirs = swapped.clone();
     let work = tokio::task::spawn_blocking(move || work(theirs));
     tokio::select! {
-        done = work => done?.map(|()| ExitCode::SUCCESS),
+        done = work => done?,
         signal = signals.first() => Ok(signals::free(signal, &swapped).await),
     }
 }

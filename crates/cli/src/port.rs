@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// One open store, and this machine's clock. Needs a runtime of several threads.
 pub struct Port {
-    store: Arc<dyn Store>,
+    /// Why it could not be opened is the answer to each call.
+    store: Result<Arc<dyn Store>, KeyValueError>,
     label: &'static str,
     swapped: Arc<Swapped>,
     began: Instant,
@@ -26,13 +27,13 @@ pub struct Port {
 impl Port {
     /// Opens the store `label`. Values that are swapped in are remembered in `swapped`. Once they are taken
     /// back, no call begins any more.
-    pub fn open(
-        stores: &dyn StoreManager,
-        label: &'static str,
-        swapped: Arc<Swapped>,
-    ) -> Result<Self, KeyValueError> {
-        let store = wait(&swapped, stores.open(label))?;
-        Ok(Self { store, label, swapped, began: Instant::now() })
+    pub fn open(stores: &dyn StoreManager, label: &'static str, swapped: Arc<Swapped>) -> Self {
+        let store = wait(&swapped, stores.open(label));
+        Self { store, label, swapped, began: Instant::now() }
+    }
+
+    fn store(&self) -> Result<&Arc<dyn Store>, KeyValueError> {
+        self.store.as_ref().map_err(Clone::clone)
     }
 
     fn wait<T>(
@@ -59,19 +60,19 @@ fn wait<T>(
 
 impl KeyValue for Port {
     fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
-        self.wait(self.store.get(key))
+        self.wait(self.store()?.get(key))
     }
 
     fn set_many(&self, pairs: &[(String, Vec<u8>)]) -> Result<(), KeyValueError> {
-        self.wait(self.store.set_many(pairs.to_vec()))
+        self.wait(self.store()?.set_many(pairs.to_vec()))
     }
 
     fn delete(&self, key: &str) -> Result<(), KeyValueError> {
-        self.wait(self.store.delete(key))
+        self.wait(self.store()?.delete(key))
     }
 
     fn begin_swap(&self, key: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
-        let begun = self.wait(self.store.compare_and_swap(key))?;
+        let begun = self.wait(self.store()?.compare_and_swap(key))?;
         Ok(Box::new(PortSwap { port: self, key: key.to_owned(), begun }))
     }
 }
@@ -88,7 +89,8 @@ impl Swap for PortSwap<'_> {
     }
 
     fn swap(self: Box<Self>, new: &[u8]) -> Result<(), KeyValueError> {
-        let Port { store, label, swapped, .. } = self.port;
+        let Port { label, swapped, .. } = self.port;
+        let store = self.port.store()?;
         self.port.wait(async {
             swapped.remember(store, label, &self.key, new);
             match self.begun.swap(new.to_vec()).await {

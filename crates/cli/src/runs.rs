@@ -1,6 +1,5 @@
 //! `up` and `once`: a component on the embedded host.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -8,22 +7,28 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use kong_cloudtrail_application::manifest::Trigger;
-use kong_cloudtrail_host::{App, Call, Ending, Line, Options, Outcome, report};
+use kong_cloudtrail_host::{App, Call, Ending, Options, Outcome};
 
 use crate::arguments::AppArgs;
+use crate::printer::Printer;
 use crate::signals::{self, Signal, Signals};
 
 /// The status of `once` when the run was skipped: EX_TEMPFAIL of sysexits.h.
 const SKIPPED: u8 = 75;
 
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct RunArgs {
     #[command(flatten)]
     app: AppArgs,
 
-    /// Print the report line ({"event":"run",...}) alone.
+    /// Print the report ({"event":"run",...}) alone.
     #[arg(short, long)]
     quiet: bool,
+
+    /// The component's lines as it prints them, as in a pipe.
+    #[arg(long)]
+    json: bool,
 
     /// Mount the folders of `files` directly, as they are at any time, in place of copies made at
     /// the start.
@@ -44,6 +49,10 @@ pub struct UpArgs {
     /// Where a component of the HTTP trigger is served.
     #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS:PORT")]
     listen: SocketAddr,
+
+    /// The first tick at once, and not after the interval.
+    #[arg(long)]
+    now: bool,
 }
 
 impl RunArgs {
@@ -53,6 +62,10 @@ impl RunArgs {
             direct_mounts: self.direct_mounts,
             ..Options::default()
         })
+    }
+
+    fn printer(&self) -> Printer {
+        Printer::new(self.json, self.quiet)
     }
 }
 
@@ -77,29 +90,34 @@ pub async fn once(args: &RunArgs) -> Result<ExitCode> {
             ExitCode::FAILURE
         }
         other => {
-            eprintln!("error: the run's outcome is {other:?}: see the report");
+            // People have just read it.
+            if !args.printer().is_for_people() {
+                eprintln!("error: the run's outcome is {other:?}: see the report");
+            }
             ExitCode::FAILURE
         }
     })
 }
 
-pub async fn up(UpArgs { run: args, listen }: &UpArgs) -> Result<ExitCode> {
+pub async fn up(UpArgs { run: args, listen, now }: &UpArgs) -> Result<ExitCode> {
     let app = args.load()?;
     let signals = Signals::listen()?;
     let interval_ms = match app.manifest().trigger {
         Trigger::Timer { interval_ms } => interval_ms,
         Trigger::Command => return run_command(&app, args, &signals).await,
-        Trigger::Http => return serve(app, *listen, args.quiet, &signals).await,
+        Trigger::Http => return serve(app, *listen, args.printer(), &signals).await,
     };
     let interval = Duration::from_millis(interval_ms);
+    let first = if *now { "now".to_owned() } else { format!("in {interval:?}") };
     eprintln!(
-        "component {:?}: the first tick in {interval:?}, then {interval:?} after each tick; SIGINT \
-         or SIGTERM ends it",
+        "component {:?}: the first tick {first}, then {interval:?} after each tick; SIGINT or SIGTERM \
+         ends it",
         app.manifest().component_id
     );
+    let mut pause = if *now { Duration::ZERO } else { interval };
     loop {
         tokio::select! {
-            () = tokio::time::sleep(interval) => {}
+            () = tokio::time::sleep(pause) => pause = interval,
             signal = signals.first() => return Ok(signal.status().into()),
         }
         match call(&app, args, &signals).await? {
@@ -116,7 +134,12 @@ pub async fn up(UpArgs { run: args, listen }: &UpArgs) -> Result<ExitCode> {
     }
 }
 
-async fn serve(app: App, listen: SocketAddr, quiet: bool, signals: &Signals) -> Result<ExitCode> {
+async fn serve(
+    app: App,
+    listen: SocketAddr,
+    printer: Printer,
+    signals: &Signals,
+) -> Result<ExitCode> {
     let listener = tokio::net::TcpListener::bind(listen)
         .await
         .with_context(|| format!("cannot listen on {listen}: give --listen another port"))?;
@@ -126,7 +149,7 @@ async fn serve(app: App, listen: SocketAddr, quiet: bool, signals: &Signals) -> 
         listener.local_addr()?
     );
     tokio::select! {
-        ended = app.serve(listener, move |line| print(line, quiet)) => match ended? {},
+        ended = app.serve(listener, move |line| printer.line(line)) => match ended? {},
         signal = signals.first() => Ok(signal.status().into()),
     }
 }
@@ -148,10 +171,13 @@ async fn run_command(app: &App, args: &RunArgs, signals: &Signals) -> Result<Exi
 
 /// One call unless a signal comes, its lines printed as they come.
 async fn call(app: &App, args: &RunArgs, signals: &Signals) -> Result<Call<Signal>> {
-    let quiet = args.quiet;
     let cpu_before = cpu_time();
-    let print = move |line: Line<'_>| print(line, quiet);
-    let call = app.call_unless(signals.first(), app.entry(), print).await?;
+    let printer = args.printer();
+    let prints = printer.clone();
+    printer.begins();
+    let call = app.call_unless(signals.first(), app.entry(), move |line| prints.line(line)).await;
+    printer.ends();
+    let call = call?;
     if let (Call::Ended(outcome), true) = (&call, args.usage) {
         let cpu = cpu_time().saturating_sub(cpu_before);
         let micros = |span: Duration| u64::try_from(span.as_micros()).unwrap_or(u64::MAX);
@@ -165,19 +191,6 @@ async fn call(app: &App, args: &RunArgs, signals: &Signals) -> Result<Call<Signa
         eprintln!("{usage}");
     }
     Ok(call)
-}
-
-/// Hands on a line of the component; with `quiet`, reports alone.
-fn print(line: Line<'_>, quiet: bool) {
-    // A reader that went away must not end the run.
-    let _ = match line {
-        Line::Stdout(line) if !quiet || report(line).is_some() => {
-            let mut stdout = std::io::stdout().lock();
-            writeln!(stdout, "{line}").and_then(|()| stdout.flush())
-        }
-        Line::Stdout(_) => Ok(()),
-        Line::Stderr(line) => writeln!(std::io::stderr(), "{line}"),
-    };
 }
 
 /// CPU time of this process so far, user and system, all threads.

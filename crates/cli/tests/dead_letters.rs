@@ -1,6 +1,10 @@
-//! `dead-letters` finds the ledger as the component would, without the component and without its
-//! other variables. What it does with letters is shown by `tests/component`.
+//! What works on the store alone. `dead-letters` finds the ledger as the component would, without the component and
+//! without its other variables; what it does with letters is shown by `tests/component`. `status` is in a module of
+//! its own.
 #![allow(clippy::unwrap_used)]
+
+mod scene;
+mod status;
 
 use std::process::{Command, Output};
 
@@ -73,4 +77,20 @@ fn a_key_that_the_manifest_wants_and_nobody_gives_is_asked_for() {
     assert!(missing.contains("SPIN_VARIABLE_KEY"), "{missing}");
     let key = format!("key={}", "k".repeat(32));
     assert!(told(&folder, &["--variable", &key]).contains("no run has used"));
+}
+
+#[test]
+fn a_setting_that_sets_nothing_is_told_with_the_nearest_that_does() {
+    let folder = folder(MANIFEST);
+    std::fs::write(folder.path().join(".env"), "SPIN_VARIABLE_LEGDER=blue\nLEDGER=green\n")
+        .unwrap();
+    let told = told(&folder, &["--variable", "ledgre=red", "--variable", "key=x"]);
+    for warning in [
+        "warning: --variable ledgre sets nothing, since no variable has that name: the nearest is ledger\n",
+        "warning: LEDGER in .env sets nothing: write SPIN_VARIABLE_LEDGER\n",
+        "warning: SPIN_VARIABLE_LEGDER in .env sets nothing, since no variable has that name: the nearest is SPIN_VARIABLE_LEDGER\n",
+    ] {
+        assert!(told.contains(warning), "{warning}: {told}");
+    }
+    assert_eq!(told.matches("warning:").count(), 3, "{told}");
 }

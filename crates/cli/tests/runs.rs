@@ -137,6 +137,44 @@ fn up_sleeps_first_then_ticks_again_and_again_until_a_signal() {
 }
 
 #[test]
+fn up_may_tick_at_once_and_then_at_its_interval() {
+    let folder = timer();
+    let manifest = std::fs::read_to_string(folder.path().join("spin.toml")).unwrap();
+    let slow = manifest.replace("interval_secs = 1", "interval_secs = 30");
+    std::fs::write(folder.path().join("spin.toml"), slow).unwrap();
+    let started = Instant::now();
+    let mut up = cli(&folder, "up");
+    up.args(["--now", "--variable", "act=print"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = up.spawn().unwrap();
+    BufReader::new(child.stdout.take().unwrap()).lines().nth(2).unwrap().unwrap();
+    assert!(started.elapsed() < Duration::from_secs(25), "it waited for the interval");
+    signal(&child, "INT");
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130));
+    assert!(stderr(&output).contains("the first tick now, then 30s"), "{}", stderr(&output));
+}
+
+#[test]
+fn on_a_terminal_a_run_is_a_line_of_text_and_log_lines_go_to_stderr() {
+    let folder = timer();
+    let program = env!("CARGO_BIN_EXE_kong-cloudtrail");
+    let line = format!("{program} once --variable act=print 2>said");
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).current_dir(folder.path()).env_clear();
+    script.env("PATH", "/usr/bin:/bin").env("XDG_CACHE_HOME", cache_dir()).env("NO_COLOR", "1");
+    let Ok(output) = script.stdin(Stdio::null()).output() else {
+        eprintln!("SKIPPED: on a terminal, since there is no program `script` (util-linux)");
+        return;
+    };
+    let text = stdout(&output);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    let lines: Vec<_> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    assert!(lines[0].ends_with("  ok       nothing shipped, 0 pending, in 0 ms"), "{text}");
+    assert_eq!(lines[1].trim_end(), "unfinished");
+}
+
+#[test]
 fn a_component_that_computes_for_ever_ends_at_the_second_signal() {
     let folder = timer();
     let mut once = cli(&folder, "once");

@@ -16,7 +16,10 @@ use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, anyhow};
 
+use kong_cloudtrail::variables::{Place, oddities};
 use last_report::LastReport;
+use serde::Serialize;
+use serde_json::json;
 use settings::Settings;
 use spin::Trigger;
 
@@ -25,7 +28,8 @@ usage: kong-cloudtrail-entrypoint MODE
 
   service           a run at every tick of Spin's timer trigger, until SIGTERM or SIGINT
   run               one run, then exit; a failed run is a failure
-  status            the status page, at port 8080, until SIGTERM or SIGINT
+  page              the status page, at port 8080, until SIGTERM or SIGINT
+  status            how things stand, as `kong-cloudtrail status`
   dead-letters ...  what CloudTrail refused for good, as `kong-cloudtrail dead-letters`
   healthy           whether the reports of the service keep coming";
 
@@ -36,20 +40,40 @@ fn main() -> ExitCode {
     let done = match (mode.as_str(), rest.as_slice()) {
         ("service", []) => start(Trigger::Timer),
         ("run", []) => start(Trigger::Command),
-        ("status", []) => start(Trigger::Http),
-        ("dead-letters", [verb, ids @ ..]) => dead_letters(verb, ids),
+        ("page", []) => start(Trigger::Http),
+        ("status", rest) => tool(&["status"], "spin-status.toml", rest),
+        ("dead-letters", [verb, ids @ ..]) => tool(&["dead-letters", verb], "spin.toml", ids),
         ("healthy", []) => healthy(),
         _ => Err(anyhow!(USAGE)),
     };
     done.unwrap_or_else(|why| {
-        tell("error", &format!("{why:#}"));
+        tell("error", Code::NotStarted, &format!("{why:#}"));
         ExitCode::FAILURE
     })
 }
 
+/// What a line is about. By these words `docs/operations.md` tells what to do.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum Code {
+    /// What was asked for could not begin, or the answer of `healthy` is no.
+    NotStarted,
+    /// A setting that sets nothing, or is still an example.
+    OddSetting,
+    /// That a report came could not be noted.
+    ReportNotNoted,
+    /// Spin ended by itself, by a signal.
+    SpinEnded,
+    /// The component trapped, which ends Spin's timer trigger.
+    SpinTrapped,
+    /// Spin's reports stop coming, or name a Redis that takes no writes.
+    SpinUseless,
+}
+
 /// Writes a line of the form that the component's own lines have.
-fn tell(level: &str, message: &str) {
-    eprintln!("{}", serde_json::json!({ "event": "log", "level": level, "message": message }));
+fn tell(level: &str, code: Code, message: &str) {
+    let line = json!({ "event": "log", "level": level, "code": code, "message": message });
+    eprintln!("{line}");
 }
 
 /// The environment, less what is no text: that can be no setting.
@@ -59,16 +83,22 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 }
 
 fn start(trigger: Trigger) -> Result<ExitCode> {
-    let settings = Settings::read(environment())?;
+    let environment: Vec<_> = environment().collect();
+    let set = environment.iter().map(|(name, value)| (Place::Environment, &**name, &**value));
+    for odd in oddities(set, &[]) {
+        tell("warn", Code::OddSetting, &odd);
+    }
+    let settings = Settings::read(environment.into_iter())?;
     settings.write_files()?;
     spin::supervise(trigger, &settings)
 }
 
-fn dead_letters(verb: &str, rest: &[String]) -> Result<ExitCode> {
+/// The operator's program in this one's place, on the ledger of this container.
+fn tool(verbs: &[&str], manifest: &str, rest: &[String]) -> Result<ExitCode> {
     let settings = Settings::read(environment())?;
     settings.write_files()?;
     let mut tool = Command::new("kong-cloudtrail");
-    tool.args(["dead-letters", verb, "--from"]).arg(settings.manifest("spin.toml"));
+    tool.args(verbs).arg("--from").arg(settings.manifest(manifest));
     tool.arg("--runtime-config-file").arg(settings.runtime_config_path()).args(rest);
     settings.adorn(&mut tool);
     Err(tool.exec()).context("cannot start kong-cloudtrail")

@@ -7,7 +7,7 @@ use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use crate::last_report::LastReport;
-use crate::tell;
+use crate::{Code, tell};
 
 /// So many reports in a row that name a read-only Redis, and Spin is to be started anew.
 const ENOUGH: u32 = 2;
@@ -37,7 +37,7 @@ impl Reports {
             return;
         }
         if let Err(why) = self.last.note() {
-            tell("error", &format!("{why:#}"));
+            tell("error", Code::ReportNotNoted, &format!("{why:#}"));
         }
         if is_read_only(&report) {
             self.read_only.fetch_add(1, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::last_report::LastReport;
 use crate::reports::Reports;
 use crate::settings::Settings;
-use crate::tell;
+use crate::{Code, tell};
 
 const POLL: Duration = Duration::from_millis(100);
 /// How long a Spin that was told to end may take.
@@ -121,6 +121,7 @@ fn watch(
                 } else if let Some(Err(why)) = reports.map(Reports::check) {
                     tell(
                         "error",
+                        Code::SpinUseless,
                         &format!("{why:#}; ending Spin, for a supervisor to start it again"),
                     );
                     Some(Reason::Useless)
@@ -142,12 +143,13 @@ fn by_itself(trigger: Trigger, status: ExitStatus) -> ExitCode {
     let code = status.code().and_then(|code| u8::try_from(code).ok());
     match (trigger, code) {
         (Trigger::Timer, Some(0)) => {
-            tell("error", "Spin's timer trigger ended by itself: the component trapped");
+            let why = "Spin's timer trigger ended by itself: the component trapped";
+            tell("error", Code::SpinTrapped, why);
             ExitCode::FAILURE
         }
         (_, Some(code)) => code.into(),
         (_, None) => {
-            tell("error", &format!("Spin ended: {status}"));
+            tell("error", Code::SpinEnded, &format!("Spin ended: {status}"));
             ExitCode::FAILURE
         }
     }

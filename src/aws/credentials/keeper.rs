@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::lock::Mutex;
 
 use super::{Credentials, FetchError, Source, Temporary};
-use crate::log::{Level, Logger};
+use crate::log::{Code, Logger};
 use crate::ports::{Clock, Files, Http, Log, Random};
 
 /// Credentials this near to their end are renewed.
@@ -81,8 +81,8 @@ impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
             Err(error) => {
                 let now_ms = self.port.now_ms() + ahead_ms;
                 if let Some(kept) = state.kept.take_if(|kept| kept.lasts(0, now_ms)) {
-                    self.log.log(
-                        Level::Warn,
+                    self.log.warn(
+                        Code::CredentialsNotRenewed,
                         format!(
                             "the AWS credentials could not be renewed, and those at hand are used while they last: {error}"
                         ),
@@ -130,7 +130,7 @@ impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
         };
         state.serial += 1;
         if self.renews() {
-            self.log.log(Level::Debug, format!("AWS credentials came from {}", self.source.name()));
+            self.log.debug(format!("AWS credentials came from {}", self.source.name()));
         }
         let lent = Lent { credentials: Rc::new(credentials), serial: state.serial };
         let kept = Kept { lent: lent.clone(), expires_ms };

@@ -8,6 +8,11 @@ output "run_command" {
   value       = module.kong_cloudtrail.run_command
 }
 
+output "status_command" {
+  description = "Tells into the log how things stand."
+  value       = module.kong_cloudtrail.status_command
+}
+
 output "dead_letters_command" {
   description = "Lists the dead letters into the log."
   value       = module.kong_cloudtrail.dead_letters_command

@@ -20,6 +20,8 @@ use kong_cloudtrail_application::key_value::swapped::Swapped;
 use crate::arguments::AppArgs;
 use crate::ledger::{Ledger, Store, on_ledger};
 use crate::port::Port;
+use crate::screen::Screen;
+use print::Listed;
 
 type Lease<'a> = kong_cloudtrail::lease::Lease<'a, Port>;
 type DeadLetters<'a> = kong_cloudtrail::ledger::DeadLetters<'a, Port>;
@@ -29,11 +31,14 @@ const LEASE: Duration = Duration::from_mins(1);
 
 #[derive(Subcommand)]
 pub enum Verb {
-    /// All of them, a line each.
+    /// All of them: what event, when, by whom, and why it was refused.
+    ///
+    /// USER is the id of Kong's RBAC user; a name in quotes behind it is what the caller said. On a terminal a table,
+    /// else a line of JSON for each.
     List {
         #[command(flatten)]
         app: AppArgs,
-        /// A JSON object a line, with the whole error.
+        /// A line of JSON for each, as in a pipe.
         #[arg(long)]
         json: bool,
     },
@@ -107,7 +112,7 @@ pub fn run(verb: &Verb, swapped: Arc<Swapped>) -> Result<()> {
             ledger.place
         );
         match verb {
-            Verb::List { json, .. } => list(&mut letters, *json),
+            Verb::List { json, .. } => list(&mut letters, Screen::of_stdout(*json)),
             Verb::Show { ids, .. } => show(&mut letters, ids),
             Verb::Replay(Change { which, .. }) => change(ledger, which, replay),
             Verb::Drop(Change { which, .. }) => change(ledger, which, discard),
@@ -119,21 +124,20 @@ fn load<'a>(store: &'a Store<'a>) -> Result<DeadLetters<'a>> {
     DeadLetters::load(store).map_err(Error::msg)
 }
 
-fn list(letters: &mut DeadLetters<'_>, json: bool) -> Result<()> {
+fn list(letters: &mut DeadLetters<'_>, screen: Option<Screen>) -> Result<()> {
     let mut out = stdout().lock();
     let mut rows = Vec::new();
     for chunk in letters.chunks() {
         for letter in letters.read(chunk).map_err(Error::msg)? {
-            if json {
-                print::line(&letter, &mut out)?;
+            if screen.is_some() {
+                rows.push(Listed::of(letter));
             } else {
-                rows.push(DeadLetter { data: String::new(), ..letter });
+                print::line(&letter, &mut out)?;
             }
         }
     }
-    if !rows.is_empty() {
-        let terminal = terminal_size::terminal_size_of(stdout());
-        print::table(&rows, terminal.map(|(width, _)| width.0), &mut out)?;
+    if let Some(screen) = screen.filter(|_| !rows.is_empty()) {
+        print::table(&rows, screen, &mut out)?;
     }
     out.flush()?;
     let marked = letters.chunks().iter().map(|chunk| chunk.replays).sum();

@@ -2,58 +2,108 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Row, Table, Width, presets};
 use kong_cloudtrail::kong::Fields;
 use kong_cloudtrail::ledger::DeadLetter;
+use kong_cloudtrail::wire::rfc3339;
 use kong_cloudtrail::words::{json_shown, shown};
-use serde::{Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::value::RawValue;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
-/// Characters of an error in the table, where there is no terminal to tell how many fit.
-const ERROR_WIDTH: u16 = 60;
+use crate::screen::{DIM, Screen, moment};
 
 /// Values nested deeper are printed as they stand, on one line: each level takes a stack frame.
 const MAX_DEPTH: usize = 64;
 
-const HEADER: [&str; 6] = ["EVENT ID", "STREAM", "ENTRY", "REFUSED AT (UTC)", "REPLAY", "ERROR"];
+const HEADER: [&str; 4] = ["EVENT ID", "EVENT", "TIME (UTC)", "USER"];
 
-/// A line for each letter, cut to the terminal's `columns`.
-pub fn table(letters: &[DeadLetter], columns: Option<u16>, out: &mut impl Write) -> io::Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic);
-    table.set_header(HEADER);
-    for letter in letters {
-        let replay = if letter.replay { "yes" } else { "no" };
-        let cells = [
-            &letter.id,
-            letter.stream.name(),
-            &shown(&letter.entry),
-            &refused_at(letter),
-            replay,
-            &shown(&letter.error),
-        ];
-        let mut row = Row::from(cells);
-        row.max_height(1);
-        table.add_row(row);
+/// A letter as `list` tells of it, and what its event says. There is none in one of what could not be read.
+pub struct Listed {
+    letter: DeadLetter,
+    event: Option<Told>,
+}
+
+/// What of `eventData` is listed.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Told {
+    event_name: String,
+    event_time: String,
+    user_identity: User,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct User {
+    principal_id: String,
+    #[serde(default)]
+    details: Details,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Details {
+    user_name: Option<String>,
+}
+
+impl Told {
+    fn of(letter: &DeadLetter) -> Option<Self> {
+        serde_json::from_str(&letter.data).ok()
     }
-    let (width, error) = match columns {
-        Some(columns) => (columns, ColumnConstraint::LowerBoundary(Width::Fixed(10))),
-        None => (u16::MAX, ColumnConstraint::UpperBoundary(Width::Fixed(ERROR_WIDTH))),
-    };
-    table.set_width(width);
-    // Whole ids, at whatever width: they are what the other verbs ask for.
-    table.set_constraints([const { ColumnConstraint::ContentWidth }; 5].into_iter().chain([error]));
-    for line in table.lines() {
-        writeln!(out, "{}", line.trim_end())?;
+
+    /// Kong's own word, and behind it the caller's.
+    fn user(&self) -> String {
+        let User { principal_id, details } = &self.user_identity;
+        match &details.user_name {
+            Some(name) => format!("{} {:?}", shown(principal_id), shown(name)),
+            None => shown(principal_id),
+        }
+    }
+}
+
+impl Listed {
+    /// The event itself is not kept: all letters are listed at once.
+    pub fn of(letter: DeadLetter) -> Self {
+        let event = Told::of(&letter);
+        Self { letter: DeadLetter { data: String::new(), ..letter }, event }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let mut row = vec![shown(&self.letter.id)];
+        match &self.event {
+            Some(event) => {
+                let time = shown(event.event_time.trim_end_matches('Z')).replacen('T', " ", 1);
+                row.extend([shown(&event.event_name), time, event.user()]);
+            }
+            None => row.extend(["–"; 3].map(str::to_owned)),
+        }
+        row
+    }
+
+    /// Since when it is a dead letter, and why.
+    fn why(&self) -> String {
+        let DeadLetter { stream, refused_at, replay, error, .. } = &self.letter;
+        let replay = if *replay { ", to be replayed" } else { "" };
+        format!("{}, since {}{replay}: {}", stream.name(), moment(*refused_at), shown(error))
+    }
+}
+
+/// A line for each letter, with its error below it.
+pub fn table(letters: &[Listed], screen: Screen, out: &mut impl Write) -> io::Result<()> {
+    let rows: Vec<_> = letters.iter().map(Listed::row).collect();
+    let mut lines = screen.table(&HEADER, HEADER.len(), &rows).into_iter();
+    if let Some(header) = lines.next() {
+        writeln!(out, "{header}")?;
+    }
+    for (line, letter) in lines.zip(letters) {
+        let why = screen.wrap(5, &letter.why());
+        writeln!(out, "{line}\n     {}", screen.paint(DIM, why))?;
     }
     Ok(())
 }
 
 /// A line of JSON, without the event.
 pub fn line(letter: &DeadLetter, out: &mut impl Write) -> io::Result<()> {
-    let json = serde_json::to_string(&Shown::new(letter, None))?;
+    let json = serde_json::to_string(&Shown::new(letter, None).with_event(letter))?;
     writeln!(out, "{}", json_shown(&json))
 }
 
@@ -73,6 +123,12 @@ struct Shown<'a> {
     replay: bool,
     error: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    event_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_time: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<Verbatim<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     row: Option<Verbatim<'a>>,
@@ -85,11 +141,27 @@ impl<'a> Shown<'a> {
             id: &letter.id,
             stream: letter.stream.name(),
             entry: &letter.entry,
-            refused_at: refused_at(letter),
+            refused_at: rfc3339(letter.refused_at),
             replay: letter.replay,
             error: &letter.error,
+            event_name: None,
+            event_time: None,
+            user: None,
             event,
             row,
+        }
+    }
+
+    /// With what of the event is listed, for a line that has not the whole event.
+    fn with_event(self, letter: &DeadLetter) -> Self {
+        match Told::of(letter) {
+            Some(Told { event_name, event_time, user_identity }) => Self {
+                event_name: Some(event_name),
+                event_time: Some(event_time),
+                user: Some(user_identity.principal_id),
+                ..self
+            },
+            None => self,
         }
     }
 }
@@ -118,13 +190,6 @@ impl Serialize for Verbatim<'_> {
     }
 }
 
-fn refused_at(letter: &DeadLetter) -> String {
-    OffsetDateTime::from_unix_timestamp(letter.refused_at)
-        .ok()
-        .and_then(|time| time.format(&Rfc3339).ok())
-        .unwrap_or_else(|| letter.refused_at.to_string())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -151,20 +216,37 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    const EVENT: &str = r#"{"userIdentity":{"type":"RBACUser","principalId":"5a1e0b3c","details":{"userName":"al\u001bice"}},
+        "eventName":"POSTservices","eventTime":"2026-11-21T08:00:00Z"}"#;
+    const SCREEN: Screen = Screen { width: 80, colour: false };
+
     #[test]
-    fn the_table_has_a_line_a_letter_and_cuts_the_error_alone() {
-        let letters = [letter("{}"), DeadLetter { id: "x".repeat(128), ..letter("{}") }];
-        let text = printed(|out| table(&letters, None, out));
+    fn the_table_names_event_time_and_user_with_the_error_below_and_nothing_steers_the_terminal() {
+        let letters = [letter(EVENT), DeadLetter { id: "x".repeat(128), ..letter("null") }];
+        let text = printed(|out| table(&letters.map(Listed::of), SCREEN, out));
         let lines: Vec<_> = text.lines().collect();
-        assert_eq!(lines.len(), 3, "{text}");
-        assert!(lines[1].contains("7ebabee7") && lines[1].contains("2026-11-22T"), "{text}");
-        assert!(lines[2].contains(&letters[1].id), "{text}");
-        assert!(text.lines().all(|line| line.matches("InvalidData").count() <= 5), "{text}");
-        assert!(text.contains(r"an entry\u001b[2J\u202e"), "{text}");
-        assert!(!text.contains(['\u{1b}', '\u{202e}']), "nothing steers the terminal: {text}");
-        let text = printed(|out| table(&letters[..1], Some(100), out));
-        assert!(text.lines().all(|line| line.chars().count() <= 100), "{text}");
-        assert!(text.contains("7ebabee7") && text.lines().count() == 2, "{text}");
+        let whole = "x".repeat(128);
+        assert!(lines[0].starts_with(" EVENT ID"), "{text}");
+        for told in ["7ebabee7", "POSTservices", "2026-11-21 08:00:00"] {
+            assert!(lines[1].contains(told), "{told}: {text}");
+        }
+        let why = "     objects, since 2026-11-22 12:00:00, to be replayed: InvalidData";
+        assert!(lines[2].starts_with(why), "{text}");
+        assert!(text.contains(&whole), "an id is whole at whatever width: {text}");
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+        let wide = Screen { width: 120, ..SCREEN };
+        let text = printed(|out| table(&[Listed::of(letter(EVENT))], wide, out));
+        assert!(text.contains(r#"5a1e0b3c "al\\u001bice""#), "{text}");
+    }
+
+    #[test]
+    fn a_line_of_the_list_names_event_time_and_user_too() {
+        let listed = printed(|out| line(&letter(EVENT), out));
+        let line: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        assert_eq!(
+            [&line["event_name"], &line["event_time"], &line["user"]],
+            ["POSTservices", "2026-11-21T08:00:00Z", "5a1e0b3c"]
+        );
     }
 
     #[test]

@@ -37,7 +37,7 @@ fn a_single_run_starts_spin_with_the_command_manifest_and_has_its_status() {
 #[test]
 fn the_status_page_is_served_at_its_port_and_needs_no_reports() {
     let container = Container::with_spin("sleep 2; exit 3").set("MAX_SILENCE_SECS", "1");
-    assert_eq!(container.run(&["status"]).status.code(), Some(3));
+    assert_eq!(container.run(&["page"]).status.code(), Some(3));
     let arguments = container.arguments();
     assert_eq!(arguments[2], "/opt/kong-cloudtrail/spin-status.toml");
     assert_eq!(arguments[5..], ["--state-dir", "", "--listen", "0.0.0.0:8080"]);
@@ -63,6 +63,36 @@ fn dead_letters_are_looked_at_with_the_same_manifest_and_store() {
     ];
     assert_eq!(container.arguments(), expected);
     assert_eq!(container.redis_url().password(), Some("hunter2"));
+}
+
+#[test]
+fn how_things_stand_is_told_by_the_pages_manifest_with_the_programs_own_status() {
+    let container = Container::with_spin("exit 2");
+    let output = container.run(&["status", "--json"]);
+    assert_eq!(output.status.code(), Some(2));
+    let config = container.path("state/runtime-config.toml").display().to_string();
+    let manifest = "/opt/kong-cloudtrail/spin-status.toml";
+    let expected = ["status", "--from", manifest, "--runtime-config-file", &config, "--json"];
+    assert_eq!(container.arguments(), expected);
+}
+
+#[test]
+fn a_setting_that_sets_nothing_is_told_with_the_nearest_and_the_start_goes_on() {
+    let container = Container::with_spin("exit 0")
+        .set("SPIN_VARIABLE_KONG_ADMIN_TOKN", "hunter2")
+        .set("SPIN_VARIABLE_KONG_ADMIN_API", "https://kong-admin.example.internal:8444");
+    let output = container.run(&["run"]);
+    assert!(output.status.success());
+    let said = said(&output);
+    for told in [
+        r#""code":"odd-setting","event":"log","level":"warn""#,
+        "SPIN_VARIABLE_KONG_ADMIN_TOKN sets nothing",
+        "the nearest is SPIN_VARIABLE_KONG_ADMIN_TOKEN",
+        "SPIN_VARIABLE_KONG_ADMIN_API is still the example",
+    ] {
+        assert!(said.contains(told), "{told}: {said}");
+    }
+    assert!(!said.contains("hunter2"), "{said}");
 }
 
 #[test]
