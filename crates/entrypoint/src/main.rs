@@ -27,6 +27,7 @@ usage: kong-cloudtrail-entrypoint MODE
   run               one run, then exit; a failed run is a failure
   status            the status page, at port 8080, until SIGTERM or SIGINT
   dead-letters ...  what CloudTrail refused for good, as `kong-cloudtrail dead-letters`
+  ledger ...        decisions about the ledger, as `kong-cloudtrail ledger`
   healthy           whether the reports of the service keep coming";
 
 fn main() -> ExitCode {
@@ -37,7 +38,7 @@ fn main() -> ExitCode {
         ("service", []) => start(Trigger::Timer),
         ("run", []) => start(Trigger::Command),
         ("status", []) => start(Trigger::Http),
-        ("dead-letters", [verb, ids @ ..]) => dead_letters(verb, ids),
+        (tool @ ("dead-letters" | "ledger"), [verb, rest @ ..]) => operate(tool, verb, rest),
         ("healthy", []) => healthy(),
         _ => Err(anyhow!(USAGE)),
     };
@@ -64,14 +65,14 @@ fn start(trigger: Trigger) -> Result<ExitCode> {
     spin::supervise(trigger, &settings)
 }
 
-fn dead_letters(verb: &str, rest: &[String]) -> Result<ExitCode> {
+fn operate(tool: &str, verb: &str, rest: &[String]) -> Result<ExitCode> {
     let settings = Settings::read(environment())?;
     settings.write_files()?;
-    let mut tool = Command::new("kong-cloudtrail");
-    tool.args(["dead-letters", verb, "--from"]).arg(settings.manifest("spin.toml"));
-    tool.arg("--runtime-config-file").arg(settings.runtime_config_path()).args(rest);
-    settings.adorn(&mut tool);
-    Err(tool.exec()).context("cannot start kong-cloudtrail")
+    let mut program = Command::new("kong-cloudtrail");
+    program.args([tool, verb, "--from"]).arg(settings.manifest("spin.toml"));
+    program.arg("--runtime-config-file").arg(settings.runtime_config_path()).args(rest);
+    settings.adorn(&mut program);
+    Err(program.exec()).context("cannot start kong-cloudtrail")
 }
 
 fn healthy() -> Result<ExitCode> {
