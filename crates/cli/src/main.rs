@@ -4,7 +4,9 @@
 //! it wasmtime: the container image is built without, since Spin runs the component there.
 
 mod arguments;
+mod because;
 mod dead_letters;
+mod interventions;
 mod ledger;
 mod port;
 #[cfg(feature = "runs")]
@@ -64,6 +66,12 @@ enum Verb {
     /// ledger_key_previous alone. stdout carries letters, stderr words.
     #[command(subcommand)]
     DeadLetters(dead_letters::Verb),
+    /// Decisions about the ledger that no run makes by itself; who made them, when and why stays in it.
+    ///
+    /// On the same store and ledger as `dead-letters`, under the lease of a run. The next run says
+    /// `intervened` in its report, and logs who and why.
+    #[command(subcommand)]
+    Ledger(interventions::Verb),
 }
 
 fn main() -> ExitCode {
@@ -92,6 +100,9 @@ fn run(verb: Verb) -> Result<ExitCode> {
             Verb::Once(args) => runs::once(&args).await,
             Verb::DeadLetters(verb) => {
                 on_the_store(move |swapped| dead_letters::run(&verb, swapped)).await
+            }
+            Verb::Ledger(verb) => {
+                on_the_store(move |swapped| interventions::run(&verb, swapped)).await
             }
         }
     });
