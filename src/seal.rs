@@ -146,6 +146,7 @@ impl Seals {
     }
 
     /// Takes every value as if the previous seal had written it: for an operator who has lost the key.
+    #[must_use]
     pub fn taking_any(self) -> Self {
         Self { takes_any: true, ..self }
     }

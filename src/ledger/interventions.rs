@@ -41,6 +41,7 @@ pub struct Intervention {
 
 impl Intervention {
     /// One that is about `which`, cut to what a record holds.
+    #[must_use]
     pub fn about(mut self, mut which: Vec<String>) -> Self {
         self.more = which.len().saturating_sub(MOST_NAMES) as u64;
         which.truncate(MOST_NAMES);
