@@ -66,7 +66,7 @@ pub fn run(verb: &Verb, swapped: Arc<Swapped>) -> Result<()> {
                 under_lease(ledger, |_| acknowledge(ledger, because))
             })
         }
-        Verb::Interventions { app } => on_ledger(app, swapped, Values::Own, |ledger| list(ledger)),
+        Verb::Interventions { app } => on_ledger(app, swapped, Values::Own, list),
     }
 }
 
