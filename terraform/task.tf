@@ -2,7 +2,7 @@ locals {
   # Variables of spin.toml that component_variables may set. The others have inputs of their own, or
   # are credentials, which come from the task's role.
   component_variables = [
-    "adopt_lambda_keys", "allow_outbound", "allow_plaintext", "audit_streams", "cloudtrail_endpoint", "event_source", "external_id", "full_secs",
+    "adopt_lambda_keys", "allow_outbound", "audit_streams", "cloudtrail_endpoint", "event_source", "external_id", "full_secs",
     "kong_admin_path", "kong_admin_token_header", "lease_secs", "ledger", "log_level", "lookback_secs", "max_calls_per_sec", "max_in_flight", "overlap_secs", "page_size",
     "reconcile_secs", "run_budget_secs", "use_dualstack_endpoint", "use_fips_endpoint",
   ]
