@@ -65,6 +65,8 @@ pub enum Code {
     FingerprintsLost,
     /// Kong's settings keep something out of its audit log.
     IgnoredSettings,
+    /// Somebody has changed the ledger by hand.
+    Intervened,
     /// Kong asks for a long wait.
     KongAsksToWait,
     /// A call to Kong had no answer in time.

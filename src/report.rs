@@ -44,6 +44,8 @@ pub struct Report {
     pub generation: Option<u64>,
     /// What stands, and somebody once chose or has to live with.
     pub notes: BTreeSet<Note>,
+    /// Kong's ignore settings that keep entries out, as `name = value`; unknown when Kong did not tell.
+    pub ignored_settings: Option<Vec<String>>,
     /// What happened in this run.
     pub attention: BTreeSet<Attention>,
     /// What went wrong, and what to do: all of `told`.
@@ -64,12 +66,18 @@ pub enum Note {
     IgnoredSettings,
     /// Kong holds entries that do not tell their time.
     DerivedTimes,
-    /// What goes to Kong can be read on its way.
+    /// `allow_plaintext` is on: what goes to Kong may be read on its way.
     Plaintext,
     /// `ledger_key_previous` is `unkeyed`: values that nobody authenticated may be taken.
     AdoptingUnkeyedLedger,
     /// `adopt_lambda_keys` is on.
     AdoptingLambdaKeys,
+    /// `audit_streams` leaves one out.
+    StreamsLeftOut,
+    /// `reconcile_secs` is 0.
+    ComparisonsOff,
+    /// Kong's clock and this host's are far apart.
+    ClocksDiffer,
 }
 
 /// What happened.
@@ -86,8 +94,12 @@ pub enum Attention {
     Rekeyed,
     /// The run before this one ended without giving its lease back.
     DiedBefore,
-    /// The notes are others than in the report before.
+    /// The notes, or Kong's ignore settings, are others than in the report before.
     NotesChanged,
+    /// Somebody has dropped dead letters, or changed the ledger by hand.
+    Intervened,
+    /// The ledger's entries were another Kong's.
+    OtherKong,
     /// What could not be read of Kong for 24 hours became a dead letter, or keeps what lies behind it from
     /// being read.
     Unreadable,
@@ -170,6 +182,7 @@ impl Default for Report {
             dead_letters: None,
             generation: None,
             notes: BTreeSet::new(),
+            ignored_settings: None,
             attention: BTreeSet::new(),
             error: None,
             told: Vec::new(),

@@ -19,7 +19,7 @@ use crate::delivery::Failure;
 use crate::destination::{Answer as Meaning, Batch, Item, Outcome, Protocol, Stop};
 use crate::kong::{Access, Ask, Fetched, Flaw, Kong, KongError, LeftOut, Version};
 use crate::lease::LeaseError;
-use crate::ledger::LedgerError;
+use crate::ledger::{LedgerError, Lost};
 use crate::log::{Level, Logger};
 use crate::ports::{HttpError, KeyValueError};
 use crate::run::messages;
@@ -255,6 +255,7 @@ fn ledger_rows() -> Vec<Row> {
         faults.map(|(_, fault)| number(fault)).into_iter().collect::<BTreeSet<_>>().len(),
         5
     );
+    let lost = |name, what| LedgerError::Lost { key: key().replace("head", name), what }.told();
     let mut rows: Vec<Row> = faults.map(|(when, fault)| (when, unreadable(fault))).into();
     rows.extend([
         ("another channel or endpoint", target.told()),
@@ -267,8 +268,21 @@ fn ledger_rows() -> Vec<Row> {
             "skipped: another run is under way (log line)",
             LeaseError::Held { until_ms: 1_795_348_800_000 }.told(),
         ),
-        ("dead letters are lost", messages::lost_letters(&key().replace("head", "dead-letters:7"))),
-        ("their index is lost", messages::lost_index(2, &key().replace("head", "dead-letters"))),
+        ("dead letters are lost", lost("dead-letters:7", Lost::Letters(None))),
+        (
+            "dead letters are damaged, or of another key",
+            lost("dead-letters:7", Lost::Letters(Some(ValueFault::OtherKey))),
+        ),
+        (
+            "dead letters are lost under a run",
+            messages::lost_letters(&key().replace("head", "dead-letters:7")),
+        ),
+        ("the index of dead letters is lost", lost("dead-letters", Lost::Index(2))),
+        (
+            "an index that named none is lost",
+            messages::lost_index(&key().replace("head", "dead-letters")),
+        ),
+        ("the record of interventions is lost", lost("interventions", Lost::Interventions(3))),
     ]);
     rows
 }
@@ -448,6 +462,8 @@ fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         vec![("kong_admin_api", "")],
         vec![("kong_admin_api", "kong.internal")],
         vec![("kong_admin_api", "http://user:password@kong:8001")],
+        vec![("kong_admin_api", "http://kong:8001")],
+        vec![("allow_plaintext", "maybe")],
         vec![("kong_admin_path", "/a b")],
         vec![("kong_admin_token", "to\nken")],
         vec![("destination", "lake")],

@@ -79,7 +79,7 @@ locals {
   # The words of `attention`, an alarm for each: one that nobody has cleared yet hides no other.
   attention = {
     died-before   = "The run before ended without giving its lease back."
-    intervened    = "Somebody dropped or replayed dead letters, acknowledged a loss, or changed what the ledger belongs to."
+    intervened    = "Somebody dropped dead letters, acknowledged a loss, or changed what the ledger belongs to."
     late          = "Entries were shipped that only a comparison found."
     new-ledger    = "There was no ledger: on a first run, or because the store was emptied or its name changed."
     notes-changed = "What stands in notes is not what stood there before: a setting was changed here or in Kong."

@@ -70,11 +70,38 @@ fn each_word_of_notes_and_attention_is_explained_and_no_other() {
     }
 }
 
+/// What somebody can do, and the last cell of its row: what shows it.
+fn threats(model: &str) -> Vec<(&str, &str)> {
+    let (_, rest) = model.split_once("\n## What they can do\n").unwrap();
+    let (tables, _) = rest.split_once("\n## What is accepted\n").unwrap();
+    let rows = tables.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let cells = rows.map(|row| row.trim_matches('|').split('|').map(str::trim));
+    let ends = cells.map(|mut cells| (cells.next().unwrap(), cells.next_back().unwrap()));
+    ends.filter(|(what, _)| *what != "what they do").collect()
+}
+
+#[test]
+fn whatever_somebody_can_do_is_shown_by_something_and_each_word_of_a_report_shows_something() {
+    let model = text("docs/threat-model.md");
+    let threats = threats(&model);
+    assert!(threats.len() > 50, "{}", threats.len());
+    for (what, shows) in &threats {
+        assert!(!shows.is_empty(), "nothing shows this: {what}");
+    }
+    let named = |word: &String| model.contains(&format!("`{word}`"));
+    let faults = ["died-before"].map(str::to_owned);
+    let words = |of| words_of("src/report.rs", of);
+    for word in words("Note").union(&words("Attention")).filter(|word| !faults.contains(word)) {
+        assert!(named(word), "{word} shows nothing");
+    }
+}
+
 #[test]
 fn every_link_within_the_repository_leads_to_a_file() {
     for document in [
         "README.md",
         "CHANGELOG.md",
+        "SECURITY.md",
         "deploy/kubernetes/README.md",
         "docs/architecture.md",
         "deploy/image/README.md",
@@ -90,6 +117,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/queries/README.md",
         "docs/queries/cloudwatch/README.md",
         "docs/status.md",
+        "docs/threat-model.md",
         "docs/tls.md",
         "terraform/README.md",
     ] {

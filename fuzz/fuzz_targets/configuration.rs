@@ -27,6 +27,7 @@ const NAMES: [&str; 43] = [
     "event_source",
     "cloudtrail_endpoint",
     "allow_outbound",
+    "allow_plaintext",
     "page_size",
     "max_in_flight",
     "max_calls_per_sec",

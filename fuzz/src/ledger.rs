@@ -38,10 +38,10 @@ pub enum Said {
     Unreadable,
     /// The ledger is bound to another channel.
     OtherTarget,
-    /// The index of dead letters is gone, or went back.
+    /// An index of dead letters that named none is gone, or went back.
     LostIndex,
-    /// Dead letters are gone.
-    LostLetters,
+    /// Dead letters are gone, or their index, or the record of interventions: until somebody acknowledges it.
+    Lost,
     /// A comparison left entries behind.
     BeginsAgain,
     /// All is well.
@@ -49,9 +49,8 @@ pub enum Said {
 }
 
 /// Why a run may be partial: the store has lost something, or what an earlier run left behind waits.
-const PARTIAL: [(&str, Said); 3] = [
+const PARTIAL: [(&str, Said); 2] = [
     ("has lost the index of", Said::LostIndex),
-    ("has lost the dead letters at", Said::LostLetters),
     ("begins again when it is through", Said::BeginsAgain),
 ];
 
@@ -126,6 +125,7 @@ fn judge(
             let lease = format!("the lease at {} was not written with", key_of("lease"));
             let said = match unreadable.is_empty() {
                 false => Said::Unreadable,
+                _ if error.contains("nothing is sent until that is decided") => Said::Lost,
                 _ if other_target => Said::OtherTarget,
                 _ if error.contains(&lease) => Said::ForeignLease,
                 _ => panic!("failed without a value's name: {error}"),
@@ -272,8 +272,10 @@ mod tests {
             (vec!["head\nkch2".to_owned()], [Said::Unreadable; 2]),
             (vec![nothing(), "dead-letters\nkdi2".to_owned()], [Said::Unreadable; 2]),
             (vec![nothing().replace("channel/a", "channel/b")], [Said::OtherTarget; 2]),
-            (vec![head(letters)], [Said::LostIndex, Said::Ok]),
-            (vec![head(letters), index(chunk)], [Said::LostLetters; 2]),
+            (vec![head(letters)], [Said::Lost; 2]),
+            (vec![head(&letters.replace("\"letters\":1", "\"letters\":0"))], [Said::LostIndex, Said::Ok]),
+            (vec![head(letters), index(chunk)], [Said::Lost; 2]),
+            (vec![head(r#""interventions":1,"streams":{}"#)], [Said::Lost; 2]),
             (vec![head(left_behind)], [Said::BeginsAgain, Said::Ok]),
         ] {
             assert_eq!(said(&values), expected, "{values:#?}");

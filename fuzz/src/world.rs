@@ -17,8 +17,9 @@ pub const EPOCH: i64 = 1_795_348_800;
 const LATENCY: Duration = Duration::from_millis(10);
 
 /// What a variable is when nothing else is said.
-pub const VARIABLES: [(&str, &str); 5] = [
+pub const VARIABLES: [(&str, &str); 6] = [
     ("kong_admin_api", "http://kong:8001"),
+    ("allow_plaintext", "true"),
     ("channel_arn", "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a"),
     ("aws_access_key_id", "AKIDEXAMPLE"),
     ("aws_secret_access_key", "wJalrXUtnFEMI/K7MDENG"),

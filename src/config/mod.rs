@@ -49,6 +49,8 @@ pub struct Config {
     pub run_budget: Duration,
     /// `lease_secs`.
     pub lease: Duration,
+    /// Whether what goes to Kong may be read on its way.
+    pub allow_plaintext: bool,
     /// Whether a key of Kong's Lambda counts as shipped.
     pub adopt_lambda_keys: bool,
     /// Least level of the log lines printed.
@@ -86,11 +88,16 @@ impl Config {
         let reader = &mut reading;
         let allow_outbound = allow_outbound(reader);
         let allow_outbound = allow_outbound.as_ref();
-        let variant = Variant {
-            fips: reader.switch("use_fips_endpoint"),
-            dual_stack: reader.switch("use_dualstack_endpoint"),
-        };
+        let variant = variant(reader);
         let kong = kong(reader);
+        let allow_plaintext = reader.switch("allow_plaintext");
+        if !allow_plaintext && Origin::parse(&kong.api).is_ok_and(|origin| origin.is_plaintext()) {
+            reader.mistake(format!(
+                "kong_admin_api {:?} is not encrypted, and others on the way can read Kong's token and the entries: give the \
+                 https:// address of the Admin API (port 8444 by default), or set allow_plaintext to true",
+                kong.api
+            ));
+        }
         let destination = destination::read(reader, variant, allow_outbound);
         let place = &destination.profile().place;
         let place = Some(place).filter(|place| !place.region.is_empty());
@@ -117,17 +124,13 @@ impl Config {
             },
             run_budget: Duration::from_secs(reader.number(&RUN_BUDGET_SECS).into()),
             lease: Duration::from_secs(reader.number(&LEASE_SECS).into()),
+            allow_plaintext,
             adopt_lambda_keys: reader.switch("adopt_lambda_keys"),
             log_level: log_level(reader),
             warnings: reader.take_warnings(),
             destination,
         };
         reading.finish(config)
-    }
-
-    /// Whether what goes to Kong can be read on its way.
-    pub(crate) fn is_plaintext(&self) -> bool {
-        Origin::parse(&self.kong.api).is_ok_and(|origin| origin.is_plaintext())
     }
 }
 
@@ -139,6 +142,17 @@ pub fn ledger(
     let name = ledger_name(&mut reader);
     let seals = Seals::new(seal(&mut reader), previous_seal(&mut reader));
     reader.finish((name, seals))
+}
+
+/// What events go to: what a ledger is bound to.
+pub fn target(
+    variable: impl Fn(&str) -> Result<Option<String>, String>,
+) -> Result<String, Mistakes> {
+    let mut reader = Reader::new(&variable);
+    let allow_outbound = allow_outbound(&mut reader);
+    let variant = variant(&mut reader);
+    let destination = destination::read(&mut reader, variant, allow_outbound.as_ref());
+    reader.finish(destination.profile().target.clone())
 }
 
 /// What the status page goes by.
@@ -163,6 +177,13 @@ pub fn status(
         stale_after: reader.number(&STALE_AFTER_SECS).into(),
     };
     reader.finish(config)
+}
+
+fn variant(reader: &mut Reader<'_>) -> Variant {
+    Variant {
+        fips: reader.switch("use_fips_endpoint"),
+        dual_stack: reader.switch("use_dualstack_endpoint"),
+    }
 }
 
 fn kong(reader: &mut Reader<'_>) -> Access {

@@ -11,7 +11,7 @@ const ARN: &str =
 
 fn read(changes: &[(&str, &str)]) -> Result<Config, Vec<String>> {
     let mut variables: HashMap<&str, &str> = HashMap::from([
-        ("kong_admin_api", "http://kong.internal:8001"),
+        ("kong_admin_api", "https://kong.internal:8001"),
         ("channel_arn", ARN),
         ("aws_access_key_id", "AKIDEXAMPLE"),
         ("aws_secret_access_key", "hidden-secret"),
@@ -34,6 +34,20 @@ fn defaults_apply_where_nothing_is_set() {
         "https://cloudtrail-data.eu-west-1.amazonaws.com"
     );
     assert_eq!(config.destination.profile().place.account, "123456789012");
+}
+
+#[test]
+fn plaintext_to_another_machine_is_refused_unless_it_is_allowed() {
+    for api in ["http://kong:8001", "http://10.0.0.1:8001", "http://[fd00::1]:8001"] {
+        let told = mistakes(&[("kong_admin_api", api)]);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].contains(api) && told[0].contains("allow_plaintext"), "{told:?}");
+        let allowed = read(&[("kong_admin_api", api), ("allow_plaintext", "true")]);
+        assert!(allowed.unwrap().allow_plaintext);
+    }
+    for api in ["http://127.0.0.1:8001", "http://[::1]:8001", "http://localhost", "https://kong"] {
+        assert!(!read(&[("kong_admin_api", api)]).unwrap().allow_plaintext, "{api}");
+    }
 }
 
 #[test]
@@ -102,7 +116,7 @@ fn no_mistake_shows_a_secret() {
 #[test]
 fn an_origin_is_what_spin_lets_stand_in_its_allow_list() {
     for good in
-        ["http://kong:8001", "https://kong.internal", "https://10.0.0.1:8444", "http://[::1]:8001"]
+        ["https://kong:8001", "https://kong.internal", "https://10.0.0.1:8444", "http://[::1]:8001"]
     {
         assert_eq!(Origin::parse(good).unwrap().to_string(), good);
     }
@@ -111,7 +125,7 @@ fn an_origin_is_what_spin_lets_stand_in_its_allow_list() {
         "kong:8001",
         "ftp://kong",
         "http://",
-        "http://kong:8001/admin",
+        "https://kong:8001/admin",
         "http://kong:port",
         "http://kong:0",
         "http://u:p@kong",

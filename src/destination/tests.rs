@@ -87,7 +87,7 @@ fn config(credentials: &[&str]) -> Config {
     Config::read(|name| {
         Ok(match name {
             name if credentials.contains(&name) => Some("/x".to_owned()),
-            "kong_admin_api" => Some("http://kong:8001".to_owned()),
+            "kong_admin_api" => Some("https://kong:8001".to_owned()),
             "channel_arn" => Some("arn:aws:cloudtrail:eu-west-1:123456789012:channel/a".to_owned()),
             "external_id" => Some("a/b=c".to_owned()),
             "max_calls_per_sec" => Some("10".to_owned()),

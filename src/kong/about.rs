@@ -4,7 +4,6 @@ use serde::Deserialize;
 
 use super::error::malformed;
 use super::{KongError, Version, ignored};
-use crate::words::shown;
 
 /// What `GET /` tells.
 #[derive(Clone, Debug)]
@@ -97,7 +96,7 @@ impl Settings {
                         && (name != PATHS || ignored::hides(item, version.ignores_by_text()))
                 };
                 let hiding: Vec<&str> = listed.into_iter().filter(hides).collect();
-                (!hiding.is_empty()).then(|| shown(&format!("{name} = {}", hiding.join(","))))
+                (!hiding.is_empty()).then(|| format!("{name} = {}", hiding.join(",")))
             })
             .collect()
     }

@@ -53,7 +53,7 @@ pub struct Chunk {
 
 /// The dead letters of one ledger. Additions are stored by [`DeadLetters::write`].
 pub struct DeadLetters<'a, P> {
-    store: &'a Store<'a, P>,
+    pub(super) store: &'a Store<'a, P>,
     index: Index,
     added: Vec<DeadLetter>,
     changed: bool,
@@ -63,6 +63,12 @@ pub struct DeadLetters<'a, P> {
 }
 
 impl<'a, P: KeyValue> DeadLetters<'a, P> {
+    /// As where there is no index.
+    pub(super) fn none(store: &'a Store<'a, P>) -> Self {
+        let (index, added, lost) = (Index::default(), Vec::new(), Vec::new());
+        Self { store, index, added, changed: false, lost, unreadable: None }
+    }
+
     /// Reads the index.
     pub fn load(store: &'a Store<'a, P>) -> Result<Self, LedgerError> {
         let index = match store.get(INDEX)? {
@@ -73,8 +79,7 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
                 .and_then(Index::checked)
                 .map_err(LedgerError::at(store, INDEX))?,
         };
-        let (added, lost) = (Vec::new(), Vec::new());
-        Ok(Self { store, index, added, changed: false, lost, unreadable: None })
+        Ok(Self { index, ..Self::none(store) })
     }
 
     /// Whether a run has ever stored anything in this ledger.
@@ -93,9 +98,9 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         (generation > 0).then(|| IndexState { generation, letters: self.count() })
     }
 
-    /// Whether the store has lost the index, or gone back to an earlier one, since the head knew `known`.
-    pub(crate) fn is_behind(&self, known: Option<IndexState>) -> bool {
-        known.is_some_and(|known| self.index.generation < known.generation)
+    /// What the head knows of an index that the store has lost, or of which it has gone back to an earlier one.
+    pub(crate) fn lost_index(&self, known: Option<IndexState>) -> Option<IndexState> {
+        known.filter(|known| self.index.generation < known.generation)
     }
 
     /// Begins another index after the one that the head knew as `known` is lost. Its chunks may still be in
@@ -342,7 +347,7 @@ impl Index {
 
 const CHUNK_BYTES: usize = VALUE_BYTES - HEADER_BYTES;
 
-fn chunk_name(number: u64) -> String {
+pub(super) fn chunk_name(number: u64) -> String {
     format!("{INDEX}:{number}")
 }
 
@@ -589,10 +594,11 @@ mod tests {
         let index = memory.values.borrow_mut().remove(&store.key(INDEX)).unwrap();
         let mut dead_letters = DeadLetters::load(&store).unwrap();
         let known = IndexState { generation: 1, letters: 1 };
-        assert!(dead_letters.is_behind(Some(known)) && !dead_letters.is_behind(None));
+        assert_eq!(dead_letters.lost_index(Some(known)), Some(known));
+        assert_eq!(dead_letters.lost_index(None), None);
         dead_letters.go_on_after(known, 1_795_348_800_000);
         dead_letters.write().unwrap();
-        assert!(!DeadLetters::load(&store).unwrap().is_behind(Some(known)), "it is told once");
+        assert_eq!(DeadLetters::load(&store).unwrap().lost_index(Some(known)), None, "told once");
         add(&memory, [letter("b", "{}")]);
         let chunks = DeadLetters::load(&store).unwrap().chunks();
         assert_eq!(chunks[0].number, 1_795_348_800_000);

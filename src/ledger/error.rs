@@ -26,11 +26,52 @@ pub enum LedgerError {
         /// The variables that name it.
         variables: &'static str,
     },
+    /// The store has lost something that nothing makes up for, or gone back to an earlier state of it.
+    Lost {
+        /// The whole key.
+        key: String,
+        /// What it was.
+        what: Lost,
+    },
     /// The ledger was written by a version from before keys had a tag.
     OldFormat {
         /// The whole key of its head.
         key: String,
     },
+}
+
+/// What the store has lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// The index of that many dead letters.
+    Index(u64),
+    /// Dead letters that the index names; what is wrong with their value, where there is one.
+    Letters(Option<ValueFault>),
+    /// Of that many interventions, the record.
+    Interventions(u64),
+}
+
+/// How to go on where the store cannot be restored.
+const ACKNOWLEDGE: &str = "restore the store from its snapshot; to go on without them, kong-cloudtrail ledger acknowledge --yes \
+                           --reason takes note of who has decided so";
+
+impl Lost {
+    fn cause(self, key: &str) -> String {
+        match self {
+            Self::Index(letters) => format!(
+                "the store has lost the index of {letters} dead letters, {key}, or gone back to an earlier one"
+            ),
+            Self::Letters(None) => {
+                format!("the store has lost the dead letters at {key}, or some of them")
+            }
+            Self::Letters(Some(fault)) => {
+                format!("the value with the dead letters at {key} {}", fault.told().cause)
+            }
+            Self::Interventions(number) => format!(
+                "the store has lost the record of {number} interventions, {key}, or gone back to an earlier one"
+            ),
+        }
+    }
 }
 
 impl LedgerError {
@@ -45,6 +86,16 @@ impl LedgerError {
 }
 
 impl LedgerError {
+    /// The whole key of the value that is lost or does not hold good.
+    pub fn key(&self) -> Option<String> {
+        match self {
+            Self::Unreadable { key, .. } | Self::Lost { key, .. } | Self::OldFormat { key } => {
+                Some(key.clone())
+            }
+            Self::Store(_) | Self::OtherTarget { .. } => None,
+        }
+    }
+
     /// In words.
     pub fn told(&self) -> Told {
         let left = |key: &str, fault: &ValueFault| {
@@ -62,7 +113,14 @@ impl LedgerError {
                     "this ledger is of another target: it remembers what went to {}",
                     shown(target)
                 ),
-                format!("set ledger to a new name for the new target, or {variables} back"),
+                format!(
+                    "set ledger to a new name for the new target, or {variables} back; kong-cloudtrail ledger rebind goes on with \
+                     this ledger and the new target"
+                ),
+            ),
+            Self::Lost { key, what } => Told::new(
+                format!("{}: nothing is sent until that is decided", what.cause(key)),
+                ACKNOWLEDGE,
             ),
             Self::OldFormat { key } => left(key, &ValueFault::OldFormat),
         }

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use serde::{Deserialize, Serialize};
 
 use super::LedgerError;
+use super::segments::segment_name;
 use crate::coverage::Coverage;
 use crate::ports::KeyValue;
 use crate::seal::{self, Mark, ValueFault};
@@ -36,11 +37,17 @@ pub struct Head {
     /// What is known of the index of dead letters, once there is one.
     #[serde(default)]
     pub dead_letters: Option<IndexState>,
+    /// Interventions on record.
+    #[serde(default)]
+    pub interventions: u64,
+    /// How many of them a run has told.
+    #[serde(default)]
+    pub told: u64,
     streams: BTreeMap<String, StreamHead>,
 }
 
 /// What the head knows of the index of dead letters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IndexState {
     /// Rises with each write of the index.
     pub generation: u64,
@@ -133,6 +140,25 @@ impl Head {
     /// Each stream's watermark, in their order.
     pub fn watermarks(&mut self) -> [Option<i64>; Stream::ALL.len()] {
         Stream::ALL.map(|stream| self.stream(stream).coverage.watermark())
+    }
+
+    /// The names of all segments.
+    pub(super) fn segment_names(&mut self) -> Vec<String> {
+        let mut names = Vec::new();
+        for stream in Stream::ALL {
+            for (bucket, segments) in &self.stream(stream).buckets {
+                let ids = (0..segments.len()).map(|index| (stream, *bucket, index));
+                names.extend(ids.map(segment_name));
+            }
+        }
+        names
+    }
+
+    /// Name and value of the head that follows this one.
+    pub(super) fn next<P: KeyValue>(&self, store: &Store<'_, P>) -> (Self, (String, Vec<u8>)) {
+        let next = Self { generation: self.generation.saturating_add(1), ..self.clone() };
+        let value = store.seal(NAME, MARK, &next.encode());
+        (next, (NAME.to_owned(), value))
     }
 
     /// The body of the value to store.

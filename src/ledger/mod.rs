@@ -13,7 +13,9 @@ mod dead_letters;
 mod error;
 mod fingerprint;
 mod head;
+pub mod interventions;
 mod letter;
+mod losses;
 pub mod reports;
 mod segment;
 mod segments;
@@ -21,10 +23,12 @@ mod segments;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 pub use dead_letters::{Chunk, DeadLetters, INDEX as DEAD_LETTERS};
-pub use error::LedgerError;
+pub use error::{LedgerError, Lost};
 pub use fingerprint::Fingerprint;
 pub use head::{Head, IndexState, SegmentMeta};
+pub use interventions::{ByHand, Intervention, Interventions};
 pub use letter::{DeadLetter, UNREADABLE};
+pub use losses::{acknowledge, check_letters, rekey};
 pub use reports::Reports;
 pub use segment::{CAPACITY, Segment};
 
@@ -34,6 +38,7 @@ use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES};
 use crate::store::Store;
 use crate::terms::{Bucket, LedgerTime, Stream};
 use head::NAME as HEAD;
+pub(crate) use losses::{names, reseal};
 use segments::{SegmentId, Segments, segment_name};
 
 const DAY_SECS: i64 = 86_400;
@@ -45,9 +50,10 @@ const PREFLIGHT_MARK: Mark = *b"kcp2";
 const TRIAL: &str = "swap-trial";
 
 /// Stops accepting the previous key when the head is written with the current one, as each run does. For a
-/// program that does not load the ledger.
-pub fn settle_key<P: KeyValue>(store: &Store<'_, P>) -> Result<(), LedgerError> {
-    Head::load(store).map(drop)
+/// program that does not load the ledger. Returns whether the head is still written with the previous one.
+pub fn settle_key<P: KeyValue>(store: &Store<'_, P>) -> Result<bool, LedgerError> {
+    Head::load(store)?;
+    Ok(store.met_previous())
 }
 
 /// What a ledger is bound to, once that has accepted something.
@@ -72,6 +78,7 @@ pub struct Ledger<'a, P> {
     watermarks: [Option<i64>; Stream::ALL.len()],
     target: &'a str,
     is_new: bool,
+    was_of_another_kong: bool,
     /// The store has taken a write as large as any that may follow.
     proven: bool,
 }
@@ -98,7 +105,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         if let Some(bound) = head.target.take_if(|bound| bound != target.name) {
             return Err(LedgerError::OtherTarget { target: bound, variables: target.variables });
         }
-        if head.kong != kong {
+        let was_of_another_kong = head.kong != kong;
+        if was_of_another_kong {
             kong.clone_into(&mut head.kong);
             for stream in Stream::ALL {
                 head.stream(stream).coverage.forget_comparisons();
@@ -116,6 +124,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             undeleted: Vec::new(),
             target: target.name,
             is_new,
+            was_of_another_kong,
             proven: false,
         })
     }
@@ -123,6 +132,11 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// Whether the store had no head.
     pub(crate) fn is_new(&self) -> bool {
         self.is_new
+    }
+
+    /// Whether the ledger's entries were another Kong's.
+    pub(crate) fn was_of_another_kong(&self) -> bool {
+        self.was_of_another_kong
     }
 
     /// The generation that is stored.
@@ -151,9 +165,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             let mut body = self.head.generation.to_be_bytes().repeat(VALUE_BYTES / 8);
             body.truncate(VALUE_BYTES - HEADER_BYTES);
             let probe = self.store.seal(PREFLIGHT, PREFLIGHT_MARK, &body);
-            let mut head = self.head.clone();
-            head.generation = head.generation.saturating_add(1);
-            self.store.set_many(vec![(PREFLIGHT.to_owned(), probe), self.head_pair(&head)])?;
+            let (head, pair) = self.head.next(self.store);
+            self.store.set_many(vec![(PREFLIGHT.to_owned(), probe), pair])?;
             self.head = head;
             self.proven = true;
         }
@@ -237,7 +250,6 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// As [`Ledger::write`], with other pairs of name and value.
     pub fn write_with(&mut self, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
         let mut head = self.head.clone();
-        head.generation = head.generation.saturating_add(1);
         let mut written = Vec::new();
         for ((stream, bucket), entries) in &self.accepted {
             // Newest last, so that segments of a growing bucket hold successive spans of time.
@@ -271,7 +283,8 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
                 written.push((id, segment));
             }
         }
-        pairs.push(self.head_pair(&head));
+        let (mut head, pair) = head.next(self.store);
+        pairs.push(pair);
         self.store.set_many(pairs)?;
         self.watermarks = head.watermarks();
         self.head = head;
@@ -291,10 +304,6 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         Ok(())
     }
 
-    fn head_pair(&self, head: &Head) -> (String, Vec<u8>) {
-        (HEAD.to_owned(), self.store.seal(HEAD, head::MARK, &head.encode()))
-    }
-
     /// Whether the ledger is to be rewritten, since its head was written with the previous key. Where there is no
     /// head, another value tells it.
     pub fn rekeys(&self) -> bool {
@@ -304,31 +313,6 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// Stops accepting the previous key: all has been read that tells with which one the ledger was written.
     pub(crate) fn needs_no_rekey(&self) {
         self.store.seals().forget_previous();
-    }
-
-    /// The names of all segments that the head knows.
-    pub(crate) fn segment_names(&mut self) -> Vec<String> {
-        let mut names = Vec::new();
-        for stream in Stream::ALL {
-            for (bucket, segments) in &self.head.stream(stream).buckets {
-                let ids = (0..segments.len()).map(|index| (stream, *bucket, index));
-                names.extend(ids.map(segment_name));
-            }
-        }
-        names
-    }
-
-    /// Rewrites the value of `name` with the current key, if it was written with the previous one.
-    pub(crate) fn reseal(&self, name: &str) -> Result<(), LedgerError> {
-        let Some(value) = self.store.get(name)? else { return Ok(()) };
-        let mark = value.first_chunk().copied().unwrap_or_default();
-        let opened = self.store.seals().open(&self.store.key(name), mark, &value);
-        let (body, by_previous) = opened.map_err(LedgerError::at(self.store, name))?;
-        if by_previous {
-            let value = self.store.seal(name, mark, body);
-            self.store.set_many(vec![(name.to_owned(), value)])?;
-        }
-        Ok(())
     }
 
     /// Ends the change of the key, once all but the head is rewritten. Writes the head, and stops accepting

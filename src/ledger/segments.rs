@@ -100,6 +100,6 @@ impl<'a, P: KeyValue> Segments<'a, P> {
 }
 
 /// The segment's name in the store.
-pub(crate) fn segment_name((stream, bucket, index): SegmentId) -> String {
+pub(super) fn segment_name((stream, bucket, index): SegmentId) -> String {
     format!("segment:{}:{bucket}:{index}", stream.name())
 }

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use crate::coverage::Sweep;
 use crate::delivery::HowFar;
 use crate::kong::Version;
+use crate::ledger::Intervention;
 use crate::terms::Stream;
 use crate::wire::rfc3339;
 use crate::words::{Told, shown};
@@ -81,7 +82,7 @@ pub fn hidden_entries(hides: &[String], destination: &str) -> String {
     format!(
         "Kong keeps some calls or rows out of its audit log, and so out of {destination}: {}; check kong.conf on \
          the control plane if that is not meant",
-        hides.join("; ")
+        hides.iter().map(|it| shown(it)).collect::<Vec<_>>().join("; ")
     )
 }
 
@@ -161,12 +162,25 @@ pub fn lease_not_released(error: &impl Display) -> String {
 
 const RESTORE: &str = "restore the store from its snapshot";
 
-pub fn lost_index(letters: u64, key: &str) -> Told {
+pub fn lost_index(key: &str) -> Told {
     Told::new(
         format!(
-            "the store has lost the index of {letters} dead letters, {key}, or gone back to an earlier one"
+            "the store has lost the index of dead letters, {key}, or gone back to an earlier one: there were no letters"
         ),
         RESTORE,
+    )
+}
+
+pub fn intervened(intervention: &Intervention) -> String {
+    let Intervention { at_ms, who, what, why, which, more } = intervention;
+    let more = if *more > 0 { format!(" and {more} more") } else { String::new() };
+    format!(
+        "{} has used kong-cloudtrail at {}: {}; the reason given: {}; {}{more}",
+        shown(who),
+        rfc3339(at_ms.div_euclid(1000)),
+        shown(what),
+        shown(why),
+        which.iter().map(|name| shown(name)).collect::<Vec<_>>().join(", ")
     )
 }
 

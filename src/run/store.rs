@@ -5,7 +5,9 @@ use serde_json::value::RawValue;
 use super::{Halt, Run, calls, messages, millis, notes};
 use crate::delivery::{self, Failure, Records};
 use crate::kong::About;
-use crate::ledger::{DEAD_LETTERS, DeadLetters, Ledger, LedgerError, Reports, Target, reports};
+use crate::ledger::{
+    self, DEAD_LETTERS, DeadLetters, Interventions, Ledger, LedgerError, Reports, Target,
+};
 use crate::log::Code;
 use crate::ports::Ports;
 use crate::report::{Attention, Outcome, Report};
@@ -54,15 +56,43 @@ impl<'a, P: Ports> Run<'a, P> {
         let dead_letters = DeadLetters::load(self.store)?;
         let reports = self.reports(report)?;
         report.dead_letters = Some(dead_letters.count());
+        if ledger.was_of_another_kong() {
+            report.attention.insert(Attention::OtherKong);
+        }
         let mut kept = Kept { records: Records { ledger, dead_letters }, reports };
+        if let Err(error) = self.look_for_losses(&mut kept.records, report) {
+            if matches!(error, LedgerError::Lost { .. }) {
+                report.attention.insert(Attention::StoreLost);
+            }
+            return Err(error.into());
+        }
         if kept.records.ledger.rekeys() {
-            self.rekey(&mut kept.records, report)?;
+            self.rekey(&mut kept.records)?;
             report.attention.insert(Attention::Rekeyed);
         } else {
             kept.records.ledger.needs_no_rekey();
         }
         self.tell_of_a_lost_index(&mut kept.records, report);
         Ok(kept)
+    }
+
+    /// Dead letters that are lost end the run until somebody has acknowledged it, and so does a lost record of
+    /// interventions. Tells of those that no run has told.
+    fn look_for_losses(
+        &self,
+        records: &mut Records<'a, P>,
+        report: &mut Report,
+    ) -> Result<(), LedgerError> {
+        let Records { ledger, dead_letters } = records;
+        let head = ledger.head();
+        dead_letters.check(head.dead_letters)?;
+        let record = Interventions::load(self.store, head.interventions)?;
+        for intervention in record.since(head.told) {
+            report.attention.insert(Attention::Intervened);
+            self.log.warn(Code::Intervened, messages::intervened(intervention));
+        }
+        head.told = head.interventions;
+        Ok(())
     }
 
     /// Reads the last reports. A damaged value is reported, and the run goes on without it. With `ledger_key`
@@ -78,22 +108,10 @@ impl<'a, P: Ports> Run<'a, P> {
     }
 
     /// Rewrites everything with the current key.
-    fn rekey(&self, records: &mut Records<'a, P>, report: &mut Report) -> Result<(), Halt> {
-        let mut names = records.ledger.segment_names();
-        names.extend(records.dead_letters.names());
-        names.push(reports::NAME.to_owned());
-        for name in names {
+    fn rekey(&self, records: &mut Records<'a, P>) -> Result<(), Halt> {
+        for name in ledger::names(records.ledger.head(), &records.dead_letters) {
             self.lease.hold()?;
-            match records.ledger.reseal(&name) {
-                // As in other runs, a damaged chunk of dead letters is reported and holds up nothing.
-                Err(error @ LedgerError::Unreadable { .. })
-                    if name.starts_with(DEAD_LETTERS) && name != DEAD_LETTERS =>
-                {
-                    report.attention.insert(Attention::StoreLost);
-                    self.log.error(Code::LettersLost, error.to_string());
-                }
-                resealed => resealed?,
-            }
+            ledger::reseal(self.store, &name)?;
         }
         self.lease.hold()?;
         records.ledger.finish_rekey()?;
@@ -101,18 +119,16 @@ impl<'a, P: Ports> Run<'a, P> {
         Ok(())
     }
 
+    /// An index that named no letters is begun anew.
     fn tell_of_a_lost_index(&self, records: &mut Records<'a, P>, report: &mut Report) {
         let Records { ledger, dead_letters } = records;
-        let known = ledger.head().dead_letters;
-        let Some(known) = known.filter(|known| dead_letters.is_behind(Some(*known))) else {
-            return;
-        };
-        let error = messages::lost_index(known.letters, &self.store.key(DEAD_LETTERS));
+        let Some(lost) = dead_letters.lost_index(ledger.head().dead_letters) else { return };
+        let error = messages::lost_index(&self.store.key(DEAD_LETTERS));
         // Logged too, since a later run does not find it out again.
         self.log.error(Code::LettersLost, error.to_string());
         report.attention.insert(Attention::StoreLost);
         report.add(Outcome::Partial, error);
-        dead_letters.go_on_after(known, self.port.now_ms().unsigned_abs());
+        dead_letters.go_on_after(lost, self.port.now_ms().unsigned_abs());
     }
 
     /// Records what was shipped, then sends the dead letters that are marked for it.
@@ -159,7 +175,8 @@ impl<'a, P: Ports> Run<'a, P> {
         if report.late() > 0 {
             report.attention.insert(Attention::Late);
         }
-        notes::complete(report, about, ledger);
+        let apart = end.abs_diff(self.port.now_ms().div_euclid(1000));
+        notes::complete(report, about, ledger, apart);
         tell_watermarks(report, end, |stream| ledger.coverage(stream).watermark());
         let before = report.clone();
         let stored =

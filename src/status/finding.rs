@@ -97,7 +97,7 @@ impl fmt::Display for Finding {
             Self::LettersLost(letters) => write!(
                 f,
                 "The store has lost the index of {letters} dead letters, or gone back to an earlier one: restore it from its \
-                 snapshot."
+                 snapshot, or see kong-cloudtrail ledger acknowledge."
             ),
             Self::Behind(stream, lag) => {
                 write!(

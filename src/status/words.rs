@@ -1,7 +1,7 @@
 //! What the words of a report mean, for whoever does not have the README at hand.
 
 /// The words of `attention`, each with what happened.
-pub const ATTENTION: [(&str, &str); 7] = [
+pub const ATTENTION: [(&str, &str); 9] = [
     (
         "new-ledger",
         "The store had no ledger of this name. As expected of a first run; on any later one somebody has emptied the store, \
@@ -13,7 +13,7 @@ pub const ATTENTION: [(&str, &str); 7] = [
     ),
     (
         "store-lost",
-        "The store has lost fingerprints or dead letters: restore it from its snapshot.",
+        "The store has lost something that it had, or gone back to an earlier state of it: restore it from its snapshot.",
     ),
     (
         "late",
@@ -27,12 +27,21 @@ pub const ATTENTION: [(&str, &str); 7] = [
     ("rekeyed", "The ledger was written anew with a new ledger_key: clear ledger_key_previous."),
     (
         "notes-changed",
-        "The notes are others than in the report before: somebody has changed a setting here or in Kong.",
+        "The notes, or Kong's ignore settings, are others than in the report before: somebody has changed a setting here or in Kong.",
+    ),
+    (
+        "intervened",
+        "Somebody has dropped dead letters, or changed the ledger by hand: kong-cloudtrail ledger interventions says who and \
+         why.",
+    ),
+    (
+        "other-kong",
+        "The ledger's entries were another Kong's: kong_admin_api or kong_admin_path was changed.",
     ),
 ];
 
 /// The words of `notes`, each with what stands.
-const NOTES: [(&str, &str); 7] = [
+const NOTES: [(&str, &str); 10] = [
     (
         "unauthenticated-ledger",
         "ledger_key is not set: whoever can write to the store can change what is shown here.",
@@ -42,7 +51,10 @@ const NOTES: [(&str, &str); 7] = [
         "ledger_key_previous is unkeyed: values that nobody authenticated may be taken. Clear it after one run.",
     ),
     ("endpoint-overridden", "An endpoint of AWS is overridden."),
-    ("plaintext", "Kong's token and the entries can be read on their way from Kong."),
+    (
+        "plaintext",
+        "allow_plaintext is on: Kong's token and the entries, or Redis' password, may be read on their way.",
+    ),
     ("ignored-settings", "Kong's ignore settings keep something out of its audit log."),
     (
         "derived-times",
@@ -51,6 +63,15 @@ const NOTES: [(&str, &str); 7] = [
     (
         "adopting-lambda-keys",
         "adopt_lambda_keys is on: what Kong's Lambda has a key for counts as shipped.",
+    ),
+    ("streams-left-out", "audit_streams leaves out one of Kong's two audit logs."),
+    (
+        "comparisons-off",
+        "reconcile_secs is 0: what Kong retains is never compared with the ledger.",
+    ),
+    (
+        "clocks-differ",
+        "Kong's clock and the shipper's are more than five minutes apart, or a proxy keeps Kong's answers.",
     ),
 ];
 

@@ -18,7 +18,7 @@ pub struct Variable {
 }
 
 /// All of them, in the order of the manifests.
-pub const VARIABLES: [Variable; 43] = [
+pub const VARIABLES: [Variable; 44] = [
     required("kong_admin_api", "Origin of the Admin API: scheme, host and port, no path"),
     optional("kong_admin_path", "Path prefix, when the Admin API sits behind one"),
     secret("kong_admin_token", "Kong's token"),
@@ -26,6 +26,11 @@ pub const VARIABLES: [Variable; 43] = [
         "kong_admin_token_header",
         "Kong-Admin-Token",
         "The header that carries it: Kong's rbac_auth_header",
+    ),
+    variable(
+        "allow_plaintext",
+        "false",
+        "true: take an http:// address of Kong on another machine, and in the image Redis' password over redis://",
     ),
     variable("destination", "cloudtrail", "Where events go: cloudtrail or cloudwatch"),
     optional("channel_arn", "The CloudTrail channel; region, account and partition come from it"),

@@ -38,6 +38,13 @@ fn does(world: &World, verb: &str, arguments: &[&str]) -> String {
     answer.stderr
 }
 
+/// What is wanted of whoever deletes something for good.
+const BECAUSE: &[&str] = &["--yes", "--reason", "kept elsewhere"];
+
+fn because(verb: &str) -> &'static [&'static str] {
+    if verb == "drop" { BECAUSE } else { &[] }
+}
+
 fn count(report: &Report, name: &str) -> u64 {
     report.stream("requests", name) + report.stream("objects", name)
 }
@@ -109,7 +116,13 @@ async fn a_dropped_letter_is_printed_whole_and_gone_for_good() {
         let (mut world, refused) = with_one_refused(store).await;
         mend(&world);
         let shown = world.dead_letters("show", &[&refused]);
-        let dropped = world.dead_letters("drop", &[&refused]);
+        let unasked = world.dead_letters("drop", &[&refused]);
+        assert_eq!(unasked.status, 2, "{unasked:?}");
+        assert!(
+            unasked.stderr.contains("--yes") && unasked.stderr.contains("--reason"),
+            "{unasked:?}"
+        );
+        let dropped = world.dead_letters("drop", &[&[refused.as_str()], BECAUSE].concat());
         assert_eq!(dropped.status, 0, "{dropped:?}");
         assert_eq!(dropped.stdout, shown.stdout);
         assert!(shown.stdout.contains("eventName"), "{shown:?}");
@@ -117,6 +130,15 @@ async fn a_dropped_letter_is_printed_whole_and_gone_for_good() {
 
         let next = world.tick_ok().await;
         assert_eq!((next.shipped(), &next["dead_letters"]), ((0, 0), &json!(0)), "{store:?}");
+        assert_eq!(next["attention"], json!(["intervened"]));
+        let told = next.stdout.iter().find(|line| line.contains("kept elsewhere")).unwrap();
+        assert!(told.contains(&refused) && told.contains("drop: 1 dead letter"), "{told}");
+        let record = world.ledger("interventions", &[]).objects();
+        assert_eq!(
+            (&record[0]["why"], &record[0]["which"]),
+            (&json!("kept elsewhere"), &json!([refused]))
+        );
+        assert!(record[0]["who"].as_str().unwrap().contains('@'), "{record:?}");
         world.set("reconcile_secs", "1");
         world.kong.set_clock(60);
         let reconcile = world.tick_ok().await;
@@ -130,7 +152,8 @@ async fn unknown_ids_are_named_and_then_nothing_is_changed() {
     for store in stores() {
         let (world, refused) = with_one_refused(store).await;
         for verb in ["replay", "drop"] {
-            let answer = world.dead_letters(verb, &[&refused, "of-another-trail"]);
+            let ids = [refused.as_str(), "of-another-trail"];
+            let answer = world.dead_letters(verb, &[&ids, because(verb)].concat());
             assert_eq!((answer.status, answer.stdout.as_str()), (1, ""), "{answer:?}");
             assert!(answer.stderr.contains("of-another-trail"), "{answer:?}");
             assert!(!answer.stderr.contains(&refused), "{answer:?}");
@@ -148,7 +171,7 @@ async fn a_ledger_that_no_run_has_used_is_no_empty_one() {
         let used = world.variables["ledger"].clone();
         world.set("ledger", "misspelt");
         for (verb, argument) in [("list", "--json"), ("replay", "--all"), ("drop", &refused)] {
-            let answer = world.dead_letters(verb, &[argument]);
+            let answer = world.dead_letters(verb, &[&[argument], because(verb)].concat());
             assert_eq!((answer.status, answer.stdout.as_str()), (1, ""), "{answer:?}");
             for told in ["no run has used", "misspelt", "ledger"] {
                 assert!(answer.stderr.contains(told), "{told}: {answer:?}");
@@ -178,14 +201,14 @@ async fn nothing_is_changed_while_a_run_is_under_way() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         for verb in ["replay", "drop"] {
-            let answer = world.dead_letters(verb, &["--all"]);
+            let answer = world.dead_letters(verb, &[&["--all"], because(verb)].concat());
             assert_eq!((answer.status, answer.stdout.as_str()), (1, ""), "{store:?}: {answer:?}");
             assert!(answer.stderr.contains("holds the lease, until"), "{answer:?}");
         }
         assert_eq!(listed(&world)[0]["replay"], false, "looking needs no lease");
         let report = Report::of(run.await.unwrap());
         assert_eq!((&report["outcome"], &report["dead_letters"]), (&json!("ok"), &json!(1)));
-        does(&world, "drop", &["--all"]);
+        does(&world, "drop", &[&["--all"], BECAUSE].concat());
         assert_eq!(world.tick_ok().await["dead_letters"], 0, "the lease was given back");
     }
 }

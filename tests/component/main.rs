@@ -5,6 +5,7 @@
 
 mod answers;
 mod artefact;
+mod attacks;
 mod bad_input;
 mod bad_rows;
 mod cloudwatch;
@@ -17,6 +18,7 @@ mod job;
 mod keys;
 mod kongs;
 mod lambda;
+mod losses;
 mod runs;
 mod signature;
 mod sizes;

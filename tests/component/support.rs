@@ -180,16 +180,30 @@ impl World {
 
     /// What `kong-cloudtrail dead-letters` says, on this world's store.
     pub fn dead_letters(&self, verb: &str, arguments: &[&str]) -> Answer {
+        // It never talks to Kong or AWS, and needs none of their variables.
+        self.tool("dead-letters", verb, arguments, |name| name.starts_with("SPIN_VARIABLE_LEDGER"))
+    }
+
+    /// What `kong-cloudtrail ledger` says, on this world's store.
+    pub fn ledger(&self, verb: &str, arguments: &[&str]) -> Answer {
+        self.tool("ledger", verb, arguments, |_| true)
+    }
+
+    fn tool(
+        &self,
+        tool: &str,
+        verb: &str,
+        arguments: &[&str],
+        needs: impl Fn(&str) -> bool,
+    ) -> Answer {
         let mut command = Command::new(driver::host());
-        command.args(["dead-letters", verb]).args(arguments);
+        command.args([tool, verb]).args(arguments);
         command.arg("--from").arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("spin.toml"));
         command.arg("--state-dir").arg(self.folder.path());
         if let Some(file) = &self.runtime_config {
             command.arg("--runtime-config-file").arg(file);
         }
-        // It never talks to Kong or AWS, and needs none of their variables.
-        let of_the_ledger = |name: &str| name.starts_with("SPIN_VARIABLE_LEDGER");
-        command.envs(self.environment().filter(|(name, _)| of_the_ledger(name)));
+        command.envs(self.environment().filter(|(name, _)| needs(name)));
         Answer::of(&command.output().unwrap())
     }
 

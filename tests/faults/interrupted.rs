@@ -142,7 +142,7 @@ fn a_run_that_is_skipped_has_a_status_of_its_own() {
 /// The tool in the middle of `drop`: what it prints before it deletes has filled the pipe, which
 /// nobody reads.
 fn drop_that_is_held_up(world: &World) -> Child {
-    let mut command = world.command(&["dead-letters", "drop", "--all"]);
+    let mut command = world.command(&["dead-letters", "drop", "--all", "--yes", "--reason", "x"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut held_up = command.spawn().unwrap();
     std::thread::sleep(Duration::from_secs(1));

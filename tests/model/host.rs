@@ -151,7 +151,7 @@ impl Host {
 
     fn variable(&self, setup: Setup, name: &str) -> Option<String> {
         Some(match name {
-            "kong_admin_api" => "http://kong:8001".to_owned(),
+            "kong_admin_api" => "https://kong:8001".to_owned(),
             "destination" if self.world().destination.get() == Destination::CloudWatch => {
                 "cloudwatch".to_owned()
             }

@@ -3,7 +3,8 @@
 use std::cell::Ref;
 
 use hmac::{Hmac, KeyInit, Mac};
-use kong_cloudtrail::ledger::{Fingerprint, Head};
+use kong_cloudtrail::ledger::{self, Fingerprint, Head, Intervention};
+use kong_cloudtrail::store::Store;
 use kong_cloudtrail::terms::Stream;
 use kong_cloudtrail::testing::{Memory, Values};
 use sha2::{Digest, Sha256};
@@ -45,6 +46,21 @@ pub fn ledger(memory: &Memory) -> Stored<'_> {
     let values = memory.values.borrow();
     let head = body(&values, "head").map(|head| Head::decode(head).unwrap());
     Stored { values, head }
+}
+
+/// An operator goes on without what is lost.
+pub fn acknowledge(memory: &Memory, now: i64) {
+    let store = Store::new(memory, "default");
+    let intervention = Intervention {
+        at_ms: now * 1000,
+        who: "somebody".to_owned(),
+        what: "acknowledge".to_owned(),
+        why: "there is no snapshot".to_owned(),
+        which: Vec::new(),
+        more: 0,
+    };
+    let number = now.unsigned_abs() * 1000;
+    assert_eq!(ledger::acknowledge(&store, intervention, number).unwrap().len(), 1);
 }
 
 pub struct Stored<'a> {

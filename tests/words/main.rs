@@ -218,10 +218,13 @@ const WRONG: [Wrong; 10] = [
         &["its host name does not resolve: check the host in kong_admin_api"],
     ),
     (
-        "the same in plain HTTP",
+        "an address in plain HTTP on another machine",
         "kong_admin_api",
         "http://kong.invalid:8001",
-        &["its host name does not resolve: check the host in kong_admin_api"],
+        &[
+            "is not encrypted, and others on the way can read Kong's token",
+            "allow_plaintext to true",
+        ],
     ),
     (
         "a wrong path",

@@ -4,7 +4,9 @@
 //! it wasmtime: the container image is built without, since Spin runs the component there.
 
 mod arguments;
+mod because;
 mod dead_letters;
+mod interventions;
 mod ledger;
 mod port;
 #[cfg(feature = "runs")]
@@ -88,6 +90,12 @@ enum Verb {
     /// ledger_key_previous alone. stdout carries letters, stderr words.
     #[command(subcommand)]
     DeadLetters(dead_letters::Verb),
+    /// Decisions about the ledger that no run makes by itself; who made them, when and why stays in it.
+    ///
+    /// On the same store and ledger as `dead-letters`, under the lease of a run. The next run says
+    /// `intervened` in its report, and logs who and why.
+    #[command(subcommand)]
+    Ledger(interventions::Verb),
 }
 
 fn main() -> ExitCode {
@@ -117,6 +125,10 @@ fn run(verb: Verb) -> Result<ExitCode> {
             }
             Verb::DeadLetters(verb) => {
                 let run = move |swapped| dead_letters::run(&verb, swapped);
+                on_the_store(move |swapped| run(swapped).map(|()| ExitCode::SUCCESS)).await
+            }
+            Verb::Ledger(verb) => {
+                let run = move |swapped| interventions::run(&verb, swapped);
                 on_the_store(move |swapped| run(swapped).map(|()| ExitCode::SUCCESS)).await
             }
         }

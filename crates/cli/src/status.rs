@@ -48,7 +48,7 @@ pub fn run(args: &StatusArgs, swapped: &Arc<Swapped>) -> ExitCode {
     let again_and_again = |place: Place| {
         loop {
             // Opened anew each time: a store that was away may be there again.
-            let told = place.open(swapped.clone(), |ledger| look(ledger, screen, args.watch));
+            let told = place.open(swapped.clone(), None, |ledger| look(ledger, screen, args.watch));
             if !args.watch {
                 return told;
             }

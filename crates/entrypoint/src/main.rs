@@ -31,6 +31,7 @@ usage: kong-cloudtrail-entrypoint MODE
   page              the status page, at port 8080, until SIGTERM or SIGINT
   status            how things stand, as `kong-cloudtrail status`
   dead-letters ...  what CloudTrail refused for good, as `kong-cloudtrail dead-letters`
+  ledger ...        decisions about the ledger, as `kong-cloudtrail ledger`
   healthy           whether the reports of the service keep coming";
 
 fn main() -> ExitCode {
@@ -42,7 +43,9 @@ fn main() -> ExitCode {
         ("run", []) => start(Trigger::Command),
         ("page", []) => start(Trigger::Http),
         ("status", rest) => tool(&["status"], "spin-status.toml", rest),
-        ("dead-letters", [verb, ids @ ..]) => tool(&["dead-letters", verb], "spin.toml", ids),
+        (mode @ ("dead-letters" | "ledger"), [verb, rest @ ..]) => {
+            tool(&[mode, verb], "spin.toml", rest)
+        }
         ("healthy", []) => healthy(),
         _ => Err(anyhow!(USAGE)),
     };

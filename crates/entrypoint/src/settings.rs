@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{ErrorKind, Write};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail, ensure};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
-use url::Url;
+use url::{Host, Url};
 
 /// What containers are given under AWS's names, and the component's variables for it.
 const FROM_AWS: [(&str, &str); 9] = [
@@ -35,6 +36,8 @@ const OWN: [&str; 5] =
     ["REDIS_URL", "REDIS_PASSWORD", "KONG_CA", "KONG_CLIENT_CERT", "KONG_CLIENT_KEY"];
 
 const KONG_ADMIN_API: &str = "SPIN_VARIABLE_KONG_ADMIN_API";
+
+const ALLOW_PLAINTEXT: &str = "SPIN_VARIABLE_ALLOW_PLAINTEXT";
 
 const CA_FILE: &str = "kong-ca.pem";
 const CLIENT_CERT_FILE: &str = "kong-client.pem";
@@ -162,8 +165,21 @@ impl Settings {
     }
 }
 
-/// Writes anew: a file that another process opened earlier keeps what it had.
-fn write_private(path: &Path, content: &str) -> std::io::Result<()> {
+/// Whether it is this machine.
+fn is_here(url: &Url) -> bool {
+    match url.host() {
+        // Of a scheme that is none of the web's, an address is a name too.
+        Some(Host::Domain(name)) => {
+            name == "localhost" || name.parse::<Ipv4Addr>().is_ok_and(|it| it.is_loopback())
+        }
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Writes anew: a file that another process opened earlier keeps what it had, and no link is followed.
+pub fn write_private(path: &Path, content: &str) -> std::io::Result<()> {
     match std::fs::remove_file(path) {
         Err(why) if why.kind() != ErrorKind::NotFound => return Err(why),
         _ => {}
@@ -179,6 +195,11 @@ struct Given(BTreeMap<String, String>);
 impl Given {
     fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// The component's own switch, so that each report says that it is on.
+    fn allows_plaintext(&self) -> bool {
+        self.get(ALLOW_PLAINTEXT).is_some_and(|word| word.trim().eq_ignore_ascii_case("true"))
     }
 
     fn folder(&self, name: &str, default: &str) -> PathBuf {
@@ -209,6 +230,12 @@ impl Given {
         let redis = ["redis", "rediss"].contains(&url.scheme());
         ensure!(redis, "REDIS_URL must begin with rediss:// (with TLS) or redis://");
         ensure!(url.has_host(), "REDIS_URL names no host");
+        let has_password = url.password().is_some() || self.get("REDIS_PASSWORD").is_some();
+        ensure!(
+            !has_password || self.allows_plaintext() || url.scheme() == "rediss" || is_here(&url),
+            "REDIS_URL is a redis:// of another machine, and its password could be read on the way: give a rediss:// address, \
+             or set {ALLOW_PLAINTEXT} to true"
+        );
         let Some(password) = self.get("REDIS_PASSWORD") else { return Ok(url.into()) };
         ensure!(
             url.password().is_none(),

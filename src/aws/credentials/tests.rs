@@ -55,7 +55,7 @@ fn keeper<'a>(script: &'a Script, config: &'a Config, deadline: Duration) -> Kee
 
 fn config(changes: &[(&str, &str)]) -> Config {
     let base = [
-        ("kong_admin_api", "http://kong:8001"),
+        ("kong_admin_api", "https://kong:8001"),
         ("channel_arn", "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a"),
     ];
     let all: Vec<_> = base.iter().chain(changes).copied().collect();

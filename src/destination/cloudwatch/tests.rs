@@ -62,7 +62,7 @@ fn batch(ages: &[i64]) -> Batch {
 fn with<T>(script: &Script, work: impl FnOnce(&Sender<'_, Script>) -> T) -> T {
     let config = Config::read(|name| {
         let value = match name {
-            "kong_admin_api" => "http://kong:8001",
+            "kong_admin_api" => "https://kong:8001",
             "destination" => "cloudwatch",
             "log_group_arn" => "arn:aws:logs:eu-west-1:123456789012:log-group:/kong:*",
             "aws_access_key_id" | "aws_secret_access_key" => "x",

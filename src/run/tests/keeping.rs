@@ -142,3 +142,25 @@ fn what_kong_hides_is_told_once_a_day_and_noted_always() {
     assert!(report.notes.contains(&crate::report::Note::IgnoredSettings));
     assert!(!report.attention.contains(&crate::report::Attention::NotesChanged));
 }
+
+#[test]
+fn a_change_of_kongs_ignore_settings_is_told_whatever_a_line_has_room_for() {
+    let world = World::new();
+    let run = |methods: &[&str]| {
+        world.ends.borrow_mut().configuration["audit_log_ignore_methods"] = json!(methods);
+        let report = world.run_ok();
+        let changed = report.attention.contains(&crate::report::Attention::NotesChanged);
+        (report.ignored_settings.unwrap(), changed)
+    };
+    assert_eq!(run(&[]), (vec![], false));
+    let named = |methods: &str| vec![format!("audit_log_ignore_methods = {methods}")];
+    assert_eq!(run(&["GET"]), (named("GET"), true));
+    assert_eq!(run(&["GET"]), (named("GET"), false));
+    assert_eq!(run(&["GET", "DELETE"]), (named("GET,DELETE"), true));
+    let long = "X".repeat(400);
+    assert!(run(&[&long]).1);
+    let (shown, changed) = run(&[&long, "DELETE"]);
+    assert!(changed && shown[0].chars().count() == 300, "{shown:?}");
+    world.ends.borrow_mut().kong_status = 401;
+    assert_eq!(world.run().ignored_settings, None);
+}

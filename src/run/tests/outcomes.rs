@@ -157,20 +157,27 @@ fn under_a_new_key_everything_is_written_anew_once() {
     let mut report = world.run_ok();
     assert!(!report.attention.contains(&Attention::Rekeyed));
     assert_eq!((report.stream(Requests).shipped, report.dead_letters), (0, Some(1)));
-    // A damaged chunk of letters holds up no change of the key, and a damaged segment does.
-    for (name, outcome) in [("dead-letters:", Outcome::Ok), ("segment", Outcome::Failed)] {
+    // What does not hold good holds up a change of the key.
+    for (name, is_lost) in [("dead-letters:", true), ("segment", false)] {
         let mut values = world.ports.store.values.borrow_mut();
-        let damaged = values.iter_mut().find(|(key, _)| key.contains(name)).unwrap().1;
+        let (at, damaged) = values.iter_mut().find(|(key, _)| key.contains(name)).unwrap();
         *damaged.last_mut().unwrap() ^= 1;
+        let at = at.clone();
         drop(values);
         let key = world.variables["ledger_key"].clone();
         let next = format!("{key}{name}");
         world.set("ledger_key", &next).set("ledger_key_previous", &key);
         let report = world.run();
-        assert_eq!(report.outcome, outcome, "{name}: {:?}", report.error);
-        let is_rewritten = outcome == Outcome::Ok;
-        assert_eq!(report.attention.contains(&Attention::Rekeyed), is_rewritten, "{name}");
-        assert_eq!(report.attention.contains(&Attention::StoreLost), is_rewritten, "{name}");
+        assert_eq!(report.outcome, Outcome::Failed, "{name}: {:?}", report.error);
+        assert!(report.error.unwrap().contains(&at), "{name}");
+        assert!(!report.attention.contains(&Attention::Rekeyed), "{name}");
+        assert_eq!(report.attention.contains(&Attention::StoreLost), is_lost, "{name}");
+        let mut values = world.ports.store.values.borrow_mut();
+        *values.get_mut(&at).unwrap().last_mut().unwrap() ^= 1;
+        // That is written with the key that was to come.
+        values.retain(|key, _| !key.ends_with("lease"));
+        drop(values);
+        world.set("ledger_key", &key).set("ledger_key_previous", "");
     }
 }
 
@@ -242,16 +249,32 @@ fn where_the_ledger_fails_what_was_accepted_before_is_recorded_and_nothing_else_
 }
 
 #[test]
-fn an_index_of_dead_letters_that_is_gone_is_told_once() {
+fn an_index_of_dead_letters_that_is_gone_ends_each_run_and_one_that_named_none_is_begun_anew() {
     let world = World::new();
     world.request("refused", NOON - 20);
     world.ends.borrow_mut().codes.insert("refused".to_owned(), "InvalidData");
     world.run();
-    world.ports.store.values.borrow_mut().retain(|key, _| !key.ends_with("dead-letters"));
+    let lose_the_index = |world: &World| {
+        world.ports.store.values.borrow_mut().retain(|key, _| !key.ends_with("dead-letters"));
+    };
+    lose_the_index(&world);
+    for _ in 0..2 {
+        let report = world.run();
+        assert_eq!(report.outcome, Outcome::Failed);
+        assert!(report.attention.contains(&Attention::StoreLost));
+        assert!(report.error.unwrap().contains("has lost the index of 1 dead letters"));
+    }
+
+    let world = World::new();
+    world.request("fails", NOON - 20);
+    world.ends.borrow_mut().codes.insert("fails".to_owned(), "InternalFailure");
+    world.run();
+    world.ends.borrow_mut().codes.clear();
+    lose_the_index(&world);
     let report = world.run();
     assert_eq!(report.outcome, Outcome::Partial);
     assert!(report.attention.contains(&Attention::StoreLost));
-    assert!(report.error.unwrap().contains("has lost the index of 1 dead letters"));
+    assert!(report.error.unwrap().contains("there were no letters"));
     assert!(world.run_ok().attention.is_empty());
 }
 

@@ -298,7 +298,7 @@ fn what_lies_behind_a_row_that_fails_is_had_by_time_where_all_rows_have_one() {
         world.ends.borrow_mut().fails.insert("fails".to_owned(), 500);
         world.pass(DAY);
         if moves {
-            world.set("kong_admin_api", "http://other:8001");
+            world.set("kong_admin_api", "https://other:8001");
         }
         let mut report = world.run();
         assert_eq!(report.outcome, Outcome::Partial, "{case}");

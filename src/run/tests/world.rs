@@ -85,7 +85,7 @@ impl World {
         });
         ports.latency = Duration::from_millis(10);
         let variables = [
-            ("kong_admin_api", "http://kong:8001"),
+            ("kong_admin_api", "https://kong:8001"),
             ("channel_arn", "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a"),
             ("aws_access_key_id", "AKIDEXAMPLE"),
             ("aws_secret_access_key", "secret"),

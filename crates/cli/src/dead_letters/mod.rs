@@ -9,25 +9,21 @@ mod print;
 use std::collections::BTreeSet;
 use std::io::{Write, stdout};
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::{Context, Error, Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use clap::{Args, Subcommand};
-use kong_cloudtrail::lease::LeaseError;
-use kong_cloudtrail::ledger::DeadLetter;
+use kong_cloudtrail::ledger::{DeadLetter, check_letters};
 use kong_cloudtrail_application::key_value::swapped::Swapped;
 
 use crate::arguments::AppArgs;
-use crate::ledger::{Ledger, Store, on_ledger};
+use crate::because::Because;
+use crate::interventions::{by_hand, recorded};
+use crate::ledger::{Lease, Ledger, Store, Values, on_ledger, under_lease};
 use crate::port::Port;
 use crate::screen::Screen;
 use print::Listed;
 
-type Lease<'a> = kong_cloudtrail::lease::Lease<'a, Port>;
 type DeadLetters<'a> = kong_cloudtrail::ledger::DeadLetters<'a, Port>;
-
-/// How long a tool that died keeps runs waiting.
-const LEASE: Duration = Duration::from_mins(1);
 
 #[derive(Subcommand)]
 pub enum Verb {
@@ -58,7 +54,14 @@ pub enum Verb {
     /// are refused: what they name is tried again by each comparison with all that Kong retains.
     Replay(Change),
     /// Deletes them for good. Each is printed before, as `show` does: redirect stdout to keep them.
-    Drop(Change),
+    ///
+    /// Who has dropped which, when and why stays in the ledger (`ledger interventions`).
+    Drop {
+        #[command(flatten)]
+        change: Change,
+        #[command(flatten)]
+        because: Because,
+    },
 }
 
 #[derive(Args)]
@@ -103,19 +106,22 @@ pub fn run(verb: &Verb, swapped: Arc<Swapped>) -> Result<()> {
     let (Verb::List { app, .. }
     | Verb::Show { app, .. }
     | Verb::Replay(Change { app, .. })
-    | Verb::Drop(Change { app, .. })) = verb;
-    on_ledger(app, swapped, |ledger| {
+    | Verb::Drop { change: Change { app, .. }, .. }) = verb;
+    on_ledger(app, swapped, Values::Own, |ledger| {
         let mut letters = load(&ledger.store)?;
         ensure!(
             !letters.chunks().is_empty() || letters.is_of_a_used_ledger().map_err(Error::msg)?,
-            "no run has used {}: check the variable ledger, --runtime-config-file and --state-dir",
-            ledger.place
+            ledger.unused()
         );
         match verb {
             Verb::List { json, .. } => list(&mut letters, Screen::of_stdout(*json)),
             Verb::Show { ids, .. } => show(&mut letters, ids),
             Verb::Replay(Change { which, .. }) => change(ledger, which, replay),
-            Verb::Drop(Change { which, .. }) => change(ledger, which, discard),
+            Verb::Drop { change: Change { which, .. }, because } => {
+                change(ledger, which, |letters, which, lease| {
+                    discard(ledger, letters, which, lease, because)
+                })
+            }
         }
     })
 }
@@ -171,18 +177,12 @@ fn change<'a>(
     which: &Which,
     work: impl FnOnce(&mut DeadLetters<'a>, &Which, &Lease<'a>) -> Result<()>,
 ) -> Result<()> {
-    let lease = Lease::take(&ledger.store, ledger.port, LEASE).map_err(|error| match error {
-        LeaseError::Held { .. } => anyhow!("{error}: try again then"),
-        error => Error::msg(error),
-    })?;
-    let done = load(&ledger.store).and_then(|mut letters| {
+    under_lease(ledger, |lease| {
+        check_letters(&ledger.store).map_err(Error::msg)?;
+        let mut letters = load(&ledger.store)?;
         which.check(&mut letters)?;
-        work(&mut letters, which, &lease)
-    });
-    if let Err(error) = lease.release() {
-        eprintln!("The lease could not be given back, and runs out by itself: {error}");
-    }
-    done
+        work(&mut letters, which, lease)
+    })
 }
 
 fn replay(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> Result<()> {
@@ -229,25 +229,42 @@ fn without_an_event(letters: &mut DeadLetters<'_>, which: &Which) -> Result<Vec<
     Ok(ids)
 }
 
-fn discard(letters: &mut DeadLetters<'_>, which: &Which, lease: &Lease<'_>) -> Result<()> {
+/// Prints the letters, puts on record that they go, and then deletes them: a tool that ends on the way has
+/// said more than it has done, and never less.
+fn discard<'a>(
+    ledger: &'a Ledger<'a>,
+    letters: &mut DeadLetters<'a>,
+    which: &Which,
+    lease: &Lease<'a>,
+    because: &Because,
+) -> Result<()> {
+    let mut hands = by_hand(ledger)?;
+    let mut ids = Vec::new();
     let mut out = stdout().lock();
-    let mut dropped = 0;
     for chunk in letters.chunks() {
-        let (leaving, staying): (Vec<_>, Vec<_>) =
-            letters.read(chunk).map_err(Error::msg)?.into_iter().partition(|l| which.has(l));
-        // `--all` includes letters that the store has lost: the index then stops counting them.
-        if leaving.is_empty() && !which.all {
-            continue;
-        }
-        for letter in &leaving {
+        for letter in letters.read(chunk).map_err(Error::msg)?.iter().filter(|it| which.has(it)) {
             print::whole(letter, &mut out)?;
+            ids.push(letter.id.clone());
         }
-        out.flush()?;
-        lease.hold().map_err(Error::msg)?;
-        letters.replace(&[chunk], &staying).map_err(Error::msg)?;
-        dropped += leaving.len() as u64;
     }
-    eprintln!("Deleted for good: {}. What stdout was given is the only copy", number(dropped));
+    out.flush()?;
+    let dropped = number(ids.len() as u64);
+    let intervention = because.doing(format!("drop: {dropped}")).about(ids);
+    lease.hold().map_err(Error::msg)?;
+    hands.write(intervention.clone()).map_err(Error::msg)?;
+    for chunk in letters.chunks() {
+        let read = letters.read(chunk).map_err(Error::msg)?;
+        let staying: Vec<_> = read.iter().filter(|it| !which.has(it)).cloned().collect();
+        if staying.len() < read.len() {
+            lease.hold().map_err(Error::msg)?;
+            letters.replace(&[chunk], &staying).map_err(Error::msg)?;
+        }
+    }
+    // From now on an earlier index is a lost one.
+    hands.head.dead_letters = letters.state();
+    hands.write_head(Vec::new()).map_err(Error::msg)?;
+    recorded(&intervention);
+    eprintln!("Deleted for good: {dropped}. What stdout was given is the only copy");
     told_of_lost(letters)
 }
 
@@ -262,8 +279,8 @@ fn told_of_lost(letters: &mut DeadLetters<'_>) -> Result<()> {
     let lost = letters.take_lost();
     ensure!(
         lost.is_empty(),
-        "the store has lost the dead letters at {}: restore it from its snapshot, or have `drop \
-         --all` forget them; if a run was under way, try again first",
+        "the store has lost the dead letters at {}: restore it from its snapshot, or see `kong-cloudtrail ledger \
+         acknowledge`; if a run was under way, try again first",
         lost.join(", ")
     );
     Ok(())

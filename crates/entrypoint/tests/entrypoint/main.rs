@@ -46,23 +46,20 @@ fn the_status_page_is_served_at_its_port_and_needs_no_reports() {
 }
 
 #[test]
-fn dead_letters_are_looked_at_with_the_same_manifest_and_store() {
-    let container = Container::with_spin("echo letters").set("REDIS_PASSWORD", "hunter2");
-    let output = container.run(&["dead-letters", "replay", "--all"]);
-    assert_eq!(String::from_utf8_lossy(&output.stdout), "letters\n");
-    let config = container.path("state/runtime-config.toml").display().to_string();
-    let manifest = "/opt/kong-cloudtrail/spin.toml";
-    let expected = [
-        "dead-letters",
-        "replay",
-        "--from",
-        manifest,
-        "--runtime-config-file",
-        config.as_str(),
-        "--all",
-    ];
-    assert_eq!(container.arguments(), expected);
-    assert_eq!(container.redis_url().password(), Some("hunter2"));
+fn the_operators_program_has_the_same_manifest_and_store() {
+    for [tool, verb, argument] in
+        [["dead-letters", "replay", "--all"], ["ledger", "rekey", "--yes"]]
+    {
+        let container = Container::with_spin("echo done").set("REDIS_PASSWORD", "hunter2");
+        let output = container.run(&[tool, verb, argument]);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "done\n");
+        let config = container.path("state/runtime-config.toml").display().to_string();
+        let manifest = "/opt/kong-cloudtrail/spin.toml";
+        let expected =
+            [tool, verb, "--from", manifest, "--runtime-config-file", config.as_str(), argument];
+        assert_eq!(container.arguments(), expected);
+        assert_eq!(container.redis_url().password(), Some("hunter2"));
+    }
 }
 
 #[test]
@@ -232,6 +229,11 @@ fn a_setting_that_cannot_work_is_refused_with_what_to_do() {
         (with("REDIS_URL", "rediss://"), "REDIS_URL"),
         (with("REDIS_URL", "rediss://:hunter2@ho st"), "REDIS_URL is no address"),
         (with("REDIS_PASSWORD", "hunter2\n"), "REDIS_PASSWORD ends with a line break"),
+        (with("REDIS_URL", "redis://:hunter2@ledger.example"), "give a rediss:// address"),
+        (
+            with("REDIS_URL", "redis://10.0.0.1:6379").set("REDIS_PASSWORD", "hunter2"),
+            "SPIN_VARIABLE_ALLOW_PLAINTEXT to true",
+        ),
         (with("KONG_CLIENT_CERT", CA), "KONG_CLIENT_CERT and KONG_CLIENT_KEY go together"),
         (with("KONG_CA", "/etc/ssl/hunter2.pem"), "KONG_CA is no PEM text"),
         (ca("http://kong.example:8001"), "must be an https:// address"),
@@ -247,8 +249,40 @@ fn a_setting_that_cannot_work_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn a_password_goes_in_the_clear_to_this_machine_alone_or_where_that_is_allowed() {
+    let to = |url: &str| {
+        Container::with_spin("exit 0").set("REDIS_URL", url).set("REDIS_PASSWORD", "hunter2")
+    };
+    for container in [
+        to("redis://localhost:6379"),
+        to("redis://127.0.0.1:6379"),
+        to("redis://[::1]:6379"),
+        to("rediss://ledger.example:6379"),
+        to("redis://ledger.example:6379").set("SPIN_VARIABLE_ALLOW_PLAINTEXT", "true"),
+        Container::with_spin("exit 0").set("REDIS_URL", "redis://ledger.example:6379"),
+    ] {
+        let output = container.run(&["run"]);
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    }
+}
+
+#[test]
+fn the_time_of_the_last_report_is_noted_in_no_file_that_a_link_leads_to() {
+    let container = Container::with_spin(&format!("echo '{REPORT}'; exit 7"));
+    let elsewhere = container.path("elsewhere");
+    std::fs::write(&elsewhere, "of somebody else").unwrap();
+    for name in ["last-report", "last-report.new"] {
+        std::os::unix::fs::symlink(&elsewhere, container.path("state").join(name)).unwrap();
+    }
+    assert_eq!(container.run(&["healthy"]).status.code(), Some(1), "it counts as nothing");
+    container.run(&["service"]);
+    assert_eq!(std::fs::read_to_string(&elsewhere).unwrap(), "of somebody else");
+    assert!(container.path("state/last-report").symlink_metadata().unwrap().is_file());
+}
+
+#[test]
 fn an_unknown_mode_says_which_there_are() {
-    for arguments in [&[][..], &["serve"], &["service", "now"], &["dead-letters"]] {
+    for arguments in [&[][..], &["serve"], &["service", "now"], &["dead-letters"], &["ledger"]] {
         let output = Container::with_spin("exit 0").run(arguments);
         assert_eq!(output.status.code(), Some(1));
         assert!(said(&output).contains("usage: kong-cloudtrail-entrypoint MODE"));
