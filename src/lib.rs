@@ -14,6 +14,7 @@
 //! - [`destination`], on [`aws`]: signed requests, and what their answers mean for each event;
 //! - [`report`] and `log`: what is printed;
 //! - [`status`]: how things stand, from the store alone;
+//! - [`check`]: whether a run would work; [`verify`]: whether all that Kong retains is recorded;
 //! - [`terms`]: the types that all rooms share; `retry` and [`wire`]: what all calls share; [`words`]: how texts
 //!   are told;
 //! - [`ports`]: what all of it needs of the world. `spin`, for wasm alone, gives it Spin's, and `testing`, for
@@ -23,6 +24,7 @@
 //! that. The core is the same code in the component (`components/shipper`), in the tests and in the benchmarks.
 
 pub mod aws;
+pub mod check;
 pub mod config;
 pub mod coverage;
 mod delivery;
@@ -47,5 +49,6 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 pub mod variables;
+pub mod verify;
 pub mod wire;
 pub mod words;

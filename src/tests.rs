@@ -510,6 +510,7 @@ fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         vec![("lease_secs", "100000")],
         vec![("adopt_lambda_keys", "yes")],
         vec![("log_level", "all")],
+        vec![("task", "ships")],
     ]
 }
 
@@ -537,6 +538,10 @@ fn partial_rows() -> Vec<Row> {
     let stream = Stream::Requests;
     vec![
         ("time is up", messages::out_of_time()),
+        (
+            "failed: `task` is `check` or `verify`, under the timer",
+            messages::not_for_the_timer("check"),
+        ),
         (
             "entries are left over",
             messages::pending(stream, 7, "CloudTrail answered 503 ServiceUnavailable"),

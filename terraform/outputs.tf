@@ -8,6 +8,16 @@ output "run_command" {
   value       = "aws ecs run-task ${local.run_task_arguments} --overrides '${jsonencode({ containerOverrides = [{ name = local.container, command = ["run"] }] })}'"
 }
 
+output "check_command" {
+  description = "Tries whether a run would work. The log has the line, which says what was tried and found."
+  value       = "aws ecs run-task ${local.run_task_arguments} --overrides '${jsonencode({ containerOverrides = [{ name = local.container, command = ["check"] }] })}'"
+}
+
+output "verify_command" {
+  description = "Compares all that Kong retains with the ledger. The log has the line with the table."
+  value       = "aws ecs run-task ${local.run_task_arguments} --overrides '${jsonencode({ containerOverrides = [{ name = local.container, command = ["verify"] }] })}'"
+}
+
 output "status_command" {
   description = "Tells into the log how things stand, as a line of JSON: `outcome` is `well`, `attention` or `unknown`."
   value       = "aws ecs run-task ${local.run_task_arguments} --overrides '${jsonencode({ containerOverrides = [{ name = local.container, command = ["status"] }] })}'"

@@ -104,6 +104,8 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "SECURITY.md",
         "deploy/kubernetes/README.md",
         "docs/architecture.md",
+        "docs/auditor.md",
+        "docs/check-and-verify.md",
         "deploy/image/README.md",
         "deploy/image/timer-trigger/README.md",
         "docs/cloudwatch.md",

@@ -17,7 +17,7 @@ use kong_cloudtrail_fuzz::world::{self, World};
 use libfuzzer_sys::fuzz_target;
 
 /// All of them. An input names one by its place, so new ones come last.
-const NAMES: [&str; 43] = [
+const NAMES: [&str; 44] = [
     "kong_admin_api",
     "kong_admin_path",
     "channel_arn",
@@ -62,6 +62,7 @@ const NAMES: [&str; 43] = [
     "log_group_arn",
     "log_stream",
     "aws_endpoint_url_cloudwatch_logs",
+    "task",
 ];
 
 /// What is no secret in the place of one.

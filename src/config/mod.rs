@@ -4,6 +4,9 @@
 //! every request for one bad entry, without telling the component why.
 
 mod credentials;
+mod task;
+
+pub use task::{Task, task};
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -53,6 +56,8 @@ pub struct Config {
     pub allow_plaintext: bool,
     /// Whether a key of Kong's Lambda counts as shipped.
     pub adopt_lambda_keys: bool,
+    /// What a single run does.
+    pub task: Task,
     /// Least level of the log lines printed.
     pub log_level: Level,
     /// What is odd about the variables, and no mistake.
@@ -86,22 +91,16 @@ impl Config {
     ) -> Result<Self, Mistakes> {
         let mut reading = Reader::new(&variable);
         let reader = &mut reading;
-        let allow_outbound = allow_outbound(reader);
-        let allow_outbound = allow_outbound.as_ref();
-        let variant = variant(reader);
         let kong = kong(reader);
         let allow_plaintext = reader.switch("allow_plaintext");
-        if !allow_plaintext && Origin::parse(&kong.api).is_ok_and(|origin| origin.is_plaintext()) {
+        if !allow_plaintext && is_plaintext(&kong) {
             reader.mistake(format!(
                 "kong_admin_api {:?} is not encrypted, and others on the way can read Kong's token and the entries: give the \
                  https:// address of the Admin API (port 8444 by default), or set allow_plaintext to true",
                 kong.api
             ));
         }
-        let destination = destination::read(reader, variant, allow_outbound);
-        let place = &destination.profile().place;
-        let place = Some(place).filter(|place| !place.region.is_empty());
-        let credentials = credentials::read(reader, place, variant, allow_outbound);
+        let Sending { destination, credentials, pace, .. } = sending(reader);
         let config = Self {
             kong,
             ledger: ledger_name(reader),
@@ -112,10 +111,7 @@ impl Config {
             endpoint_overridden: reader.set("aws_endpoint_url_sts").is_some()
                 || destination.profile().is_overridden,
             credentials,
-            pace: Pace {
-                max_in_flight: reader.number(&MAX_IN_FLIGHT) as usize,
-                max_calls_per_sec: reader.number(&MAX_CALLS_PER_SEC),
-            },
+            pace,
             spans: Spans {
                 overlap: reader.number(&OVERLAP_SECS).into(),
                 lookback: reader.number(&LOOKBACK_SECS).into(),
@@ -126,12 +122,64 @@ impl Config {
             lease: Duration::from_secs(reader.number(&LEASE_SECS).into()),
             allow_plaintext,
             adopt_lambda_keys: reader.switch("adopt_lambda_keys"),
+            task: task::read(reader),
             log_level: log_level(reader),
             warnings: reader.take_warnings(),
             destination,
         };
         reading.finish(config)
     }
+}
+
+/// Whether what goes to that Kong can be read on its way.
+pub(crate) fn is_plaintext(kong: &Access) -> bool {
+    Origin::parse(&kong.api).is_ok_and(|origin| origin.is_plaintext())
+}
+
+/// Where Kong is and which of its streams are meant, for a program that asks Kong alone.
+pub(crate) fn asking(
+    variable: impl Fn(&str) -> Result<Option<String>, String>,
+) -> Result<(Access, Vec<Stream>), Mistakes> {
+    let mut reader = Reader::new(&variable);
+    let asking = (kong(&mut reader), streams(&mut reader));
+    reader.finish(asking)
+}
+
+/// What is needed to send events.
+#[derive(Debug)]
+pub(crate) struct Sending {
+    pub destination: Rc<dyn Protocol>,
+    pub credentials: Source,
+    pub pace: Pace,
+    /// STS, or why it cannot be asked: not every destination needs it.
+    pub sts: Result<String, Mistakes>,
+}
+
+/// The same for a program that looks at the destination alone.
+pub(crate) fn of_sending(
+    variable: impl Fn(&str) -> Result<Option<String>, String>,
+) -> Result<Sending, Mistakes> {
+    let mut reader = Reader::new(&variable);
+    let sending = sending(&mut reader);
+    reader.finish(sending)
+}
+
+fn sending(reader: &mut Reader<'_>) -> Sending {
+    let allow_outbound = allow_outbound(reader);
+    let allow_outbound = allow_outbound.as_ref();
+    let variant = variant(reader);
+    let destination = destination::read(reader, variant, allow_outbound);
+    let place = &destination.profile().place;
+    let place = Some(place).filter(|place| !place.region.is_empty());
+    let credentials = credentials::read(reader, place, variant, allow_outbound);
+    let mut aside = reader.aside();
+    let sts = destination::sts_endpoint(&mut aside, place, variant, allow_outbound);
+    let sts = aside.finish(sts);
+    let calls = Pace {
+        max_in_flight: reader.number(&MAX_IN_FLIGHT) as usize,
+        max_calls_per_sec: reader.number(&MAX_CALLS_PER_SEC),
+    };
+    Sending { destination, credentials, pace: calls, sts }
 }
 
 /// The ledger's name and how its values are authenticated, for a program that looks at the store alone.

@@ -5,6 +5,8 @@
 //! Source: AWS STS API reference, GetCallerIdentity (version 2011-06-15): a signed form, answered in XML. It
 //! needs no permission.
 
+use std::cell::RefCell;
+
 use super::{Answer, Batch, Outcome, Profile, Protocol, Stop};
 use crate::aws::{Place, Variant, Xml, credentials_remedy, is_of_signature, sts};
 use crate::ports::{HttpRequest, HttpResponse};
@@ -50,17 +52,12 @@ impl Caller {
         }
     }
 
-    fn of_success(&self, body: &[u8]) -> Answer {
-        let document = Xml::of(body);
-        let Some(account) = document.text("Account") else {
-            let why = "STS's answer is not the XML that it documents".to_owned();
-            return Answer::MayPass { throttled: false, why };
-        };
-        if account == self.profile.place.account {
+    fn of_success(&self, identity: Identity) -> Answer {
+        if identity.account == self.profile.place.account {
             return Answer::Outcomes(vec![Outcome::Accepted]);
         }
         let (theirs, named_in, meant) =
-            (shown(account), self.named_in, &self.profile.place.account);
+            (identity.account, self.named_in, &self.profile.place.account);
         let cause = format!(
             "the AWS credentials are of the account {theirs} and {named_in} names {meant}, so nothing was sent: a target of \
              that name in the other account would take it"
@@ -124,12 +121,80 @@ impl Protocol for Caller {
             .map_err(|error| Stop::Unsendable(error.to_string()))
     }
 
+    /// It changes nothing in any case.
+    fn trial(&self, batch: &Batch) -> Result<HttpRequest, Stop> {
+        self.request(batch, 0)
+    }
+
     fn answer(&self, _: &Batch, response: &HttpResponse) -> Answer {
-        if response.status() == 200 {
-            self.of_success(response.body())
-        } else {
-            Self::of_error(response)
-        }
+        read(response, |identity| self.of_success(identity))
+    }
+}
+
+/// What an answer means, where one with an identity means what `meaning` says.
+fn read(response: &HttpResponse, meaning: impl FnOnce(Identity) -> Answer) -> Answer {
+    if response.status() != 200 {
+        return Caller::of_error(response);
+    }
+    let document = Xml::of(response.body());
+    let Some(account) = document.text("Account") else {
+        let why = "STS's answer is not the XML that it documents".to_owned();
+        return Answer::MayPass { throttled: false, why };
+    };
+    let arn = document.text("Arn").unwrap_or_default();
+    meaning(Identity { account: shown(account), arn: shown(arn) })
+}
+
+/// Whose credentials are.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    /// The account.
+    pub account: String,
+    /// The principal; empty where STS does not tell it.
+    pub arn: String,
+}
+
+/// STS, which is asked whose the credentials are, whosever they are.
+#[derive(Debug)]
+pub struct Whose {
+    caller: Caller,
+    told: RefCell<Option<Identity>>,
+}
+
+impl Whose {
+    /// By that endpoint of STS.
+    pub fn new(endpoint: String, place: Place) -> Self {
+        Self { caller: Caller::new(endpoint, place, ""), told: RefCell::default() }
+    }
+
+    /// What STS told.
+    pub fn told(self) -> Option<Identity> {
+        self.told.into_inner()
+    }
+}
+
+impl Protocol for Whose {
+    fn profile(&self) -> &Profile {
+        &self.caller.profile
+    }
+
+    fn size(&self, _: &Event) -> usize {
+        0
+    }
+
+    fn request(&self, batch: &Batch, now_ms: i64) -> Result<HttpRequest, Stop> {
+        self.caller.request(batch, now_ms)
+    }
+
+    fn trial(&self, batch: &Batch) -> Result<HttpRequest, Stop> {
+        self.caller.trial(batch)
+    }
+
+    fn answer(&self, _: &Batch, response: &HttpResponse) -> Answer {
+        read(response, |identity| {
+            self.told.replace(Some(identity));
+            Answer::Outcomes(vec![Outcome::Accepted])
+        })
     }
 }
 

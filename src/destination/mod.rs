@@ -8,6 +8,7 @@
 //! Another destination is a folder here with a type that implements [`Protocol`], and a choice in [`read`].
 
 mod answer;
+mod ask;
 mod batch;
 mod call;
 mod caller;
@@ -15,14 +16,16 @@ pub mod cloudtrail;
 pub mod cloudwatch;
 mod refusal;
 mod sender;
+mod trial;
 
 use std::fmt;
 use std::rc::Rc;
 
 pub use answer::{Answer, Outcome, Stop, Undelivered};
 pub use batch::{Batch, Batcher, Item};
-pub use caller::sts_endpoint;
+pub use caller::{Identity, Whose, sts_endpoint};
 pub use sender::{Pace, Sender, Sent};
+pub use trial::Trial;
 
 use crate::aws::{Place, Variant};
 use crate::ports::{HttpRequest, HttpResponse};
@@ -48,6 +51,9 @@ pub trait Protocol: fmt::Debug {
     }
     /// The request that carries the batch, unsigned, by AWS's clock.
     fn request(&self, batch: &Batch, now_ms: i64) -> Result<HttpRequest, Stop>;
+    /// The request that carries an event which the destination must refuse for its content, and for that alone
+    /// where the caller may put events. [`Trial`] makes the event.
+    fn trial(&self, batch: &Batch) -> Result<HttpRequest, Stop>;
     /// What an answer means for the batch.
     fn answer(&self, batch: &Batch, response: &HttpResponse) -> Answer;
 }
@@ -77,6 +83,10 @@ pub struct Profile {
     pub unreachable: &'static str,
     /// What to check when it refuses all events of batch after batch.
     pub flood: &'static str,
+    /// How it is tried out by a call that it must refuse: what is sent.
+    pub trial: &'static str,
+    /// What its refusal proves.
+    pub trial_proves: &'static str,
     /// What a request may hold.
     pub limits: Limits,
 }

@@ -11,8 +11,6 @@ use crate::aws::credentials::{Keeper, Lent, Source};
 use crate::log::Logger;
 use crate::ports::{Clock, Files, Http, HttpError, Log, Random};
 use crate::retry::{self, Passing, Retry, Silence};
-use crate::terms::Event;
-use crate::words::Told;
 
 /// A clock that is further off is corrected: AWS refuses signatures from five minutes on.
 const CLOCK_OFF_MS: i64 = 4 * 60 * 1000;
@@ -31,7 +29,7 @@ pub struct Sender<'a, P> {
     pub(super) port: &'a P,
     pub(super) log: Logger<'a, P>,
     pub(super) protocol: &'a dyn Protocol,
-    credentials: Keeper<'a, P>,
+    pub(super) credentials: Keeper<'a, P>,
     pace: Pace,
     deadline: Duration,
     /// Earliest time of the next call, on the clock that never goes back.
@@ -45,7 +43,7 @@ pub struct Sender<'a, P> {
     pub(super) answered: Cell<Option<Duration>>,
     pub(super) silence: Silence,
     /// The protocol's gate has let this run through.
-    admitted: Mutex<bool>,
+    pub(super) admitted: Mutex<bool>,
 }
 
 /// What became of a batch.
@@ -170,32 +168,8 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         sent
     }
 
-    /// Calls the protocol's gate, if there is one, until it accepts, once in a run.
-    async fn pass_gate(&self, may_call: &impl Fn() -> bool) -> Result<(), Stop> {
-        let Some(gate) = self.protocol.gate() else { return Ok(()) };
-        let mut admitted = self.admitted.lock().await;
-        if *admitted {
-            return Ok(());
-        }
-        let mut knock = Item::new(Event::default(), 0, 0);
-        // A call that changes nothing leaves no doubt.
-        knock.doubtful = true;
-        let mut sent = Sent::default();
-        self.send_one(gate, Batch { items: vec![knock] }, may_call, &mut sent).await;
-        *admitted = !sent.accepted.is_empty();
-        let why = sent.undelivered.first().map(|(_, why)| why.to_string());
-        match (sent.stop, why) {
-            _ if *admitted => Ok(()),
-            (Some(stop), _) => Err(stop),
-            (None, why) => {
-                let remedy = gate.profile().unreachable;
-                Err(Stop::Account(Told::new(why.unwrap_or_default(), remedy)))
-            }
-        }
-    }
-
     /// Sends one batch; gives its two halves when it is to be split.
-    async fn send_one(
+    pub(super) async fn send_one(
         &self,
         protocol: &dyn Protocol,
         batch: Batch,

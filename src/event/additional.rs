@@ -78,7 +78,7 @@ pub(super) fn section<'a>(
 }
 
 /// The first 32 bits of the SHA-256 of an event's id.
-pub(super) fn id_sum(id: &str) -> u32 {
+pub fn id_sum(id: &str) -> u32 {
     let digest = Sha256::digest(id);
     digest.iter().take(4).fold(0, |sum, byte| sum << 8 | u32::from(*byte))
 }

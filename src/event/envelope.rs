@@ -89,6 +89,11 @@ impl<'a> Envelope<'a> {
     }
 }
 
+/// The id of the event that an entry becomes.
+pub fn event_id(entry: &Entry<'_>) -> String {
+    ids(entry, &mut Placed::default()).0
+}
+
 /// The event's id and its UID.
 fn ids<'a>(entry: &Entry<'a>, placed: &mut Placed) -> (String, Cow<'a, str>) {
     let field = entry.stream.id_field();

@@ -30,7 +30,9 @@ mod request;
 mod section;
 mod time;
 
-pub use time::Times;
+pub use additional::id_sum;
+pub use envelope::event_id;
+pub use time::{Times, told_time};
 
 use envelope::{Envelope, Placed};
 use parts::Parts;

@@ -41,9 +41,8 @@ impl EventTime {
     /// By the entry's own `request_timestamp`; else by that of its request, by `expire`, by `ttl`; else by
     /// the run. A source that gives an impossible time is passed over.
     pub fn of(entry: &Entry<'_>, times: &Times<'_>) -> Self {
-        let latest = times.now.max(times.host_now).saturating_add(AHEAD_SECS);
-        let possible = |time: &i64| (FIRST..=latest).contains(time);
-        if let Some(seconds) = entry.own_time().filter(possible) {
+        let possible = |time: &i64| is_possible(*time, times.now.max(times.host_now));
+        if let Some(seconds) = told_time(entry, times.now.max(times.host_now)) {
             return Self { seconds, derived: None };
         }
         let sources = [of_request(entry, times), of_expire(entry, times), of_ttl(entry, times)];
@@ -59,6 +58,15 @@ impl EventTime {
     pub fn text(&self) -> String {
         rfc3339(self.seconds)
     }
+}
+
+/// The time that the entry tells, where it can be from then, at `now`.
+pub fn told_time(entry: &Entry<'_>, now: i64) -> Option<i64> {
+    entry.own_time().filter(|time| is_possible(*time, now))
+}
+
+fn is_possible(time: i64, now: i64) -> bool {
+    (FIRST..=now.saturating_add(AHEAD_SECS)).contains(&time)
 }
 
 type Derived = Option<(i64, String)>;

@@ -21,49 +21,78 @@ pub struct About {
 }
 
 /// The answer to `GET /`.
-#[derive(Deserialize)]
-pub(super) struct Root {
+#[derive(Debug, Deserialize)]
+pub struct Root {
     version: String,
     #[serde(default)]
     configuration: serde_json::Value,
 }
 
 impl Root {
-    pub fn read(body: &str) -> Result<Self, KongError> {
+    pub(super) fn read(body: &str) -> Result<Self, KongError> {
         serde_json::from_str(body)
             .map_err(|error| malformed("/", format!("it does not tell Kong's version ({error})")))
     }
 
     /// What it tells, where this is a Kong that keeps an audit log.
-    pub fn about(self, now: Option<i64>) -> Result<About, KongError> {
+    pub(super) fn about(&self, now: Option<i64>) -> Result<About, KongError> {
+        self.is_enterprise()?;
+        self.keeps_audit_log()?;
+        self.has_database()?;
+        Ok(self.facts(now))
+    }
+
+    /// What it tells, whatever that is.
+    pub(crate) fn facts(&self, now: Option<i64>) -> About {
         let version = Version::parse(&self.version);
-        if !version.is_enterprise() {
-            return Err(KongError::NotEnterprise { version: self.version });
-        }
-        let settings = Settings(self.configuration);
-        if settings.is_off("audit_log") {
-            return Err(KongError::AuditLogOff);
-        }
-        for (name, value) in [("database", "off"), ("role", "data_plane")] {
-            if settings.text(name) == Some(value) {
-                return Err(KongError::NoDatabase { setting: format!("{name} = {value}") });
-            }
-        }
-        Ok(About {
+        let settings = Settings(&self.configuration);
+        About {
             now,
             record_ttl: settings.seconds("audit_log_record_ttl"),
             hides: settings.hiding(&version),
             rbac_is_off: settings.is_off("enforce_rbac"),
             version,
-        })
+        }
+    }
+
+    /// Whether the version is one of Kong Gateway Enterprise.
+    pub(crate) fn is_enterprise(&self) -> Result<(), KongError> {
+        if Version::parse(&self.version).is_enterprise() {
+            return Ok(());
+        }
+        Err(KongError::NotEnterprise { version: self.version.clone() })
+    }
+
+    /// Whether `audit_log` is not shown to be off.
+    pub(crate) fn keeps_audit_log(&self) -> Result<(), KongError> {
+        if Settings(&self.configuration).is_off("audit_log") {
+            return Err(KongError::AuditLogOff);
+        }
+        Ok(())
+    }
+
+    /// Whether the node is not shown to be without a database.
+    pub(crate) fn has_database(&self) -> Result<(), KongError> {
+        let settings = Settings(&self.configuration);
+        for (name, value) in [("database", "off"), ("role", "data_plane")] {
+            if settings.text(name) == Some(value) {
+                return Err(KongError::NoDatabase { setting: format!("{name} = {value}") });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it shows a setting of that name.
+    pub(crate) fn shows(&self, name: &str) -> bool {
+        self.configuration.get(name).is_some()
     }
 }
 
 /// Kong's settings, as `GET /` shows them. There are none where Kong hides them, or writes an empty list in
 /// their place.
-struct Settings(serde_json::Value);
+struct Settings<'r>(&'r serde_json::Value);
 
-impl Settings {
+impl Settings<'_> {
     fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.as_str()
     }

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use http::HeaderName;
 
-use super::about::{About, Root};
 use super::call::Calls;
 use super::page::{Page, decode};
 use super::sizes::{Finding, Sizes};
-use super::{Flaw, KongError};
+use super::{About, Flaw, KongError, Root};
 use crate::log::Logger;
 use crate::ports::{Clock, Ends, Http, HttpError, HttpLimits, Log, Random};
 use crate::retry;
@@ -125,6 +124,11 @@ impl<'a, P: Http + Clock + Random + Log> Kong<'a, P> {
         }
     }
 
+    /// What it works with.
+    pub(crate) fn port(&self) -> &'a P {
+        self.calls.port
+    }
+
     /// Calls made so far, tries included.
     pub fn calls(&self) -> u64 {
         self.calls.made()
@@ -137,6 +141,11 @@ impl<'a, P: Http + Clock + Random + Log> Kong<'a, P> {
 
     /// Reads `GET /`, and refuses a Kong that keeps no audit log.
     pub async fn about(&self) -> Result<About, KongError> {
+        self.root().await.and_then(|(root, now)| root.about(now))
+    }
+
+    /// Reads `GET /`, and Kong's clock in Unix seconds.
+    pub(crate) async fn root(&self) -> Result<(Root, Option<i64>), KongError> {
         self.calls
             .tried("/", LIMITS, retry::KONG, |response| {
                 let now = date(&response);
@@ -144,7 +153,6 @@ impl<'a, P: Http + Clock + Random + Log> Kong<'a, P> {
                 Root::read(&body).map(|root| (root, now))
             })
             .await
-            .and_then(|(root, now)| root.about(now))
     }
 
     /// Writes times in the other way from now on; false when that was tried before.

@@ -165,6 +165,16 @@ impl KongError {
         )
     }
 
+    /// Whether Kong asks for a licence.
+    pub(crate) fn is_of_licence(&self) -> bool {
+        matches!(self, Self::Status { status, said, .. } if says_licence(*status, said))
+    }
+
+    /// Whether Kong refuses the caller.
+    pub(crate) fn is_of_token(&self) -> bool {
+        matches!(self, Self::Status { status: 401 | 403, .. }) && !self.is_of_licence()
+    }
+
     /// Whether the same request may succeed when it is made again.
     pub(crate) fn may_pass(&self) -> bool {
         match self {
@@ -317,12 +327,17 @@ fn told_of_http(error: &HttpError) -> Told {
     Told::new(cause, remedy)
 }
 
+fn says_licence(status: u16, said: &str) -> bool {
+    let said = said.to_ascii_lowercase();
+    matches!(status, 402 | 403) && (said.contains("license") || said.contains("licence"))
+}
+
 /// What to do about a status, by Kong's own words where they tell more.
 fn remedy_of_status(status: u16, path: &str, said: &str) -> &'static str {
     let said = said.to_ascii_lowercase();
     let says = |words: &[&str]| words.iter().any(|word| said.contains(word));
     match status {
-        402 | 403 if says(&["license", "licence"]) => {
+        _ if says_licence(status, &said) => {
             "Kong's Enterprise licence is missing or has run out, and the token is not at fault; install a valid licence on the \
              control plane (POST /licenses, or KONG_LICENSE_DATA) and restart it"
         }

@@ -2,6 +2,7 @@
 
 mod about;
 mod call;
+mod circles;
 mod client;
 pub mod entry;
 mod error;
@@ -11,7 +12,8 @@ mod page;
 mod sizes;
 mod version;
 
-pub use about::About;
+pub use about::{About, Root};
+pub use circles::{Circles, next_offset};
 pub use client::{Access, Ask, Fetched, Kong};
 pub use entry::{Entry, Fields, text};
 pub use error::KongError;

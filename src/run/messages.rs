@@ -66,6 +66,18 @@ pub fn sweep_goes_on(stream: Stream, sweep: &Sweep) -> String {
     )
 }
 
+pub fn not_for_the_timer(task: &str) -> Told {
+    Told::new(
+        format!(
+            "task is {task}, which is for a single run: under the timer nothing would be shipped"
+        ),
+        format!(
+            "leave task out here, and make one run of spin-command.toml with SPIN_VARIABLE_TASK={task}, or use \
+             kong-cloudtrail {task}"
+        ),
+    )
+}
+
 pub fn out_of_time() -> Told {
     Told::new("run_budget_secs has passed", "the next run goes on from here")
 }

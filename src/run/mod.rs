@@ -20,7 +20,7 @@
 //!
 //! - `streams`: plans each stream's run, has it read, and reports how it ended;
 //! - `reader`, `slices`, `sweep` and `entries`: read windows and sweeps, and deliver what is new;
-//! - `around`, `unreadable` and `circles`: rows that cannot be read, and pages that lead nowhere;
+//! - `around` and `unreadable`: rows that cannot be read;
 //! - `store`: what a run reads of the store at its beginning, and writes at its end;
 //! - `facts`, `stream_run` and `halt`: what is known of Kong, what one stream's run met, and why a run ends
 //!   early;
@@ -29,7 +29,6 @@
 
 mod adoption;
 mod around;
-mod circles;
 mod entries;
 mod facts;
 mod halt;
@@ -55,7 +54,7 @@ use reader::Reader;
 use store::Ended;
 use stream_run::StreamRun;
 
-use crate::config::Config;
+use crate::config::{Config, Task};
 use crate::delivery::HowFar;
 use crate::destination::Sender;
 use crate::kong::Kong;
@@ -77,6 +76,9 @@ pub async fn run<P: Ports>(
     let started = port.elapsed();
     let mut report = Report::default();
     match Config::read(variable) {
+        Ok(config) if config.task != Task::Ship => {
+            report.add(Outcome::Failed, messages::not_for_the_timer(config.task.word()));
+        }
         Ok(config) => {
             report.destination = config.destination.profile().word;
             report.notes = notes::of_config(&config);
@@ -219,4 +221,4 @@ fn millis(duration: Duration) -> u64 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use futures::future::{FutureExt as _, LocalBoxFuture, ready};
 
-use super::circles::Circles;
 use super::slices::{Slice, Slices};
 use super::{Facts, Halt, Run, StreamRun};
 use crate::coverage::{Coverage, Filters, Progress};
 use crate::delivery::Delivery;
-use crate::kong::{Ask, Fetched, KongError, Page};
+use crate::kong::{Ask, Circles, Fetched, KongError, next_offset};
 use crate::ports::Ports;
 use crate::terms::{Stream, Window};
 
@@ -224,18 +223,4 @@ fn under_way(mut future: Fetching<'_>) -> Fetching<'_> {
         Poll::Ready(value) => ready(value).boxed_local(),
         Poll::Pending => future,
     }
-}
-
-/// Where the next page begins, if there is one, and the pages lead anywhere.
-pub fn next_offset(
-    page: &Page,
-    circles: &mut Circles,
-    stream: Stream,
-) -> Result<Option<String>, Halt> {
-    let Some(offset) = page.offset() else { return Ok(None) };
-    if !circles.may_go_on(page.first(stream).as_deref(), offset) {
-        let path = format!("/audit/{}", stream.name());
-        return Err(KongError::Circle { path, offset: offset.to_owned() }.into());
-    }
-    Ok(Some(offset.to_owned()))
 }

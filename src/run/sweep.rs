@@ -5,13 +5,12 @@
 
 use std::time::Duration;
 
-use super::circles::Circles;
-use super::reader::{Question, next_offset};
+use super::reader::Question;
 use super::slices::Slices;
 use super::{Halt, Reader, StreamRun, messages, unreadable};
 use crate::coverage::{ByTime, Filters, Progress, Sweep};
 use crate::delivery::Reading;
-use crate::kong::Fetched;
+use crate::kong::{Circles, Fetched, next_offset};
 use crate::ports::Ports;
 use crate::terms::Window;
 

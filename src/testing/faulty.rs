@@ -41,6 +41,10 @@ pub trait Faults {
     fn rival(&self) -> Option<(String, Vec<u8>)> {
         None
     }
+    /// Whether swaps overwrite what was written after they had looked.
+    fn overwrites(&self) -> bool {
+        false
+    }
 }
 
 impl<F: Faults> Faults for &F {
@@ -59,6 +63,8 @@ pub struct Planned {
     pub swaps: Cell<u32>,
     /// What another host writes right after the next one.
     pub rival: RefCell<Option<(String, Vec<u8>)>>,
+    /// Swaps overwrite what was written after they had looked.
+    pub overwrites: Cell<bool>,
     plan: RefCell<Vec<(Call, u32, Fate)>>,
 }
 
@@ -85,6 +91,9 @@ impl Faults for Planned {
     }
     fn rival(&self) -> Option<(String, Vec<u8>)> {
         self.rival.take()
+    }
+    fn overwrites(&self) -> bool {
+        self.overwrites.get()
     }
 }
 
@@ -140,7 +149,7 @@ impl<P: KeyValue, F: Faults> KeyValue for Faulty<P, F> {
         said
     }
     fn swaps_atomically(&self, key: &str) -> Result<bool, KeyValueError> {
-        self.inner.swaps_atomically(key)
+        Ok(!self.faults.overwrites() && self.inner.swaps_atomically(key)?)
     }
     fn begin_swap(&self, key: &str) -> Result<Box<dyn Swap + '_>, KeyValueError> {
         self.inner.begin_swap(key)

@@ -18,7 +18,7 @@ pub struct Variable {
 }
 
 /// All of them, in the order of the manifests.
-pub const VARIABLES: [Variable; 44] = [
+pub const VARIABLES: [Variable; 45] = [
     required("kong_admin_api", "Origin of the Admin API: scheme, host and port, no path"),
     optional("kong_admin_path", "Path prefix, when the Admin API sits behind one"),
     secret("kong_admin_token", "Kong's token"),
@@ -134,6 +134,7 @@ pub const VARIABLES: [Variable; 44] = [
         "While moving from Kong's Lambda: its Redis keys count as shipped, also for what it failed to publish",
     ),
     variable("log_level", "info", "error, warn, info or debug"),
+    variable("task", "ship", "What a single run does: ship, check or verify"),
 ];
 
 /// What the status page takes beside the ledger's name and keys.

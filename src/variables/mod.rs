@@ -40,6 +40,12 @@ impl<'v> Reader<'v> {
         Self { lookup, mistakes: Vec::new(), warnings: Vec::new() }
     }
 
+    /// A reader of the same variables, whose mistakes are its own.
+    #[must_use]
+    pub fn aside(&self) -> Self {
+        Self::new(self.lookup)
+    }
+
     /// Gives `value`, unless there were mistakes.
     pub fn finish<T>(self, value: T) -> Result<T, Mistakes> {
         if self.mistakes.is_empty() { Ok(value) } else { Err(Mistakes(self.mistakes)) }

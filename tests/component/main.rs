@@ -14,6 +14,7 @@ mod credentials;
 mod dead_letters;
 mod destination;
 mod driver;
+mod evidence;
 mod job;
 mod keys;
 mod kongs;

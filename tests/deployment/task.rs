@@ -105,8 +105,8 @@ fn each_variable_of_the_component_can_be_set_or_has_an_input_or_comes_from_the_r
         assert!(component.contains_key(name) && !own.contains(name), "{name}");
     }
     for name in component.keys() {
-        // What begins so comes from ECS and the entrypoint.
-        let from_aws = name.starts_with("aws_");
+        // What begins so comes from ECS and the entrypoint, as the task does.
+        let from_aws = name.starts_with("aws_") || name == "task";
         assert!(settable.contains(name) || own.contains(name) || from_aws, "{name}");
     }
 }

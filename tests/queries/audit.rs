@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::lake::FIRST_INGESTION;
 use super::trail::{self, Added, TRAIL, entity, event_name, is_error, moment, string, time, user};
-use super::{Place, Row, derived_twice, events, integer, request, text};
+use super::{Place, Row, awkward_text, derived_twice, events, integer, request, text};
 
 /// The cells of a row.
 type Cells = Vec<Option<String>>;
@@ -30,7 +30,7 @@ fn ask(
 ) -> BTreeSet<Cells> {
     let rows = trail::ask(place, added, name, &[&SPAN, about].concat());
     let cells = |row: &Row| columns.iter().map(|column| cell(&row[*column])).collect::<Cells>();
-    if !["repeats", "request-ids"].contains(&name) {
+    if !["repeats", "request-ids", "object-ids"].contains(&name) {
         let times: Vec<_> = rows.iter().map(|row| cell(&row["event_time"])).collect();
         assert!(times.is_sorted_by(|newer, older| newer >= older), "{name}");
     }
@@ -363,4 +363,16 @@ fn repeats_are_told_with_how_often_and_when() {
 fn the_ids_of_all_calls_are_those_that_kong_holds() {
     let expected = |_| TRAIL.calls.keys().map(|id| vec![Some(id.clone())]);
     assert_told("request-ids", &[], &["request_id"], expected);
+}
+
+#[test]
+fn the_ids_of_all_rows_are_those_that_kong_holds() {
+    let expected = |_| TRAIL.objects.iter().map(|object| vec![string(object, "id")]);
+    assert_told("object-ids", &[], &["id"], expected);
+    let with_parts = derived_twice(&awkward_text(150_000)).concat();
+    for place in Place::ALL {
+        let rows = place.with(&with_parts).rows("object-ids", "");
+        let ids: Vec<_> = rows.iter().map(|row| text(row, "id")).collect();
+        assert_eq!(ids, ["o1"], "no part is a row: {place:?}");
+    }
 }

@@ -9,12 +9,22 @@ use serde_json::json;
 
 use super::log_group::{FIELDS, SYSTEM_FIELDS, discovered};
 use super::trail::TRAIL;
-use super::{Place, awkward_text, events, request};
+use super::{Place, awkward_text, derived_twice, events, request};
 
 /// <https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/CWL_QuerySyntax.html>
 const COMMANDS: [&str; 6] = ["dedup", "fields", "filter", "limit", "sort", "stats"];
-const FUNCTIONS: [&str; 8] =
-    ["coalesce", "concat", "count", "count_distinct", "ispresent", "max", "min", "replace"];
+const FUNCTIONS: [&str; 10] = [
+    "coalesce",
+    "concat",
+    "count",
+    "count_distinct",
+    "ispresent",
+    "max",
+    "min",
+    "replace",
+    "substr",
+    "sum",
+];
 const KEYWORDS: [&str; 8] = ["and", "or", "not", "like", "as", "by", "asc", "desc"];
 /// Most characters of `queryString` of `StartQuery`, and of a saved query.
 const LIMIT: usize = 10_000;
@@ -111,7 +121,8 @@ fn the_fields_that_queries_name_are_there_in_events() {
         .into_iter()
         .flat_map(|(stream, entries)| entries.iter().flat_map(move |entry| events(stream, entry)));
     let mut met = BTreeSet::new();
-    for event in trail.chain(events(Stream::Requests, &large)) {
+    let derived = derived_twice("{}").concat();
+    for event in trail.chain(events(Stream::Requests, &large)).chain(derived) {
         met.extend(discovered(&event.data).into_keys());
     }
     let missing: Vec<_> =

@@ -18,7 +18,7 @@ use super::{Place, Row, Store, register_regexp_replace, run};
 const NAME: &str = "/kong/audit";
 
 /// The fields that queries name: members of an event.
-pub const FIELDS: [&str; 27] = [
+pub const FIELDS: [&str; 30] = [
     "id",
     "UID",
     "eventSource",
@@ -37,6 +37,9 @@ pub const FIELDS: [&str; 27] = [
     "additionalEventData.request_id",
     "additionalEventData.request_source",
     "additionalEventData.method",
+    "additionalEventData.konghostname",
+    "additionalEventData.idSum",
+    "additionalEventData.derivedTime.source",
     "responseElements.name",
     "responseElements.username",
     "requestParameters.queryParameters",

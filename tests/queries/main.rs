@@ -9,6 +9,8 @@
 //! within `requestParameters` into the value of a `map<string,string>`. `docs/queries/README.md`
 //! lists those assumptions; `syntax` holds the text to the grammar and functions of each place.
 //!
+//! `counted` holds the table of `verify` against that of the destination's query.
+//!
 //! For CloudWatch Logs `log_group` stands in, and the same questions must have the same answers. Its other
 //! language, Logs Insights QL, has no parser here: `insights` holds it to rules alone.
 
@@ -16,6 +18,7 @@
 
 mod assembled;
 mod audit;
+mod counted;
 mod forged;
 mod insights;
 mod lake;

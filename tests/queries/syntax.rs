@@ -9,7 +9,7 @@ use super::log_group::FIELDS;
 use super::{Place, lake, log_group};
 
 /// Functions that SQLite has as well as the place, alike in what the queries use of them.
-const ALIKE: [&str; 11] = [
+const ALIKE: [&str; 12] = [
     "cast",
     "coalesce",
     "concat",
@@ -21,6 +21,7 @@ const ALIKE: [&str; 11] = [
     "min",
     "row_number",
     "substr",
+    "sum",
 ];
 /// Most characters of a query: `QueryStatement` of CloudTrail's `StartQuery`, `queryString` of that of CloudWatch
 /// Logs.

@@ -89,9 +89,6 @@ fn every_line_of_the_host_is_in_it() {
 fn every_row_of_a_check_is_in_it() {
     let told = told("row of `check`");
     let folder = path("src/check");
-    if !folder.is_dir() {
-        return;
-    }
     let mut names = BTreeSet::new();
     for file in sources(&folder).into_iter().filter(|file| !file.ends_with("tests.rs")) {
         let source = std::fs::read_to_string(&file).unwrap();
@@ -104,6 +101,10 @@ fn every_row_of_a_check_is_in_it() {
             }
         }
     }
+    // What the operator's program adds.
+    let added = std::fs::read_to_string(path("crates/cli/src/evidence.rs")).unwrap();
+    let (_, name) = added.split_once("EVICTION: &str = ").unwrap();
+    names.insert(literal(name));
     assert!(names.contains("configuration") && names.len() > 10, "{names:?}");
     assert_eq!(told, names);
 }

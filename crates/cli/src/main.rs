@@ -6,6 +6,8 @@
 mod arguments;
 mod because;
 mod dead_letters;
+#[cfg(feature = "runs")]
+mod evidence;
 mod interventions;
 mod ledger;
 mod port;
@@ -83,6 +85,21 @@ enum Verb {
     /// component's variables it needs ledger, ledger_key and ledger_key_previous alone. With --from
     /// spin-status.toml it also goes by stale_after_secs (default: 900).
     Status(status::StatusArgs),
+    /// Would a run work? Tries each thing that it needs: status 0 when none fails, else 1.
+    ///
+    /// On the host of `up`, with the component's `task` set to check. One line of JSON says what was
+    /// tried, found, and is to be done. No change lasts, and nothing is sent that counts. Redis is also
+    /// asked what it does when it is full, which the component may not.
+    #[cfg(feature = "runs")]
+    Check(runs::RunArgs),
+    /// Is all that Kong retains recorded? Compares it with the ledger: status 0 when nothing is
+    /// missing, else 1.
+    ///
+    /// On the host of `up`, with the component's `task` set to verify. It takes no lease and changes
+    /// nothing. One line of JSON has a table by stream and day, and the first hundred entries that are
+    /// missing.
+    #[cfg(feature = "runs")]
+    Verify(runs::RunArgs),
     /// The events that CloudTrail refused for good: what they are, and what becomes of them.
     ///
     /// Works on the store and the ledger that the component uses with the same options, and never
@@ -123,6 +140,10 @@ fn run(verb: Verb) -> Result<ExitCode> {
             Verb::Status(args) => {
                 on_the_store(move |swapped| Ok(status::run(&args, &swapped))).await
             }
+            #[cfg(feature = "runs")]
+            Verb::Check(args) => evidence::check(&args).await,
+            #[cfg(feature = "runs")]
+            Verb::Verify(args) => evidence::verify(&args).await,
             Verb::DeadLetters(verb) => {
                 let run = move |swapped| dead_letters::run(&verb, swapped);
                 on_the_store(move |swapped| run(swapped).map(|()| ExitCode::SUCCESS)).await

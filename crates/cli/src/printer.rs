@@ -47,6 +47,14 @@ impl Printer {
         self.progress.erase();
     }
 
+    /// Tells the line that was asked for.
+    pub fn answer(&self, line: &str) {
+        match self.screen {
+            Some(screen) => self.tell(line, screen),
+            None => self.print(line),
+        }
+    }
+
     /// Hands on a line.
     pub fn line(&self, line: Line<'_>) {
         match (line, self.screen) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use kong_cloudtrail_application::manifest::Trigger;
-use kong_cloudtrail_host::{App, Call, Ending, Options, Outcome};
+use kong_cloudtrail_host::{App, Call, Ending, Options, Outcome, application};
 
 use crate::arguments::AppArgs;
 use crate::printer::Printer;
@@ -20,11 +20,11 @@ const SKIPPED: u8 = 75;
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 pub struct RunArgs {
     #[command(flatten)]
-    app: AppArgs,
+    pub app: AppArgs,
 
     /// Print the report ({"event":"run",...}) alone.
     #[arg(short, long)]
-    quiet: bool,
+    pub quiet: bool,
 
     /// The component's lines as it prints them, as in a pipe.
     #[arg(long)]
@@ -38,7 +38,7 @@ pub struct RunArgs {
     /// After each call, print on stderr what it took, as a line of JSON: time, and CPU time of this
     /// process, both with the instance's creation; the component's peak memory.
     #[arg(long)]
-    usage: bool,
+    pub usage: bool,
 }
 
 #[derive(Args)]
@@ -57,14 +57,21 @@ pub struct UpArgs {
 
 impl RunArgs {
     fn load(&self) -> Result<App> {
-        App::load(Options {
-            application: self.app.options()?,
-            direct_mounts: self.direct_mounts,
-            ..Options::default()
-        })
+        self.load_with(self.app.options()?)
     }
 
-    fn printer(&self) -> Printer {
+    /// The application, its component with that task.
+    pub fn load_for(&self, task: &str) -> Result<App> {
+        let mut options = self.app.options()?;
+        options.variables.given.insert("task".to_owned(), task.to_owned());
+        self.load_with(options)
+    }
+
+    fn load_with(&self, application: application::Options) -> Result<App> {
+        App::load(Options { application, direct_mounts: self.direct_mounts, ..Options::default() })
+    }
+
+    pub fn printer(&self) -> Printer {
         Printer::new(self.json, self.quiet)
     }
 }

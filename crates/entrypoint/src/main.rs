@@ -28,6 +28,8 @@ usage: kong-cloudtrail-entrypoint MODE
 
   service           a run at every tick of Spin's timer trigger, until SIGTERM or SIGINT
   run               one run, then exit; a failed run is a failure
+  check             would a run work? one line says what was tried and found
+  verify            is all that Kong retains recorded? one line has the table
   page              the status page, at port 8080, until SIGTERM or SIGINT
   status            how things stand, as `kong-cloudtrail status`
   dead-letters ...  what CloudTrail refused for good, as `kong-cloudtrail dead-letters`
@@ -40,7 +42,9 @@ fn main() -> ExitCode {
     let rest: Vec<String> = arguments.collect();
     let done = match (mode.as_str(), rest.as_slice()) {
         ("service", []) => start(Trigger::Timer),
-        ("run", []) => start(Trigger::Command),
+        ("run", []) => start(Trigger::Command("ship")),
+        ("check", []) => start(Trigger::Command("check")),
+        ("verify", []) => start(Trigger::Command("verify")),
         ("page", []) => start(Trigger::Http),
         ("status", rest) => tool(&["status"], "spin-status.toml", rest),
         (mode @ ("dead-letters" | "ledger"), [verb, rest @ ..]) => {

@@ -25,8 +25,8 @@ const ENDING: Duration = Duration::from_secs(10);
 pub enum Trigger {
     /// A run at every tick.
     Timer,
-    /// One run.
-    Command,
+    /// One run, with that task.
+    Command(&'static str),
     /// The status page.
     Http,
 }
@@ -38,7 +38,7 @@ impl Trigger {
     fn manifest(self) -> &'static str {
         match self {
             Self::Timer => "spin.toml",
-            Self::Command => "spin-command.toml",
+            Self::Command(_) => "spin-command.toml",
             Self::Http => "spin-status.toml",
         }
     }
@@ -73,6 +73,9 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
         spin.args(["--listen", LISTEN]);
     }
     settings.adorn(&mut spin);
+    if let Trigger::Command(task) = trigger {
+        spin.env("SPIN_VARIABLE_TASK", task);
+    }
     // A group of its own: the trigger is Spin's child, and signals must reach both.
     spin.process_group(0).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = spin.spawn().context("cannot start spin")?;
@@ -92,7 +95,7 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
     }
     Ok(match reason {
         // A single run that was ended has not been made.
-        Some(Reason::Asked) if trigger != Trigger::Command => ExitCode::SUCCESS,
+        Some(Reason::Asked) if !matches!(trigger, Trigger::Command(_)) => ExitCode::SUCCESS,
         Some(Reason::Asked | Reason::Useless) => ExitCode::FAILURE,
         None => by_itself(trigger, status),
     })

@@ -97,6 +97,11 @@ impl<'a, P: Http + Clock + Random + Log + Files> Keeper<'a, P> {
         }
     }
 
+    /// When those at hand end, in Unix milliseconds by AWS's clock, where the source says so.
+    pub(crate) async fn end_ms(&self) -> Option<i64> {
+        self.state.lock().await.kept.as_ref().and_then(|kept| kept.expires_ms)
+    }
+
     /// Fetches others, since AWS refused `refused` as expired. Does nothing where another caller has fetched
     /// them already.
     pub(crate) async fn renew(&self, refused: &Lent, ahead_ms: i64) -> Result<(), FetchError> {

@@ -89,7 +89,7 @@ impl Source {
     }
 
     /// As messages name it.
-    fn name(&self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Static(_) => "aws_access_key_id",
             Self::Container(_) => container::NAME,

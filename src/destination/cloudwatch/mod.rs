@@ -11,7 +11,7 @@ pub use stream::LogStream;
 
 use super::caller::{Caller, sts_endpoint};
 use crate::aws::Variant;
-use crate::destination::{Answer, Batch, Limits, Profile, Protocol, Stop};
+use crate::destination::{Answer, Batch, Item, Limits, Profile, Protocol, Stop};
 use crate::ports::{HttpRequest, HttpResponse};
 use crate::terms::Event;
 use crate::variables::{AllowEntry, Reader};
@@ -66,6 +66,8 @@ impl CloudWatch {
                 unreachable: "check the network path to the endpoint of CloudWatch Logs (a NAT gateway, or an interface \
                               endpoint named in aws_endpoint_url_cloudwatch_logs and allow_outbound)",
                 flood: "check log_group_arn and log_stream, and whether a newer kong-cloudtrail is out",
+                trial: "PutLogEvents with an event of 15 days ago, which must be refused for its age",
+                trial_proves: "so the log stream and the right to put events are there",
                 limits: Limits {
                     events: request::MAX_EVENTS,
                     bytes: request::MAX_BYTES,
@@ -97,17 +99,28 @@ impl Protocol for CloudWatch {
     }
 
     fn request(&self, batch: &Batch, now_ms: i64) -> Result<HttpRequest, Stop> {
+        self.post(request::body(&self.stream, batch, |item| request::timestamp(item, now_ms)))
+    }
+
+    fn trial(&self, batch: &Batch) -> Result<HttpRequest, Stop> {
+        let own_time = |item: &Item| item.event.time.saturating_mul(1000);
+        self.post(request::body(&self.stream, batch, own_time))
+    }
+
+    fn answer(&self, batch: &Batch, response: &HttpResponse) -> Answer {
+        answer::read(&self.stream, batch, response)
+    }
+}
+
+impl CloudWatch {
+    fn post(&self, body: Vec<u8>) -> Result<HttpRequest, Stop> {
         let endpoint = &self.profile.endpoint;
         http::Request::post(format!("{endpoint}/"))
             .header("host", endpoint.split("://").last().unwrap_or_default())
             .header("content-type", "application/x-amz-json-1.1")
             .header("x-amz-target", "Logs_20140328.PutLogEvents")
-            .body(request::body(&self.stream, batch, now_ms))
+            .body(body)
             .map_err(|error| Stop::Unsendable(error.to_string()))
-    }
-
-    fn answer(&self, batch: &Batch, response: &HttpResponse) -> Answer {
-        answer::read(&self.stream, batch, response)
     }
 }
 

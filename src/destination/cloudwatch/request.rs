@@ -35,7 +35,7 @@ pub fn size(event: &Event) -> usize {
 }
 
 /// The timestamp with which an event goes out, at AWS's time `now_ms`.
-fn timestamp(item: &Item, now_ms: i64) -> i64 {
+pub fn timestamp(item: &Item, now_ms: i64) -> i64 {
     if item.retimed {
         return now_ms;
     }
@@ -51,8 +51,8 @@ pub fn arrange(batch: &mut Batch, now_ms: i64) -> Option<Batch> {
     (!rest.is_empty()).then_some(Batch { items: rest })
 }
 
-/// The call's body.
-pub fn body(stream: &LogStream, batch: &Batch, now_ms: i64) -> Vec<u8> {
+/// The call's body, with timestamps made by `timestamp`.
+pub fn body(stream: &LogStream, batch: &Batch, timestamp: impl Fn(&Item) -> i64) -> Vec<u8> {
     let head = json!({"logGroupName": stream.group, "logStreamName": stream.name}).to_string();
     // Quotes are escaped, so that a message takes a quarter more.
     let room = batch.items.iter().map(|item| item.event.data.len() / 4 * 5 + 256);
@@ -64,7 +64,7 @@ pub fn body(stream: &LogStream, batch: &Batch, now_ms: i64) -> Vec<u8> {
             body.push(b',');
         }
         body.extend_from_slice(br#"{"timestamp":"#);
-        body.extend_from_slice(timestamp(item, now_ms).to_string().as_bytes());
+        body.extend_from_slice(timestamp(item).to_string().as_bytes());
         body.extend_from_slice(br#","message":"#);
         // Writing a string into memory cannot fail.
         let _ = serde_json::to_writer(&mut body, &message(&item.event));
@@ -152,7 +152,9 @@ mod tests {
     fn a_body_is_what_the_api_reference_asks_for() {
         let arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/kong";
         let stream = LogStream::parse(arn, "a\"b").unwrap();
-        let body: Value = serde_json::from_slice(&body(&stream, &batch(&[5, 4]), NOW)).unwrap();
+        let body: Value =
+            serde_json::from_slice(&body(&stream, &batch(&[5, 4]), |item| timestamp(item, NOW)))
+                .unwrap();
         assert_eq!(
             body,
             json!({"logGroupName": "/kong", "logStreamName": "a\"b", "logEvents": [

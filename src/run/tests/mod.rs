@@ -9,6 +9,6 @@ mod outcomes;
 mod readings;
 mod sweeps;
 mod told;
-mod world;
+pub mod world;
 
 use world::{DAY, NOON, World};

@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::time::Duration;
 
+use base64::Engine as _;
 use kong_cloudtrail_sim::kong as sim;
 use kong_cloudtrail_sim::kong::page::{Manner, Place, Rows, page};
 use serde_json::{Value, json};
+use sha2::Digest as _;
 
 use crate::coverage::Sweep;
 use crate::ledger::{DeadLetters, Head, SegmentMeta, UNREADABLE};
@@ -40,6 +42,14 @@ pub struct Ends {
     pub fails: BTreeMap<String, u16>,
     /// An offset that Kong no longer knows, and the status that says so.
     pub lost_offset: Option<(String, u16)>,
+    /// What Kong answers on a path in place of what it should.
+    pub kong_says: BTreeMap<&'static str, Answer>,
+    /// How far Kong's clock is ahead, in seconds; where there is none, it tells no time.
+    pub kong_clock: Option<i64>,
+    /// What a host other than Kong answers in place of what it should, by how its name begins.
+    pub aws_says: BTreeMap<&'static str, Answer>,
+    /// Whose STS says that the credentials are.
+    pub account: &'static str,
     /// How CloudTrail answers events of these ids.
     pub codes: BTreeMap<String, &'static str>,
     /// The code with which CloudTrail refuses each call.
@@ -69,6 +79,10 @@ impl World {
             kong_status: 200,
             fails: BTreeMap::new(),
             lost_offset: None,
+            kong_says: BTreeMap::new(),
+            kong_clock: None,
+            aws_says: BTreeMap::new(),
+            account: "123456789012",
             codes: BTreeMap::new(),
             refusal: None,
             throttled: 0,
@@ -77,11 +91,7 @@ impl World {
         let service = ends.clone();
         let mut ports = InMemory::at(NOON * 1000, move |request| {
             let mut ends = service.borrow_mut();
-            if request.method() == http::Method::POST {
-                ends.put(request)
-            } else {
-                ends.get(request)
-            }
+            ends.answer(request)
         });
         ports.latency = Duration::from_millis(10);
         let variables = [
@@ -228,6 +238,59 @@ fn parameter(request: &HttpRequest, name: &str) -> Option<String> {
 }
 
 impl Ends {
+    fn answer(&mut self, request: &HttpRequest) -> Answer {
+        let host = request.uri().host().unwrap_or_default();
+        let told = self.aws_says.iter().find(|(prefix, _)| host.starts_with(**prefix));
+        if let Some((_, answer)) = told {
+            return answer.clone();
+        }
+        if host.starts_with("sts.") {
+            return Ok(self.identity());
+        }
+        if host.starts_with("logs.") {
+            return Ok(self.put_logs(request));
+        }
+        if request.method() == http::Method::POST {
+            return self.put(request);
+        }
+        if let Some(answer) = self.kong_says.get(request.uri().path()) {
+            return answer.clone();
+        }
+        let mut answer = self.get(request)?;
+        if let Some(ahead) = self.kong_clock {
+            let now = time::OffsetDateTime::from_unix_timestamp(NOON + ahead).unwrap();
+            let now = now.format(&time::format_description::well_known::Rfc2822).unwrap();
+            answer.headers_mut().insert("date", now.parse().unwrap());
+        }
+        Ok(answer)
+    }
+
+    fn identity(&self) -> crate::ports::HttpResponse {
+        let account = self.account;
+        answer(
+            200,
+            format!(
+                "<R><GetCallerIdentityResult><Arn>arn:aws:iam::{account}:user/kong</Arn><UserId>A</UserId>\
+                 <Account>{account}</Account></GetCallerIdentityResult></R>"
+            ),
+        )
+    }
+
+    /// PutLogEvents: what is older than 14 days is refused.
+    fn put_logs(&mut self, request: &HttpRequest) -> crate::ports::HttpResponse {
+        let body: Value = serde_json::from_slice(request.body()).unwrap();
+        let events = body["logEvents"].as_array().unwrap();
+        let oldest = (NOON - 14 * DAY) * 1000;
+        let too_old =
+            events.iter().filter(|event| event["timestamp"].as_i64() < Some(oldest)).count();
+        for event in &events[too_old..] {
+            let message: Value = serde_json::from_str(event["message"].as_str().unwrap()).unwrap();
+            self.accepted.push(message["id"].as_str().unwrap().to_owned());
+        }
+        let refused = json!({"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": too_old}});
+        answer(200, if too_old > 0 { refused.to_string() } else { "{}".to_owned() })
+    }
+
     #[expect(clippy::unnecessary_wraps, reason = "an answer of a service, as lost ones are")]
     fn get(&mut self, request: &HttpRequest) -> Answer {
         let stream = match request.uri().path() {
@@ -277,6 +340,9 @@ impl Ends {
             let id = event["id"].as_str().unwrap();
             if self.codes.get(id) == Some(&UNMENTIONED) {
                 self.codes.remove(id);
+            } else if event["eventDataChecksum"] != json!(checksum(&event["eventData"])) {
+                failed
+                    .push(json!({"id": id, "errorCode": "InvalidChecksum", "errorMessage": "why"}));
             } else if let Some(code) = self.codes.get(id) {
                 failed.push(json!({"id": id, "errorCode": code, "errorMessage": "why"}));
             } else {
@@ -286,6 +352,11 @@ impl Ends {
         }
         Ok(answer(200, json!({"failed": failed, "successful": successful}).to_string()))
     }
+}
+
+fn checksum(data: &Value) -> String {
+    let digest = sha2::Sha256::digest(data.as_str().unwrap());
+    base64::prelude::BASE64_STANDARD.encode(digest)
 }
 
 /// Rows in the order of reading.

@@ -8,6 +8,16 @@ output "run_command" {
   value       = module.kong_cloudtrail.run_command
 }
 
+output "check_command" {
+  description = "Tries whether a run would work. The log has the line."
+  value       = module.kong_cloudtrail.check_command
+}
+
+output "verify_command" {
+  description = "Compares all that Kong retains with the ledger. The log has the line."
+  value       = module.kong_cloudtrail.verify_command
+}
+
 output "status_command" {
   description = "Tells into the log how things stand."
   value       = module.kong_cloudtrail.status_command

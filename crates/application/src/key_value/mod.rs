@@ -64,6 +64,10 @@ pub trait StoreManager: Send + Sync {
     fn place(&self) -> String;
     /// Opens the store `label`. The backend is reached at the first call.
     async fn open(&self, label: &str) -> Result<Arc<dyn Store>, StoreError>;
+    /// What the backend does when it is full, in its own word; none where it deletes nothing by itself.
+    async fn eviction(&self) -> Result<Option<String>, StoreError> {
+        Ok(None)
+    }
 }
 
 /// An open store.

@@ -51,6 +51,28 @@ impl StoreManager for RedisStores {
         }
         Ok(Arc::new(RedisStore { client: self.client.clone(), connection }))
     }
+
+    /// By `CONFIG`; where that is renamed or refused, as on managed services, by `INFO`.
+    async fn eviction(&self) -> Result<Option<String>, StoreError> {
+        const SETTING: &str = "maxmemory-policy";
+        let connection = self.connection.get_or_try_init(|| connect(&self.client)).await?.clone();
+        let mut asked = connection.clone();
+        let config: redis::RedisResult<Vec<String>> =
+            redis::cmd("CONFIG").arg("GET").arg(SETTING).query_async(&mut asked).await;
+        match config {
+            Ok(pair) if pair.len() == 2 => return Ok(pair.into_iter().nth(1)),
+            Ok(_) => {}
+            Err(error) => tracing::debug!("CONFIG GET {SETTING}: {error}"),
+        }
+        let info: String = redis::cmd("INFO")
+            .arg("memory")
+            .query_async(&mut connection.clone())
+            .await
+            .map_err(|error| StoreError::Other(error.to_string()))?;
+        let told = info.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
+        told.map(|policy| Some(policy.trim().to_owned()))
+            .ok_or_else(|| StoreError::Other(format!("neither CONFIG nor INFO tells {SETTING}")))
+    }
 }
 
 struct RedisStore {

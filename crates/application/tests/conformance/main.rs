@@ -100,3 +100,31 @@ async fn a_redis_that_is_not_there_is_an_error_for_the_component() {
     let stores = RedisStores::new("redis://127.0.0.1:1").unwrap();
     assert!(matches!(stores.open("default").await.err(), Some(StoreError::Other(_))));
 }
+
+#[tokio::test]
+async fn what_redis_does_when_it_is_full_is_told_by_config_or_else_by_info() {
+    assert_eq!(SqliteStores::new(None).eviction().await, Ok(None), "SQLite deletes nothing");
+    let Some(server) = Redis::start_with(&["--maxmemory-policy", "allkeys-lru"]) else { return };
+    let mut admin = redis::Client::open(server.url())
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap();
+    for (user, rights) in [("info", "-config"), ("none", "-config -info")] {
+        let mut acl = redis::cmd("ACL");
+        acl.arg("SETUSER").arg(user).arg(&["on", ">secret", "~*", "&*", "+@all"][..]);
+        rights.split(' ').for_each(|right| _ = acl.arg(right));
+        acl.exec_async(&mut admin).await.unwrap();
+    }
+    let told = async |user: &str| {
+        let url = format!("redis://{user}127.0.0.1:{}", server.port());
+        RedisStores::new(&url).unwrap().eviction().await
+    };
+    assert_eq!(told("").await, Ok(Some("allkeys-lru".to_owned())));
+    assert_eq!(told("info:secret@").await, Ok(Some("allkeys-lru".to_owned())));
+    let refused = told("none:secret@").await.unwrap_err();
+    assert!(
+        refused.to_string().contains("NOPERM") || refused.to_string().contains("no permissions"),
+        "{refused}"
+    );
+}

@@ -35,6 +35,16 @@ fn a_single_run_starts_spin_with_the_command_manifest_and_has_its_status() {
 }
 
 #[test]
+fn check_and_verify_are_single_runs_with_that_task_and_a_run_ships() {
+    for (mode, task) in [("check", "check"), ("verify", "verify"), ("run", "ship")] {
+        let container = Container::with_spin("exit 1").set("SPIN_VARIABLE_TASK", "another");
+        assert_eq!(container.run(&[mode]).status.code(), Some(1));
+        assert_eq!(container.arguments()[2], "/opt/kong-cloudtrail/spin-command.toml");
+        assert_eq!(container.seen()["SPIN_VARIABLE_TASK"], task);
+    }
+}
+
+#[test]
 fn the_status_page_is_served_at_its_port_and_needs_no_reports() {
     let container = Container::with_spin("sleep 2; exit 3").set("MAX_SILENCE_SECS", "1");
     assert_eq!(container.run(&["page"]).status.code(), Some(3));

@@ -3,6 +3,9 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::{KongError, Page};
+use crate::terms::Stream;
+
 /// So many pages one after the other may bring nothing new. One may, where rows arrive while Kong is read.
 const MOST_BARREN: u32 = 10;
 
@@ -29,6 +32,20 @@ impl Circles {
         self.barren = if is_new { 0 } else { self.barren + 1 };
         self.offsets.insert(hash(next)) && self.barren < MOST_BARREN
     }
+}
+
+/// Where the next page begins, if there is one, and the pages lead anywhere.
+pub fn next_offset(
+    page: &Page,
+    circles: &mut Circles,
+    stream: Stream,
+) -> Result<Option<String>, KongError> {
+    let Some(offset) = page.offset() else { return Ok(None) };
+    if !circles.may_go_on(page.first(stream).as_deref(), offset) {
+        let path = format!("/audit/{}", stream.name());
+        return Err(KongError::Circle { path, offset: offset.to_owned() });
+    }
+    Ok(Some(offset.to_owned()))
 }
 
 fn hash(text: &str) -> u64 {
