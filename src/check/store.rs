@@ -2,16 +2,15 @@
 
 use super::NOT_SOUND;
 use super::row::{Found, Rows};
-use crate::ledger::{DeadLetters, Head, Ledger, LedgerError, Reports, Target};
+use crate::lease;
+use crate::ledger::{DeadLetters, Head, Interventions, Ledger, LedgerError, Reports, Target};
 use crate::ports::{KeyValue, Random};
 use crate::seal::{HEADER_BYTES, Mark, Seal, VALUE_BYTES};
 use crate::store::{Store, StoreError};
 use crate::words::Told;
 
-const READ: (&str, &str) = (
-    "store-read",
-    "the ledger's head, the index of its dead letters and the last reports are read",
-);
+const READ: (&str, &str) =
+    ("store-read", "the ledger's head, its dead letters, the last reports and the lease are read");
 const WRITE: (&str, &str) = (
     "store-write",
     "two values are written at once, one as large as any that a run writes, then read back and deleted",
@@ -36,7 +35,11 @@ pub(super) fn rows<P: KeyValue + Random>(
 ) {
     let read = read(store, target);
     let reached = !matches!(read, Err(LedgerError::Store(_)));
-    let found = read.map_or_else(|error| Found::Fail(error.told()), Found::Ok);
+    let found = match read.map_err(|error| error.told()) {
+        Ok(found) => lease::holder(store)
+            .map_or_else(|error| Found::Fail(error.told()), |_| Found::Ok(found)),
+        Err(told) => Found::Fail(told),
+    };
     rows.add(READ.0, format!("{}: {}", READ.1, store.key("head")), found);
     if !reached {
         for (name, tried) in [WRITE, SWAP] {
@@ -59,14 +62,15 @@ fn read<P: KeyValue>(
     store: &Store<'_, P>,
     target: Option<Target<'_>>,
 ) -> Result<String, LedgerError> {
-    let generation = match target {
-        Some(target) => {
-            let ledger = Ledger::load(store, target, "")?;
-            (!ledger.is_new()).then(|| ledger.generation())
-        }
-        None => Head::load(store)?.map(|head| head.generation),
-    };
-    let letters = DeadLetters::load(store)?.count();
+    if let Some(target) = target {
+        // Fails where it is bound to another one.
+        Ledger::load(store, target, "")?;
+    }
+    let head = Head::load(store)?;
+    let mut dead_letters = DeadLetters::load(store)?;
+    dead_letters.check(head.as_ref().and_then(|head| head.dead_letters))?;
+    Interventions::load(store, head.as_ref().map_or(0, |head| head.interventions))?;
+    let (generation, letters) = (head.map(|head| head.generation), dead_letters.count());
     let reports = Reports::load(store)?.runs.len();
     let key = match store.seals().current() {
         Seal::Unkeyed => "; without ledger_key, so nothing tells a value that somebody else wrote",

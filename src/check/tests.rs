@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Check, Finding, Row, check};
 use crate::ports::{HttpError, HttpResponse};
-use crate::run::tests::world::{DAY, World};
+use crate::run::tests::world::{DAY, NOON, World};
 use crate::testing::{Answer, Call, Fate, Planned, answer};
 
 const TOKEN: &str = "the-token-of-kong";
@@ -83,6 +83,28 @@ fn of_sts(code: &str) -> HttpResponse {
 
 fn of_kong(status: u16, said: &str) -> HttpResponse {
     answer(status, json!({ "message": said }).to_string())
+}
+
+#[test]
+fn without_allow_plaintext_no_token_goes_out_in_the_clear() {
+    let mut world = sound();
+    world.set("kong_admin_api", "http://kong:8001").set("allow_plaintext", "false");
+    let sent = found(world);
+    assert_eq!(row(&sent, "configuration").result, Finding::Fail);
+    assert_eq!((row(&sent, "kong-reach").result, sent.calls.kong), (Finding::Skipped, 0));
+}
+
+#[test]
+fn a_store_that_makes_each_run_fail_is_no_good_store() {
+    let world = sound();
+    world.request("r", NOON - 60);
+    world.ends.borrow_mut().codes.insert("r".to_owned(), "FieldTooLong");
+    world.run();
+    world.ports.store.values.borrow_mut().retain(|key, _| !key.contains("dead-letters:"));
+    let read = &found(world);
+    let told = row(read, "store-read");
+    assert_eq!(told.result, Finding::Fail);
+    assert!(told.found.contains("dead letters"), "{told:?}");
 }
 
 #[test]

@@ -91,15 +91,7 @@ impl Config {
     ) -> Result<Self, Mistakes> {
         let mut reading = Reader::new(&variable);
         let reader = &mut reading;
-        let kong = kong(reader);
-        let allow_plaintext = reader.switch("allow_plaintext");
-        if !allow_plaintext && is_plaintext(&kong) {
-            reader.mistake(format!(
-                "kong_admin_api {:?} is not encrypted, and others on the way can read Kong's token and the entries: give the \
-                 https:// address of the Admin API (port 8444 by default), or set allow_plaintext to true",
-                kong.api
-            ));
-        }
+        let (kong, allow_plaintext) = encrypted_kong(reader);
         let Sending { destination, credentials, pace, .. } = sending(reader);
         let config = Self {
             kong,
@@ -131,6 +123,20 @@ impl Config {
     }
 }
 
+/// Where Kong is, and whether what goes there may be read on its way.
+fn encrypted_kong(reader: &mut Reader<'_>) -> (Access, bool) {
+    let kong = kong(reader);
+    let allow_plaintext = reader.switch("allow_plaintext");
+    if !allow_plaintext && is_plaintext(&kong) {
+        reader.mistake(format!(
+            "kong_admin_api {:?} is not encrypted, and others on the way can read Kong's token and the entries: give the \
+             https:// address of the Admin API (port 8444 by default), or set allow_plaintext to true",
+            kong.api
+        ));
+    }
+    (kong, allow_plaintext)
+}
+
 /// Whether what goes to that Kong can be read on its way.
 pub(crate) fn is_plaintext(kong: &Access) -> bool {
     Origin::parse(&kong.api).is_ok_and(|origin| origin.is_plaintext())
@@ -141,7 +147,7 @@ pub(crate) fn asking(
     variable: impl Fn(&str) -> Result<Option<String>, String>,
 ) -> Result<(Access, Vec<Stream>), Mistakes> {
     let mut reader = Reader::new(&variable);
-    let asking = (kong(&mut reader), streams(&mut reader));
+    let asking = (encrypted_kong(&mut reader).0, streams(&mut reader));
     reader.finish(asking)
 }
 

@@ -32,6 +32,7 @@ mod time;
 
 pub use additional::id_sum;
 pub use envelope::event_id;
+pub use parts::whole_of;
 pub use time::{Times, told_time};
 
 use envelope::{Envelope, Placed};

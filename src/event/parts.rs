@@ -110,6 +110,11 @@ pub(super) fn is_part_id(id: &str) -> bool {
     })
 }
 
+/// The id of the event to which a part of that id belongs.
+pub fn whole_of(id: &str) -> Option<&str> {
+    is_part_id(id).then(|| id.rsplit_once("-p").map(|(whole, _)| whole)).flatten()
+}
+
 /// Ends of the fewest slices that each take at most `room` bytes within a JSON string.
 fn cut(text: &str, room: usize) -> Vec<usize> {
     let mut ends = Vec::new();

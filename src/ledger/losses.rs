@@ -146,34 +146,42 @@ impl<'a, P: KeyValue> Damage<'a, P> {
 }
 
 /// Goes on without what is lost or does not hold good, and takes note of who has decided so. A new index of
-/// dead letters numbers its chunks from `number` on. Returns what it was, each as a run would tell it; nothing
+/// dead letters numbers its chunks from `number` on. `hold` makes sure of the lease. Returns what it was, each as a run would tell it; nothing
 /// is written where it is nothing.
 pub fn acknowledge<P: KeyValue>(
     store: &Store<'_, P>,
     intervention: Intervention,
     number: u64,
-) -> Result<Vec<LedgerError>, LedgerError> {
-    let Some(mut head) = Head::load(store)? else { return Ok(Vec::new()) };
+    hold: impl Fn() -> Result<(), String>,
+) -> Result<Vec<LedgerError>, String> {
+    let said = |error: LedgerError| error.to_string();
+    let Some(mut head) = Head::load(store).map_err(said)? else { return Ok(Vec::new()) };
     let Damage { told, record, mut letters, index, losses, forged } =
-        Damage::find(store, &mut head)?;
+        Damage::find(store, &mut head).map_err(said)?;
     if told.is_empty() {
         return Ok(told);
     }
+    hold()?;
     // The record first: what comes then may be done again, and takes away what there is to be told.
     let mut ledger = ByHand::of(store, head, record);
-    ledger.write(intervention.about(told.iter().filter_map(LedgerError::key).collect()))?;
+    let keys = told.iter().filter_map(LedgerError::key).collect();
+    ledger.write(intervention.about(keys)).map_err(said)?;
     if let Some(known) = index {
+        hold()?;
         letters.go_on_after(known, number);
-        letters.write()?;
+        letters.write().map_err(said)?;
     }
     for loss in losses {
-        letters.replace(&[loss.chunk], &loss.left)?;
+        hold()?;
+        letters.replace(&[loss.chunk], &loss.left).map_err(said)?;
     }
     for name in forged {
-        store.delete(&name)?;
+        hold()?;
+        store.delete(&name).map_err(|error| said(error.into()))?;
     }
+    hold()?;
     ledger.head.dead_letters = letters.state();
-    ledger.write_head(Vec::new())?;
+    ledger.write_head(Vec::new()).map_err(said)?;
     Ok(told)
 }
 
@@ -250,7 +258,7 @@ mod tests {
                 memory.values.borrow_mut().remove(&key);
             }
             assert_eq!(lost(&store), Some(expected));
-            let told = acknowledge(&store, intervention("no snapshot"), 1000).unwrap();
+            let told = acknowledge(&store, intervention("no snapshot"), 1000, || Ok(())).unwrap();
             assert_eq!(
                 told.iter().filter_map(LedgerError::key).collect::<Vec<_>>(),
                 [key.as_str()]
@@ -259,7 +267,7 @@ mod tests {
             assert_eq!(DeadLetters::load(&store).unwrap().count(), left, "{name}");
             let record = record(&store);
             assert_eq!((record[0].which.as_slice(), record.len()), (&[key][..], 1));
-            assert_eq!(acknowledge(&store, intervention("again"), 1000).unwrap(), []);
+            assert_eq!(acknowledge(&store, intervention("again"), 1000, || Ok(())).unwrap(), []);
             // What the letters had is known to the head from now on.
             memory.values.borrow_mut().remove(&store.key(DEAD_LETTERS));
             assert_eq!(lost(&store), (left > 0).then_some(Lost::Index(left)), "{name}");
@@ -272,7 +280,7 @@ mod tests {
         let store = Store::new(&memory, "default");
         with_letters(&store);
         memory.values.borrow_mut().insert(store.key(DEAD_LETTERS), b"kdi2 of somebody".to_vec());
-        assert_eq!(acknowledge(&store, intervention("forged"), 1000).unwrap().len(), 1);
+        assert_eq!(acknowledge(&store, intervention("forged"), 1000, || Ok(())).unwrap().len(), 1);
         let mut letters = DeadLetters::load(&store).unwrap();
         letters.add(letter("c", 1));
         letters.write().unwrap();
@@ -307,7 +315,10 @@ mod tests {
                 Some(value) => drop(memory.values.borrow_mut().insert(key.clone(), value)),
             }
             assert!(ByHand::load(&store).is_err());
-            assert_eq!(acknowledge(&store, intervention("lost"), 1000).unwrap().len(), 1);
+            assert_eq!(
+                acknowledge(&store, intervention("lost"), 1000, || Ok(())).unwrap().len(),
+                1
+            );
             assert_eq!(record(&store).len(), 1);
         }
         assert_eq!(ByHand::load(&store).unwrap().unwrap().head.interventions, 106);

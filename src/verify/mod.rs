@@ -2,7 +2,7 @@
 //! No lease is taken, and nothing is changed.
 //!
 //! The ledger's head is read before Kong is, so that what a run ships meanwhile is from after the watermark that
-//! is gone by. Memory is bounded by pages, as in a run.
+//! is gone by. A row from before it that Kong stored late may be told as missing once. Memory is bounded by pages, as in a run.
 //!
 //! - `table`: what is counted;
 //! - `reader`: reads a stream page by page.
@@ -20,7 +20,7 @@ pub use table::{Counts, Day, Missing, Table};
 
 use crate::config::Config;
 use crate::kong::Kong;
-use crate::ledger::{DeadLetters, Ledger, LedgerError, Target};
+use crate::ledger::{DeadLetters, Head, IndexState, Ledger, LedgerError, Target};
 use crate::log::Logger;
 use crate::ports::{KeyValue, Ports};
 use crate::report::Calls;
@@ -153,13 +153,25 @@ fn letters<P: KeyValue>(
     store: &Store<'_, P>,
     ledger: &mut Ledger<'_, P>,
 ) -> Result<HashSet<(Stream, String)>, Told> {
-    let told = |error: LedgerError| error.told();
-    let mut dead_letters = DeadLetters::load(store).map_err(told)?;
-    dead_letters.check(ledger.head().dead_letters).map_err(told)?;
+    let mut read = letters_below(store, ledger.head().dead_letters);
+    if matches!(read, Err(LedgerError::Lost { .. })) {
+        // A run, or a tool, may have changed them meanwhile.
+        let head = Head::load(store).map_err(|error| error.told())?;
+        read = letters_below(store, head.and_then(|head| head.dead_letters));
+    }
+    read.map_err(|error| error.told())
+}
+
+fn letters_below<P: KeyValue>(
+    store: &Store<'_, P>,
+    known: Option<IndexState>,
+) -> Result<HashSet<(Stream, String)>, LedgerError> {
+    let mut dead_letters = DeadLetters::load(store)?;
+    dead_letters.check(known)?;
     let mut letters = HashSet::new();
     for chunk in dead_letters.chunks() {
-        let read = dead_letters.read(chunk).map_err(told)?;
-        letters.extend(read.into_iter().map(|letter| (letter.stream, letter.id)));
+        letters
+            .extend(dead_letters.read(chunk)?.into_iter().map(|letter| (letter.stream, letter.id)));
     }
     Ok(letters)
 }

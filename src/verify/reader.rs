@@ -23,6 +23,8 @@ pub(super) struct Reader<'r, 'a, P> {
     kong: &'r Kong<'a, P>,
     ledger: Ledger<'a, P>,
     letters: HashSet<(Stream, String)>,
+    /// The ids of the events of which a part is a dead letter.
+    parts: HashSet<(Stream, String)>,
     about: About,
     deadline: Duration,
 }
@@ -45,7 +47,11 @@ impl<'r, 'a, P: Ports> Reader<'r, 'a, P> {
         budget: Duration,
     ) -> Self {
         let deadline = kong.port().elapsed() + budget;
-        Self { kong, ledger, letters, about, deadline }
+        let part = |(stream, id): &(Stream, String)| {
+            event::whole_of(id).map(|whole| (*stream, whole.to_owned()))
+        };
+        let parts = letters.iter().filter_map(part).collect();
+        Self { kong, ledger, letters, parts, about, deadline }
     }
 
     /// What was counted, and why it is not all, where it is not.
@@ -123,13 +129,23 @@ impl<'r, 'a, P: Ports> Reader<'r, 'a, P> {
             .is_known(stream, &fingerprint, entry.ledger_time(date))
             .map_err(|error| error.told())?
         {
-            Known::Recorded
+            if self.parts.contains(&(stream, id.clone())) {
+                Known::Incomplete
+            } else {
+                Known::Recorded
+            }
         } else {
             Known::Missing
         };
-        // Of an entry that tells no time at all, nobody knows whether it is from before the watermark.
-        let reckoned = entry.ttl().map(|ttl| date + ttl - retention_secs + SLACK_SECS);
-        let may_be_later = entry.own_time().is_none() && reckoned.is_some_and(|at| at >= watermark);
+        // Of an entry that tells no time at all, nobody knows whether it is from before the watermark. A time ahead of
+        // Kong's clock is wrong: the retention has changed.
+        let end = entry.ttl().map(|ttl| date.saturating_add(ttl)).or_else(|| entry.expire());
+        let reckoned = end.map(|end| end.saturating_sub(retention_secs));
+        let may_be_later = entry.own_time().is_none()
+            && reckoned.is_some_and(|at| {
+                (watermark.saturating_sub(SLACK_SECS)..=date.saturating_add(SLACK_SECS))
+                    .contains(&at)
+            });
         if known == Known::Missing && may_be_later {
             table.later += 1;
             return Ok(());

@@ -33,12 +33,14 @@ pub struct Table {
 /// Of entries: how many Kong holds, and what is known of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
-    /// Kong holds them. It is the sum of the next three.
+    /// Kong holds them: the sum of `recorded`, `dead_letters` and `missing`.
     pub kong: u64,
     /// In the ledger, and accepted by the destination.
     pub recorded: u64,
     /// In the ledger, and refused by the destination.
     pub dead_letters: u64,
+    /// Of those recorded: the event was accepted, and a part of it was refused.
+    pub incomplete: u64,
     /// Neither.
     pub missing: u64,
     /// The sum of `idSum` of those that the destination must hold: all but the dead letters.
@@ -66,6 +68,8 @@ pub struct Missing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Known {
     Recorded,
+    /// As recorded, less a part.
+    Incomplete,
     DeadLetter,
     Missing,
 }
@@ -80,6 +84,10 @@ impl Table {
         counts.kong += 1;
         match known {
             Known::Recorded => counts.recorded += 1,
+            Known::Incomplete => {
+                counts.recorded += 1;
+                counts.incomplete += 1;
+            }
             Known::DeadLetter => counts.dead_letters += 1,
             Known::Missing => counts.missing += 1,
         }

@@ -105,6 +105,21 @@ fn dead_letters_are_told_from_what_the_destination_holds() {
 }
 
 #[test]
+fn an_entry_of_which_a_part_was_refused_is_incomplete() {
+    let world = of_three_days();
+    let payload = "x".repeat(300_000);
+    let fields = json!({"method": "POST", "path": "/x", "status": 201, "payload": payload});
+    world.row(Stream::Requests, "large", Some(NOON - DAY + 5), fields);
+    world.ends.borrow_mut().codes.insert("large-p1".to_owned(), "FieldTooLong");
+    world.run();
+    let found = compare(&world);
+    assert_eq!(found.outcome, Outcome::Ok, "{:?}", found.error);
+    let day = table(&found, Stream::Requests).days[&(NOON / DAY - 1)];
+    assert_eq!((day.recorded, day.incomplete, day.dead_letters), (4, 1, 0));
+    assert_eq!(day.id_sum, sum(["r1-0", "r1-1", "r1-2", "large"]), "the event itself is there");
+}
+
+#[test]
 fn rows_without_a_time_have_a_row_of_their_own() {
     let world = of_three_days();
     // The last one may be from after the watermark, by its time alone.

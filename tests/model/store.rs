@@ -60,7 +60,7 @@ pub fn acknowledge(memory: &Memory, now: i64) {
         more: 0,
     };
     let number = now.unsigned_abs() * 1000;
-    assert_eq!(ledger::acknowledge(&store, intervention, number).unwrap().len(), 1);
+    assert_eq!(ledger::acknowledge(&store, intervention, number, || Ok(())).unwrap().len(), 1);
 }
 
 pub struct Stored<'a> {

@@ -63,7 +63,7 @@ pub fn run(verb: &Verb, swapped: Arc<Swapped>) -> Result<()> {
         }),
         Verb::Acknowledge(Change { app, because }) => {
             on_ledger(app, swapped, Values::Own, |ledger| {
-                under_lease(ledger, |_| acknowledge(ledger, because))
+                under_lease(ledger, |lease| acknowledge(ledger, lease, because))
             })
         }
         Verb::Interventions { app } => on_ledger(app, swapped, Values::Own, list),
@@ -125,13 +125,14 @@ fn rebind(ledger: &Ledger<'_>, because: &Because) -> Result<()> {
     Ok(())
 }
 
-fn acknowledge(ledger: &Ledger<'_>, because: &Because) -> Result<()> {
+fn acknowledge(ledger: &Ledger<'_>, lease: &Lease<'_>, because: &Because) -> Result<()> {
     settled(ledger)?;
     let intervention =
         because.doing("acknowledge: the ledger goes on without what was lost or did not hold good");
     let number = ledger.port.now_ms().unsigned_abs();
-    let told =
-        ledger::acknowledge(&ledger.store, intervention.clone(), number).map_err(Error::msg)?;
+    let hold = || lease.hold().map_err(|why| why.to_string());
+    let told = ledger::acknowledge(&ledger.store, intervention.clone(), number, hold)
+        .map_err(Error::msg)?;
     ensure!(!told.is_empty(), "nothing is lost, and everything holds good: nothing was changed");
     recorded(&intervention);
     for error in told {
