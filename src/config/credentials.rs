@@ -84,7 +84,7 @@ fn container(reader: &mut Reader<'_>, allow_outbound: Option<&AllowEntry>) -> Op
             if token.is_some() {
                 reader.mistake(format!(
                     "aws_container_authorization_token_file or aws_container_authorization_token is set, but neither \
-                     {RELATIVE} nor {FULL} is set: set one of these two, which say where to send the token"
+                     {RELATIVE} nor {FULL} is set: set one of these two to the address that takes the token"
                 ));
             }
             return None;
