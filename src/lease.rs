@@ -68,10 +68,13 @@ impl LeaseError {
                 rfc3339(until_ms.div_euclid(1000) + 1)
             )),
             Self::Foreign { key } => Told::new(
-                format!("the lease at {key} was not written with this ledger_key"),
                 format!(
-                    "set ledger_key as on the other hosts, and ledger_key_previous to the key before, or to unkeyed if \
-                     there was none; if both are right, somebody has changed it: delete {key} while no run is under way"
+                    "the lease at {key} was written with another ledger_key, or by somebody without the key"
+                ),
+                format!(
+                    "set ledger_key as on the other hosts; while you change keys, set ledger_key to the new one and \
+                     ledger_key_previous to the old one, or to the word \"unkeyed\" if there was none; if the keys are \
+                     right, somebody has changed the lease: delete {key} while no run is under way"
                 ),
             ),
             Self::Lost => Told::new(
@@ -544,7 +547,7 @@ mod tests {
             (300, true, 0, Err("stalled past its lease")),
             (301, true, 0, Err("stalled past its lease")),
             (301, false, 0, Ok(())),
-            (0, false, 1, Err("did not do what it was asked for")),
+            (0, false, 1, Err("the lease was not written")),
         ] {
             let port = port();
             let store = Store::new(&port, "default");

@@ -57,20 +57,21 @@ impl ValueFault {
                 "set ledger to a new name (which ships again what Kong still holds)",
             ),
             Self::Damaged => (
-                "is damaged, or was written with a ledger_key and none is set",
-                "set that ledger_key, restore the store from its snapshot, or set ledger to a new name (which ships again \
-                 what Kong still holds)",
+                "is damaged, or needs a ledger_key, and none is set",
+                "if a ledger_key was used before, set it again; else restore the store from its snapshot, or set ledger to \
+                 a new name (which ships again what Kong still holds)",
             ),
             Self::OtherKey => (
-                "was not written with this ledger_key",
-                "set the right one, and the one before it in ledger_key_previous; if both are right, the value is damaged \
-                 or somebody has changed it: restore the store from its snapshot, or set ledger to a new name (which ships \
-                 again what Kong still holds)",
+                "was written with another ledger_key",
+                "set ledger_key to the key it was written with; while you change keys, set ledger_key to the new one and \
+                 ledger_key_previous to the old one; if the keys are right, the value is damaged or somebody has changed \
+                 it: restore the store from its snapshot, or set ledger to a new name (which ships again what Kong still \
+                 holds)",
             ),
             Self::Unkeyed => (
                 "was written without a ledger_key, and one is set",
-                "set ledger_key_previous to unkeyed if no run has been made with the key yet; else somebody has overwritten \
-                 the value: restore the store from its snapshot",
+                "if you have just begun to use ledger_key, set ledger_key_previous to the word \"unkeyed\" for one run; else \
+                 somebody has overwritten the value: restore the store from its snapshot",
             ),
         };
         Told::new(cause, remedy)
@@ -290,7 +291,7 @@ mod tests {
         let value = keyed("key").close(NAME, MARK, b"body");
         let fault = seals(Seal::Unkeyed).open(NAME, MARK, &value).unwrap_err();
         assert_eq!(fault, ValueFault::Damaged);
-        assert!(fault.to_string().contains("set that ledger_key"));
+        assert!(fault.to_string().contains("set it again"));
     }
 
     #[test]

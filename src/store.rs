@@ -130,7 +130,7 @@ impl<'a, P: KeyValue> Store<'a, P> {
         StoreError { key: self.key(name), why: KeyValueError(fault::NOT_ATOMIC.to_owned()) }
     }
 
-    /// The error of a call for `name` that was answered, and yet had no effect.
+    /// The error of a swap of the lease, `name`, that was answered, and yet had no effect.
     pub(crate) fn no_effect(&self, name: &str) -> StoreError {
         StoreError { key: self.key(name), why: KeyValueError(fault::NO_EFFECT.to_owned()) }
     }

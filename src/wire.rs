@@ -103,17 +103,18 @@ pub(crate) fn tls_remedy<'s>(
         if handshake {
             write!(
                 f,
-                "if the server's certificate is of a private authority, set ca_roots_file in a [[client_tls]] of the runtime \
-                 config whose hosts has the host of {setting}, without port; else look at whether the certificate is valid now \
-                 and names that host; if the server asks for a client certificate, set {IDENTITY} there; if it speaks plain \
-                 HTTP, write http:// in {setting}; one run of spin-command.toml with RUST_LOG=warn says which it is"
+                "to see the cause, run RUST_LOG=warn spin up --from spin-command.toml with the same runtime config and look \
+                 for \"tls protocol error\"; private authority: set ca_roots_file in the [[client_tls]] section (runtime \
+                 config) whose hosts list names the host of {setting}, without port; client certificate needed: set \
+                 {IDENTITY} in that section; certificate expired or for another name: renew it; plain HTTP there: write \
+                 http:// in {setting}"
             )
         } else {
             write!(
                 f,
-                "check the scheme in {setting}, http:// or https://; if the server asks for a client certificate, {IDENTITY} in \
-                 the [[client_tls]] of its host are missing or refused; one run of spin-command.toml with RUST_LOG=warn may \
-                 say more"
+                "check the scheme in {setting}, http:// or https://; client certificate needed: set {IDENTITY} in the \
+                 [[client_tls]] section (runtime config) whose hosts list names the host of {setting}, to a pair that the \
+                 server accepts; RUST_LOG=warn spin up --from spin-command.toml may say more"
             )
         }
     }))

@@ -51,7 +51,7 @@ pub enum Said {
 /// Why a run may be partial: the store has lost something, or what an earlier run left behind waits.
 const PARTIAL: [(&str, Said); 2] = [
     ("has lost the index of", Said::LostIndex),
-    ("begins again when it is through", Said::BeginsAgain),
+    ("when this comparison ends, a new one starts", Said::BeginsAgain),
 ];
 
 /// Runs both streams on the store that the input is; what the two reports said.
@@ -118,11 +118,13 @@ fn judge(
             Said::Skipped
         }
         Outcome::Failed => {
-            let is_named =
-                |key: &&String| error.contains(&format!("at {key}, which was left as it is"));
+            let is_named = |key: &&String| {
+                let of_key = error.split_once(&format!("the ledger's value at {key} "));
+                of_key.is_some_and(|(_, rest)| rest.contains("(nothing was changed)"))
+            };
             let unreadable: Vec<&String> = stored.keys().filter(is_named).collect();
-            let other_target = error.contains("this ledger remembers what went to");
-            let lease = format!("the lease at {} was not written with", key_of("lease"));
+            let other_target = error.contains("it remembers what went to");
+            let lease = format!("the lease at {} was written with another ledger_key", key_of("lease"));
             let said = match unreadable.is_empty() {
                 false => Said::Unreadable,
                 _ if error.contains("nothing is sent until that is decided") => Said::Lost,

@@ -60,8 +60,9 @@ pub fn credentials_remedy(code: &str) -> Option<&'static str> {
             "check aws_access_key_id and aws_session_token: AWS does not know these credentials"
         }
         "ExpiredTokenException" => {
-            "renew aws_session_token and the keys that belong to it; where no such keys are set, what gives the component \
-             its credentials gives expired ones"
+            "renew aws_session_token and its two keys; if you set none of these, the credentials come from a role, and its \
+             source (container endpoint, STS or EC2) handed out expired ones: check this machine's clock (date -u), and \
+             that source"
         }
         _ => return None,
     })

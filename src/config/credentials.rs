@@ -84,7 +84,7 @@ fn container(reader: &mut Reader<'_>, allow_outbound: Option<&AllowEntry>) -> Op
             if token.is_some() {
                 reader.mistake(format!(
                     "aws_container_authorization_token_file or aws_container_authorization_token is set, but neither \
-                     {RELATIVE} nor {FULL}, which say where to send it"
+                     {RELATIVE} nor {FULL} is set: set one of these two to the address that takes the token"
                 ));
             }
             return None;
@@ -112,8 +112,8 @@ fn full_uri(
             reader.check_reachable(&format!("{name} {}", shown(&url)), &origin, allow_outbound);
         }
         Ok(_) => reader.mistake(format!(
-            "{name} {} would send credentials over plain HTTP: only https is taken, and http to a loopback address, \
-             169.254.170.2, 169.254.170.23 and [fd00:ec2::23]",
+            "{name} {} would send credentials over plain HTTP: use https, or http only to a loopback address, \
+             169.254.170.2, 169.254.170.23 or [fd00:ec2::23]",
             shown(&url)
         )),
         Err(why) => reader.mistake(format!("{name} {} {why}; {EXAMPLE}", shown(&url))),
@@ -168,7 +168,8 @@ fn instance(
             reader.mistake(
                 "no AWS credentials are configured, and aws_ec2_metadata_disabled leaves none to be found: set \
                  aws_access_key_id and aws_secret_access_key, or aws_container_credentials_relative_uri or \
-                 aws_container_credentials_full_uri, or aws_web_identity_token_file with aws_role_arn",
+                 aws_container_credentials_full_uri, or aws_web_identity_token_file with aws_role_arn; on EC2 with a role, \
+                 set aws_ec2_metadata_disabled to false",
             );
         }
         return Instance { endpoint: String::new() };

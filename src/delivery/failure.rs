@@ -37,7 +37,7 @@ impl Failure {
             Self::Lease(error) => error.told(),
             Self::Flood { name, why, remedy } => Told::new(
                 format!(
-                    "{name} refused every event of two batches in a row ({why}): more than single entries is wrong, so none \
+                    "{name} refused every event of two batches in a row ({why}): the fault is not in single entries, so none \
                      of these was made a dead letter, and the next run tries them again"
                 ),
                 *remedy,

@@ -10,6 +10,7 @@ use crate::log::Code;
 use crate::ports::Ports;
 use crate::terms::{Stream, Window};
 use crate::wire::{read_rfc3339, rfc3339};
+use crate::words::Told;
 
 /// So many reasons are kept apart. There may be as many as rows.
 const MAX_NAMED: usize = 100;
@@ -26,7 +27,7 @@ pub struct Unreadable {
     /// The time by which Kong's filters go, where it is known.
     pub stamp: Option<i64>,
     /// What is wrong, and what to do.
-    pub why: String,
+    pub why: Told,
     /// The row, as far as it can be shown.
     pub text: Option<String>,
 }
@@ -83,7 +84,7 @@ impl<P: Ports> Delivery<'_, '_, P> {
         let tally = self.tally();
         tally.report.pending += 1;
         tally.pending_in_sweep += u64::from(by_sweep);
-        *tally.pending.entry(named(tally.pending.len(), place.why)).or_default() += 1;
+        *tally.pending.entry(named(tally.pending.len(), place.why.to_string())).or_default() += 1;
         Ok(())
     }
 
@@ -95,7 +96,8 @@ impl<P: Ports> Delivery<'_, '_, P> {
         );
         let tally = self.tally();
         tally.report.rejected += 1;
-        *tally.unreadable.entry(named(tally.unreadable.len(), why.clone())).or_default() += 1;
+        let cause = why.cause.clone();
+        *tally.unreadable.entry(named(tally.unreadable.len(), cause)).or_default() += 1;
         self.records.dead_letters.add(DeadLetter {
             stream: self.stream,
             id: key,

@@ -67,6 +67,10 @@ impl Stop {
             Self::Unreachable { name, variable, remedy, error } => {
                 let cause = format!("{name} cannot be reached: {error}");
                 match (tls_remedy(error, variable), error) {
+                    (_, HttpError::TooLarge(_)) => Told::new(
+                        format!("the answer of {name} is larger than this version reads"),
+                        format!("check {variable}; a proxy on the way may answer instead of AWS"),
+                    ),
                     (Some(remedy), _) => Told::new(cause, remedy.to_string()),
                     (None, HttpError::Denied) => Told::new(
                         cause,
@@ -92,7 +96,7 @@ impl Stop {
     }
 }
 
-const SIGNATURE_OR_CLOCK: &str = "check this machine's clock (date -u): five minutes off are too much, and the answer had no Date to go by; if it is right, \
+const SIGNATURE_OR_CLOCK: &str = "check this machine's clock (date -u): five minutes off are too much; if the clock is right, \
      aws_secret_access_key (or aws_session_token) does not belong to aws_access_key_id";
 
 impl fmt::Display for Stop {

@@ -21,6 +21,8 @@ pub struct Caller {
     profile: Profile,
     /// The variable that names the account.
     named_in: &'static str,
+    /// What the events go into.
+    target: &'static str,
 }
 
 /// The region's STS, unless `aws_endpoint_url_sts` names another one; empty without a region.
@@ -36,8 +38,13 @@ pub fn sts_endpoint(
 }
 
 impl Caller {
-    /// By that endpoint of STS. The account is that of `place`.
-    pub fn new(endpoint: String, place: Place, named_in: &'static str) -> Self {
+    /// By that endpoint of STS. The account is that of `place`, and `target` is what events go into, in words.
+    pub fn new(
+        endpoint: String,
+        place: Place,
+        named_in: &'static str,
+        target: &'static str,
+    ) -> Self {
         Self {
             profile: Profile {
                 name: "STS",
@@ -49,6 +56,7 @@ impl Caller {
                 ..Profile::default()
             },
             named_in,
+            target,
         }
     }
 
@@ -56,13 +64,13 @@ impl Caller {
         if identity.account == self.profile.place.account {
             return Answer::Outcomes(vec![Outcome::Accepted]);
         }
-        let (theirs, named_in, meant) =
-            (identity.account, self.named_in, &self.profile.place.account);
+        let Self { profile: Profile { place, .. }, named_in, target } = self;
+        let (theirs, meant) = (identity.account, &place.account);
         let cause = format!(
-            "the AWS credentials are of the account {theirs} and {named_in} names {meant}, so nothing was sent: a target of \
-             that name in the other account would take it"
+            "the AWS credentials belong to account {theirs}, but {named_in} names account {meant}: nothing was sent, since \
+             the events would have gone into a {target} of the same name in account {theirs}, if there is one"
         );
-        let remedy = format!("use credentials of the account {meant}, or of a role in it");
+        let remedy = format!("use credentials of account {meant}");
         Answer::Stop(Stop::Account(Told::new(cause, remedy)))
     }
 
@@ -164,7 +172,7 @@ pub struct Whose {
 impl Whose {
     /// By that endpoint of STS.
     pub fn new(endpoint: String, place: Place) -> Self {
-        Self { caller: Caller::new(endpoint, place, ""), told: RefCell::default() }
+        Self { caller: Caller::new(endpoint, place, "", ""), told: RefCell::default() }
     }
 
     /// What STS told.
@@ -206,7 +214,7 @@ mod tests {
 
     fn answer(status: u16, body: &str) -> Answer {
         let place = Place { account: "123456789012".to_owned(), ..Place::default() };
-        let caller = Caller::new("https://sts".to_owned(), place, "log_group_arn");
+        let caller = Caller::new("https://sts".to_owned(), place, "log_group_arn", "log group");
         let response = http::Response::builder().status(status).body(body.as_bytes().to_vec());
         caller.answer(&Batch::default(), &response.unwrap())
     }

@@ -230,18 +230,25 @@ impl KongError {
             Self::FilterIgnored => Told::new("Kong ignored the time filters before and after", ""),
             Self::Circle { path, offset } => Told::new(
                 format!(
-                    "the pages of {path} lead in a circle: the one behind the offset {} brings nothing new",
+                    "the pages of {path} repeat: the page at offset {} has no new entry",
                     shown(offset)
                 ),
-                "check that no proxy before Kong's Admin API keeps answers or drops the query",
+                "check that no proxy before Kong's Admin API caches answers or removes the query",
             ),
             Self::ManyFail { places, last } => {
                 let last = last.told();
                 let cause = format!(
-                    "rows of {places} seconds cannot be read, and more fail, so the stream is not read on in this run: {}",
+                    "rows of more than {places} different seconds cannot be read, so this run stops reading the stream; the \
+                     last answer: {}",
                     last.cause
                 );
-                Told::new(cause, last.remedy)
+                Told::new(
+                    cause,
+                    format!(
+                        "more than single rows is wrong, such as Kong's database or a limit of a proxy; {}",
+                        last.remedy
+                    ),
+                )
             }
             _ => self.told_of_node(),
         }
@@ -252,9 +259,9 @@ impl KongError {
         match self {
             Self::ClientCertificate { why } => Told::new(
                 format!("Kong asks for a client certificate, and answered 400 ({why})"),
-                "set client_cert_file and client_private_key_file in the [[client_tls]] of the runtime config whose hosts \
-                 has the host of kong_admin_api, to a certificate of an authority that Kong accepts \
-                 (nginx_admin_ssl_client_certificate) and that is valid now",
+                "give a valid client certificate that Kong trusts (nginx_admin_ssl_client_certificate): set client_cert_file \
+                 and client_private_key_file in the [[client_tls]] section (runtime config) whose hosts list names the host \
+                 of kong_admin_api",
             ),
             Self::SpeaksTls => Told::new(
                 "Kong's Admin API speaks TLS there, and was asked in plain HTTP",
@@ -273,7 +280,7 @@ impl KongError {
             ),
             Self::NoAuditLog { path } => Told::new(
                 format!(
-                    "Kong answered 404 on {path}: it keeps no audit log, or that is not its Admin API"
+                    "Kong answered 404 on {path}: Kong keeps no audit log, or kong_admin_api is not its Admin API"
                 ),
                 "set audit_log = on in kong.conf on the control plane and check its Enterprise licence; check \
                  kong_admin_path where a path prefix is set",
@@ -303,10 +310,11 @@ fn told_of_http(error: &HttpError) -> Told {
     }
     let remedy = match error {
         HttpError::TooLarge(_) => {
-            return Told::from(
-                "an answer of Kong's Admin API is larger than this version reads: 16 MiB for a page of several entries, \
-                 48 MiB for a single one"
-                    .to_owned(),
+            return Told::new(
+                "an answer of Kong's Admin API is larger than this version reads (48 MiB for a page of one entry, else \
+                 16 MiB)",
+                "check kong_admin_api and kong_admin_path (something else may answer there); if it is an entry of Kong's, \
+                 save a copy of the row from Kong's database: it cannot be shipped",
             );
         }
         HttpError::UnknownHost => {
@@ -346,15 +354,15 @@ fn remedy_of_status(status: u16, path: &str, said: &str) -> &'static str {
              /audit/objects, and kong_admin_token_header to what rbac_auth_header says in kong.conf"
         }
         403 => {
-            "the RBAC user of kong_admin_token may not read it; give it the read action on the endpoints /, /audit/requests and \
-             /audit/objects"
+            "the RBAC user of kong_admin_token may not read this path; give the user the read action on the endpoints /, \
+             /audit/requests and /audit/objects"
         }
         426 => {
             "Kong takes HTTPS alone there; write https:// in kong_admin_api, with the port of Kong's HTTPS (8444 by default)"
         }
         400 if says(&["offset"]) => {
-            "Kong does not know the place in the pages; the next run begins them anew, and if it comes back, look for a proxy \
-             that changes the query"
+            "Kong does not accept the offset of a page; the next run starts from the first page; if it comes back, look for a \
+             proxy that changes the query"
         }
         400 if says(&["size"]) => "page_size is above what this Kong allows; lower it",
         400 if says(&["before", "after", "date", "timestamp", "time"]) => {
@@ -365,7 +373,7 @@ fn remedy_of_status(status: u16, path: &str, said: &str) -> &'static str {
         }
         407 => "a proxy on the way asks for a login; have it let this machine pass",
         429 => {
-            "it is asked too often; raise the rate limit for this machine in Kong or in the proxy before it, or interval_secs in \
+            "Kong is asked too often; raise the rate limit for this machine in Kong or in the proxy before it, or interval_secs in \
              spin.toml"
         }
         502..=504 => {
@@ -400,7 +408,7 @@ mod tests {
             (403, "reader, you do not have permissions to read this resource", "read action"),
             (426, "Please use HTTPS protocol", "https://"),
             (400, "size must be an integer between 1 and 1000", "page_size"),
-            (400, "'x' is not a valid offset: bad base64 encoding", "place in the pages"),
+            (400, "'x' is not a valid offset: bad base64 encoding", "offset of a page"),
             (400, "before must be a RFC 3339 date", "version of Kong"),
             (429, "API rate limit exceeded", "rate limit"),
             (500, "An unexpected error occurred", "migrations"),

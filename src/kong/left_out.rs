@@ -47,14 +47,18 @@ impl LeftOut {
         let (what, remedy) = match self.flaw {
             Flaw::TooLarge => (
                 "is larger than the 48 MiB that this version reads",
-                "keep a copy of its row from Kong's database, and lower nginx_admin_client_max_body_size on the control plane",
+                "save a copy of the row from Kong's database: it cannot be shipped; so that no more come, lower \
+                 nginx_admin_client_max_body_size on the control plane",
             ),
             Flaw::NotUtf8 => ("holds a byte that is not UTF-8, which JSON does not allow", MEND),
             Flaw::NotJson => ("is not JSON as Kong gives it", MEND),
-            Flaw::NotAnEntry => ("is no JSON object with names that can be read", MEND),
+            Flaw::NotAnEntry => {
+                ("is not a JSON object, or one of its field names is not valid text", MEND)
+            }
         };
         Told::new(format!("the {} entry {name} {what}", stream.name()), remedy)
     }
 }
 
-const MEND: &str = "mend its row in Kong's database, or keep a copy of it";
+const MEND: &str = "correct the row in Kong's database (audit_requests or audit_objects), and a later run ships it; if you \
+                    cannot, save a copy of the row yourself: after 24 hours it is a dead letter and is not sent";

@@ -100,22 +100,19 @@ impl LedgerError {
     pub fn told(&self) -> Told {
         let left = |key: &str, fault: &ValueFault| {
             let Told { cause, remedy } = fault.told();
-            Told::new(
-                format!("the ledger's value at {key}, which was left as it is, {cause}"),
-                remedy,
-            )
+            Told::new(format!("the ledger's value at {key} {cause} (nothing was changed)"), remedy)
         };
         match self {
             Self::Store(error) => error.told(),
             Self::Unreadable { key, fault } => left(key, fault),
             Self::OtherTarget { target, variables } => Told::new(
                 format!(
-                    "this ledger is of another target: it remembers what went to {}",
+                    "this ledger belongs to another destination: it remembers what went to {}",
                     shown(target)
                 ),
                 format!(
-                    "set ledger to a new name for the new target, or {variables} back; kong-cloudtrail ledger rebind goes on with \
-                     this ledger and the new target"
+                    "set ledger to a new name for the new destination, or set {variables} back to the old values; \
+                     kong-cloudtrail ledger rebind goes on with this ledger and the new destination"
                 ),
             ),
             Self::Lost { key, what } => Told::new(

@@ -16,40 +16,42 @@ pub const MOST_WITHOUT_FILTERS: usize = 1_000_000;
 pub fn too_many(stream: Stream, version: &Version, kept: usize) -> Told {
     Told::new(
         format!(
-            "the ledger holds {kept} fingerprints of {}, and Kong {version} gives only all of them at once, which is meant \
-             for {MOST_WITHOUT_FILTERS} at most: nothing is lost, but runs take ever longer",
+            "Kong {version} does not filter {} by time, so they are read as a whole; the ledger holds {kept} fingerprints \
+             of them, and this is designed for at most {MOST_WITHOUT_FILTERS}: nothing is lost, but runs take longer and \
+             longer",
             stream.name(),
         ),
-        "upgrade Kong to 3.7 or later, shorten audit_log_record_ttl, or let no proxy drop the query",
+        "upgrade Kong to 3.7 or later, or shorten audit_log_record_ttl; if Kong is 3.7 or later already, a proxy before it \
+         drops the query: let the proxy pass the query on",
     )
 }
 
 pub fn left_behind_by(stream: Stream) -> Told {
     Told::new(
         format!(
-            "{} entries that the comparison with all that Kong retains met before are pending",
+            "the comparison with all that Kong retains has passed some {} entries that are still pending",
             stream.name()
         ),
-        "it begins again when it is through, and tries them again",
+        "nothing to do: when this comparison ends, a new one starts and tries them again",
     )
 }
 
 pub fn not_compared(stream: Stream) -> Told {
     Told::new(
         format!(
-            "all {} entries that tell their time are shipped, and those that do not are being looked for among all that \
-             Kong retains",
+            "all {} entries that have a time are shipped; those without a time are still being looked for in all that Kong \
+             retains",
             stream.name()
         ),
-        "the next run goes on with it",
+        "nothing to do: the next run continues",
     )
 }
 
 pub fn spread(stream: Stream, sweep: &Sweep) -> Told {
     Told::new(
         format!(
-            "all {} entries that Kong {} held at {} are accounted for, and what came since is left to the next run: \
-             reading all of them took several",
+            "all {} entries that Kong {} had at {} are shipped or are dead letters; reading them took several runs, so newer \
+             entries follow in the next run",
             stream.name(),
             shown(&sweep.version),
             rfc3339(sweep.began)
@@ -112,30 +114,32 @@ pub fn rejected(destination: &str, stream: Stream, entries: u64, why: &str) -> T
             "{destination} refused {entries} {} entries for good, which are dead letters now ({why})",
             stream.name()
         ),
-        "mend what the reason names, then kong-cloudtrail dead-letters replay sends them again",
+        "correct what the reason names, then mark them with kong-cloudtrail dead-letters replay --all (or their ids, from \
+         dead-letters list): the next run sends them again",
     )
 }
 
 pub fn unreadable(stream: Stream, places: u64, why: &str) -> Told {
     Told::new(
         format!(
-            "{places} of the {} entries, or seconds of them, could not be read for 24 hours; they are dead letters now, and \
-             the watermark passes them ({why})",
+            "{places} places in {} (single entries, all of one second, or all after a row) could not be read for 24 hours: \
+             they are dead letters now, and later runs no longer wait for them ({why})",
             stream.name()
         ),
-        "mend what the reason names: each comparison with all that Kong retains tries them again; kong-cloudtrail \
-         dead-letters shows them",
+        "correct what the reason names: the next comparison (every reconcile_secs) ships them by itself; kong-cloudtrail \
+         dead-letters list shows them, and replay cannot send them",
     )
 }
 
 pub fn partly(stream: Stream) -> Told {
     Told::new(
         format!(
-            "the {} entries behind a row that cannot be read, and in no window of time, cannot be had as long as that row \
-             stands",
+            "a row cannot be read, and the {} entries after it that Kong does not find by time cannot be read until that \
+             row is corrected",
             stream.name()
         ),
-        "mend the row in Kong's database, or upgrade Kong to 3.7 or later, which can be asked by time",
+        "find the row by Kong's error log on the control plane and correct it in Kong's database, or upgrade Kong to 3.7 or \
+         later, which can be asked by time",
     )
 }
 

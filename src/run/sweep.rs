@@ -139,7 +139,7 @@ impl<P: Ports> Reader<'_, '_, P> {
                     *under = Under::new(Sweep::new(self.facts.now, &under.sweep.version));
                     return Ok(Step::On);
                 }
-                let (place, error) = (under.place(), error.to_string());
+                let (place, error) = (under.place(), error.told().cause);
                 if stream_run.filters == Filters::Ignored {
                     return Ok(Step::Blocked { place, error });
                 }

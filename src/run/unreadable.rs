@@ -6,7 +6,7 @@ use crate::kong::{KongError, LeftOut};
 use crate::ports::Ports;
 use crate::terms::{LedgerTime, Stream};
 use crate::wire::rfc3339;
-use crate::words::shown;
+use crate::words::{Told, shown};
 
 /// A row that is left out of its page, and none other with it.
 pub fn row(stream: Stream, row: LeftOut) -> Unreadable {
@@ -15,21 +15,24 @@ pub fn row(stream: Stream, row: LeftOut) -> Unreadable {
         key: Unreadable::row(stream, identity),
         entry: row.id.clone().unwrap_or_else(|| "of unknown id".to_owned()),
         stamp: row.stamp,
-        why: row.told(stream).to_string(),
+        why: row.told(stream),
         text: row.text,
     }
 }
 
 /// A row of that second which fails, and what lies behind it in that second.
 pub fn second(stream: Stream, second: i64, error: &KongError) -> Unreadable {
-    let time = rfc3339(second);
+    let (time, Told { cause, remedy }) = (rfc3339(second), error.told());
     Unreadable {
         key: Unreadable::second(stream, second),
         entry: time.clone(),
         stamp: Some(second),
-        why: format!(
-            "a row of {} of {time} cannot be read, nor what lies behind it in that second: {error}",
-            stream.name()
+        why: Told::new(
+            format!(
+                "a row of {} of {time} cannot be read, nor what lies behind it in that second: {cause}",
+                stream.name()
+            ),
+            remedy,
         ),
         text: None,
     }
@@ -43,10 +46,10 @@ pub fn behind(stream: Stream, place: &str, error: &str) -> Unreadable {
         key,
         entry: format!("behind {place}"),
         stamp: None,
-        why: format!(
+        why: Told::from(format!(
             "a row of {} behind {place} cannot be read, nor what lies behind it and is in no window of time: {error}",
             stream.name()
-        ),
+        )),
         text: None,
     }
 }

@@ -317,7 +317,7 @@ fn what_several_values_have_in_common_is_told_once() {
     let status = status(&Store::new(&memory, "default"));
     assert_eq!(status.findings.len(), 1, "{:?}", status.findings);
     let told = status.findings[0].to_string();
-    assert_eq!(told.matches(": set that ledger_key").count(), 1, "{told}");
+    assert_eq!(told.matches("set it again").count(), 1, "{told}");
     for value in ["head", "reports", "dead-letters"] {
         assert!(told.contains(&format!("{{0}}{value}")), "{value}: {told}");
     }

@@ -11,21 +11,27 @@ use crate::words::{Told, shown};
 struct Fault(&'static [&'static str], &'static str, &'static str);
 
 /// How it is known that a swap does not keep two hosts apart.
-pub const NOT_ATOMIC: &str = "it overwrote a value that was written after it had looked, as Redis does for a user who may not use MULTI";
-/// A call that was answered, and yet had no effect.
-pub const NO_EFFECT: &str = "it answered, and did not do what it was asked for";
+pub const NOT_ATOMIC: &str = "a test write replaced a value that another client had just written";
+/// A swap of the lease that was answered, and yet had no effect.
+pub const NO_EFFECT: &str = "the store answered, but the lease was not written";
 
 /// The first that fits is the one.
-const FAULTS: [Fault; 30] = [
+const FAULTS: [Fault; 31] = [
     Fault(
         &[NOT_ATOMIC],
         "Redis's ACL does not allow its user MULTI",
-        "allow its user the commands WATCH, MULTI and EXEC in Redis's ACL",
+        "allow its user +watch +unwatch +multi +exec in Redis's ACL",
+    ),
+    Fault(
+        &[NO_EFFECT],
+        NO_EFFECT,
+        "the next run tries again; if it comes back, look at whether Redis restarts or fails over, and at its log",
     ),
     Fault(
         &["NOPERM", "NoPerm", "PermissionDenied: this user", "no permissions to"],
         "Redis's ACL does not allow its user this command or this key",
-        "allow its user GET, SET, MSET, DEL, WATCH, MULTI and EXEC on the keys kong-cloudtrail:* in Redis's ACL",
+        "allow its user +get +set +mset +del +watch +unwatch +multi +exec +ping on the keys kong-cloudtrail:* in Redis's ACL, \
+         and to read all keys (%R~*) while adopt_lambda_keys is on",
     ),
     Fault(
         &["WRONGPASS", "AuthenticationFailed", "invalid password", "invalid username-password"],
@@ -53,7 +59,7 @@ const FAULTS: [Fault; 30] = [
     Fault(
         &["CROSSSLOT", "CrossSlot"],
         "Redis is a cluster that does not take these keys in one write",
-        "use a Redis or Valkey that takes MSET for keys with one hash tag, or one with a single primary",
+        "use a Redis or Valkey that takes MSET for keys that share a hash tag ({0}), or one with a single primary",
     ),
     Fault(
         &["MOVED", "Moved:", "ASK ", "Ask:"],
@@ -99,7 +105,7 @@ const FAULTS: [Fault; 30] = [
     Fault(
         &["unknown command"],
         "this Redis lacks a command that is needed",
-        "use Redis or Valkey 7 that has GET, SET, MSET, DEL, WATCH, MULTI and EXEC under these names",
+        "use Redis or Valkey 7 that has GET, SET, MSET, DEL, WATCH, UNWATCH, MULTI, EXEC and PING under these names",
     ),
     Fault(
         &["database or disk is full", "DiskFull", "No space left", "StorageFull", "os error 28"],
@@ -213,7 +219,11 @@ pub fn told(why: &KeyValueError) -> Told {
 #[cfg(test)]
 pub(crate) fn samples() -> impl Iterator<Item = (&'static str, Told)> {
     FAULTS.iter().map(|Fault(words, ..)| {
-        let when = if words[0].len() < 30 { words[0] } else { "swaps that keep nobody out" };
+        let when = match words[0] {
+            NOT_ATOMIC => "swaps that keep nobody out",
+            NO_EFFECT => "a swap without effect",
+            word => word,
+        };
         (when, told(&KeyValueError(words[0].to_owned())))
     })
 }
@@ -284,8 +294,8 @@ mod tests {
     /// What the libraries give, each with the cause, and with words that are no debug text. First as redis-rs 0.32
     /// and rusqlite 0.34 in Spin have it, then as the project's host.
     const GIVEN: [(&str, &str, &str); 48] = [
-        (NOT_ATOMIC, "MULTI", "overwrote"),
-        (NO_EFFECT, "did not do", "it answered"),
+        (NOT_ATOMIC, "MULTI", "replaced a value"),
+        (NO_EFFECT, "the lease", "answered"),
         (
             "An error was signalled by the server - ReadOnly: You can't write against a read only replica.",
             "replica now",

@@ -211,7 +211,7 @@ async fn pages_that_lead_nowhere_end_the_reading_within_seconds_and_name_the_off
                 assert!(seconds(&report) < 20.0, "{what}");
                 assert!(report["calls"]["kong"].as_u64().unwrap() < 40, "{what}");
                 assert_eq!(report["outcome"], "failed", "{what}");
-                assert!(report.error().contains("in a circle"), "{what}: {}", report.error());
+                assert!(report.error().contains("has no new entry"), "{what}: {}", report.error());
                 assert!(report.error().contains("the offset "), "{what}: {}", report.error());
                 if hours == 0 {
                     assert!(report.stream("requests", "shipped") >= at_least, "{what}");
@@ -235,7 +235,11 @@ async fn a_kong_on_which_everything_fails_is_an_error_and_no_row() {
         world.kong.set_faults(Faults { most_rows: Some(0), ..Default::default() });
         let report = tick(&world, &format!("504 for all rows, {version}")).await;
         // A Kong that answers for a time without rows, and for none with rows, ends in a limit of places.
-        let (places, told) = if version == WITHOUT { (0, "504") } else { (100, "and more fail") };
+        let (places, told) = if version == WITHOUT {
+            (0, "504")
+        } else {
+            (100, "rows of more than 100 different seconds")
+        };
         assert_eq!((&report["outcome"], counts(&report)), (&json!("failed"), [0, places, 0]));
         assert!(report.error().contains(told), "{}", report.error());
         world.kong.set_faults(Faults::default());

@@ -200,7 +200,7 @@ async fn half_a_source_is_a_mistake_that_is_named_before_any_request() {
         aws.world.set(set, "");
     }
     aws.world.set("aws_container_credentials_full_uri", "http://192.0.2.1/credentials");
-    aws.fails_naming(&["aws_container_credentials_full_uri", "only https is taken"]).await;
+    aws.fails_naming(&["aws_container_credentials_full_uri", "use https, or http only to"]).await;
     aws.world.set("aws_container_credentials_full_uri", "https://credentials.example/x");
     aws.fails_naming(&["set allow_outbound to https://credentials.example,"]).await;
     assert!(aws.world.kong.status().calls.values().all(|calls| *calls == 0));

@@ -327,7 +327,7 @@ impl History {
             // A sweep that went on from an earlier run leaves what came since to the next one, or begins
             // again for it. And a failover under a run may have taken the index of dead letters, of which
             // a run has to tell.
-            let awaited = ["left to the next run", "the next run goes on with it"];
+            let awaited = ["follow in the next run", "the next run continues"];
             let error = report.error.as_deref().unwrap_or_default();
             let tells = error.contains("has lost the index of");
             let only_that = tells && error.ends_with("restore the store from its snapshot");

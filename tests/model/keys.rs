@@ -143,7 +143,7 @@ fn a_failover_under_the_run_that_writes_the_ledger_anew_leaves_values_that_no_ru
         scene.pass(90_000);
         let report = scene.run_with(Faults::default()).unwrap();
         let error = report.error.unwrap_or_default();
-        report.outcome == Outcome::Failed && error.contains("was not written with this ledger_key")
+        report.outcome == Outcome::Failed && error.contains("was written with another ledger_key")
     });
     assert!(stuck.count() > 0);
 }

@@ -362,7 +362,7 @@ fn kongs_own_words_stand_in_the_error_with_the_remedy_for_them_cut_and_escaped()
             "reader, you do not have permissions to read this resource",
             &[
                 "(reader, you do not have permissions",
-                ": the RBAC user of kong_admin_token may not read it; give it",
+                ": the RBAC user of kong_admin_token may not read this path; give the user",
                 "read action",
             ],
         ),

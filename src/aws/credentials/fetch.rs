@@ -90,19 +90,23 @@ pub(super) fn token_file(
     variable: &str,
     path: &str,
 ) -> Result<String, FetchError> {
-    const MOUNT: &str = "the folder must be among the files of spin.toml, and mounted with --direct-mounts so that the \
-                         token is the present one";
-    let unreadable = |why: &dyn fmt::Display| {
-        FetchError::passing(source, format!("the file of {variable}, {path}, {why}"), MOUNT)
+    const MOUNT: &str = "name the token's folder in files = [...] of the component in spin.toml, and start with \
+                         --direct-mounts (without it Spin copies the token only once, at its start)";
+    let unreadable = |why: &dyn fmt::Display, remedy: String| {
+        FetchError::passing(source, format!("the file of {variable}, {path}, {why}"), remedy)
     };
+    let other = || format!("check that {variable} names the file of the token");
     let token = port.read(path, MAX_TOKEN).map_err(|error| match error {
-        FileError::NotFound => unreadable(&"is not there"),
-        FileError::TooLarge => unreadable(&"is larger than 64 KiB"),
-        FileError::Other(why) => unreadable(&format_args!("cannot be read: {why}")),
+        FileError::NotFound => unreadable(&"is not there", MOUNT.to_owned()),
+        FileError::TooLarge => unreadable(&"is larger than 64 KiB", other()),
+        FileError::Other(why) => {
+            unreadable(&format_args!("cannot be read: {why}"), MOUNT.to_owned())
+        }
     })?;
     let token = token.trim();
     if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(unreadable(&"holds no token: it is empty, or has blanks or line breaks in it"));
+        let why = "holds no token: it is empty, or has blanks or line breaks in it";
+        return Err(unreadable(&why, other()));
     }
     Ok(token.to_owned())
 }

@@ -75,7 +75,7 @@ impl CloudWatch {
                     distinct_ids: false,
                 },
             },
-            caller: Caller::new(sts, stream.place.clone(), "log_group_arn"),
+            caller: Caller::new(sts, stream.place.clone(), "log_group_arn", "log group"),
             stream,
         }
     }

@@ -48,7 +48,7 @@ fn a_sweep_that_takes_several_runs_reads_each_page_once_and_says_up_to_when_it_h
     }
     assert_eq!(pages, [11, 11, 8], "the root takes a second");
     assert!(runs[0].contains("run_budget_secs has passed"), "{runs:?}");
-    let held = format!("all requests entries that Kong {OLD} held at 2026-11-22T12:00:01Z");
+    let held = format!("all requests entries that Kong {OLD} had at 2026-11-22T12:00:01Z");
     assert!(runs[2].contains(&held), "{runs:?}");
     assert_eq!(world.accepted().len(), 300);
     assert_eq!(world.run_ok().stream(Requests).pages, 0, "nothing is due");
@@ -66,7 +66,7 @@ fn each_stream_has_an_equal_share_of_the_time_that_is_left() {
         let mut report = world.run();
         let error = report.error.clone().unwrap();
         assert!(error.contains("run_budget_secs has passed"), "{version}: {error}");
-        assert!(!error.contains("all objects entries that tell their time"), "{version}: {error}");
+        assert!(!error.contains("all objects entries that have a time"), "{version}: {error}");
         let pages = Stream::ALL.map(|stream| report.stream(stream).pages);
         assert!(pages[0] >= 18 && pages[0].abs_diff(pages[1]) <= 2, "{version}: {pages:?}");
     }
@@ -127,7 +127,9 @@ fn a_sweep_that_left_entries_behind_begins_again_but_not_twice_in_an_hour() {
         let began = world.sweep(Objects).map(|sweep| sweep.began);
         assert_eq!(began, (!begins_again).then_some(sweep.began), "{age}");
         assert_eq!(report.stream(Objects).shipped, u64::from(begins_again), "{age}");
-        let told = report.error.is_some_and(|error| error.contains("it begins again when it is"));
+        let told = report
+            .error
+            .is_some_and(|error| error.contains("when this comparison ends, a new one starts"));
         assert_eq!(told, !begins_again, "{age}");
     }
 }
@@ -202,7 +204,7 @@ fn a_ledger_too_large_to_be_read_as_a_whole_is_told_where_it_is_read_so() {
         world.ends.borrow_mut().version = version;
         world.pass(passes);
         let error = world.run().error.unwrap_or_default();
-        let expected = format!("the ledger holds {kept} fingerprints of requests");
+        let expected = format!("the ledger holds {kept} fingerprints of them");
         assert_eq!(error.contains(&expected), told, "{case}: {error}");
     }
 }

@@ -34,7 +34,7 @@ fn each_state_has_its_word() {
             "The last 3 runs failed: Kong's Admin API cannot be reached",
         ),
         ("dead-letters", "Needs attention", "2 dead letters wait for somebody"),
-        ("forged", "Cannot tell", "{0}reports, which was left as it is, is damaged"),
+        ("forged", "Cannot tell", "{0}reports is damaged"),
         ("lost", "Needs attention", "its head is lost"),
     ] {
         let page = page(scene).replace("&quot;", "\"");
