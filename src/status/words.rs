@@ -51,20 +51,15 @@ const NOTES: [(&str, &str); 10] = [
         "adopting-unkeyed-ledger",
         "ledger_key_previous is unkeyed: values that nobody authenticated may be taken. Clear it after one run.",
     ),
-<<<<<<< HEAD
-    ("endpoint-overridden", "An endpoint of AWS is overridden."),
-    (
-        "plaintext",
-        "allow_plaintext is on: Kong's token and the entries, or Redis' password, may be read on their way.",
-    ),
-=======
     (
         "endpoint-overridden",
         "cloudtrail_endpoint, aws_endpoint_url_cloudwatch_logs or aws_endpoint_url_sts is set: events or credentials go to \
          that address.",
     ),
-    ("plaintext", "Kong's token and the entries can be read on their way from Kong."),
->>>>>>> 8c93d24 (Status and runbook: what the store cannot tell, what first to compare, where to go by cause)
+    (
+        "plaintext",
+        "allow_plaintext is on: Kong's token and the entries, or Redis' password, may be read on their way.",
+    ),
     ("ignored-settings", "Kong's ignore settings keep something out of its audit log."),
     (
         "derived-times",

@@ -225,8 +225,8 @@ to know: Something happened
  lease          free: no run is under way
  dead letters   0
  generation     1
- notes          plaintext: Kong's token and the entries can be read on their way from
-                Kong.
+ notes          plaintext: allow_plaintext is on: Kong's token and the entries, or Redis'
+                password, may be read on their way.
 
  ENDED (UTC)          AGO        OUTCOME       TOOK  REQUESTS  OBJECTS  PENDING  REFUSED
  2026-11-22 11:58:00  2 min 0 s  ok            0 ms        12        2        0        0
