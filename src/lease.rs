@@ -309,6 +309,13 @@ pub struct Holder {
     pub until_ms: i64,
 }
 
+impl Holder {
+    /// What tells the run from others, as people are told it.
+    pub fn short(&self) -> String {
+        self.owner.chars().take(8).collect()
+    }
+}
+
 /// Who holds the lease, for a program that only looks. None where there is none, or it was given back.
 pub fn holder<P: KeyValue>(store: &Store<'_, P>) -> Result<Option<Holder>, LeaseError> {
     let value = store.get(NAME)?;

@@ -542,6 +542,14 @@ fn partial_rows() -> Vec<Row> {
             messages::pending(stream, 7, "CloudTrail answered 503 ServiceUnavailable"),
         ),
         (
+            "entries cannot be read",
+            messages::cannot_be_read(
+                stream,
+                1,
+                "a row of requests of 2026-11-22T12:00:00Z cannot be read",
+            ),
+        ),
+        (
             "entries became dead letters",
             messages::rejected("CloudTrail", stream, 2, "FieldTooLong AWS's words"),
         ),

@@ -18,6 +18,8 @@ pub struct Tally {
     pub pending_in_sweep: u64,
     /// Why events are pending, and how many for each reason.
     pub pending: BTreeMap<String, u64>,
+    /// How many of these cannot be read.
+    pub left_out: u64,
     /// Why events became dead letters.
     pub rejected: BTreeSet<String>,
     /// Why places that could not be read became dead letters, and how many for each reason.

@@ -83,6 +83,7 @@ impl<P: Ports> Delivery<'_, '_, P> {
         let by_sweep = reading == super::Reading::Sweep;
         let tally = self.tally();
         tally.report.pending += 1;
+        tally.left_out += 1;
         tally.pending_in_sweep += u64::from(by_sweep);
         *tally.pending.entry(named(tally.pending.len(), place.why.to_string())).or_default() += 1;
         Ok(())

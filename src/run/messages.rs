@@ -108,14 +108,22 @@ pub fn pending(stream: Stream, entries: u64, why: &str) -> Told {
     Told::from(if why.is_empty() { pending } else { format!("{pending} ({why})") })
 }
 
+/// As [`pending`], where none can be read.
+pub fn cannot_be_read(stream: Stream, entries: u64, why: &str) -> Told {
+    Told::from(format!(
+        "{entries} {} entries are pending until they can be read, and are dead letters after 24 hours ({why})",
+        stream.name()
+    ))
+}
+
 pub fn rejected(destination: &str, stream: Stream, entries: u64, why: &str) -> Told {
     Told::new(
         format!(
             "{destination} refused {entries} {} entries for good, which are dead letters now ({why})",
             stream.name()
         ),
-        "correct what the reason names, then mark them with kong-cloudtrail dead-letters replay --all (or their ids, from \
-         dead-letters list): the next run sends them again",
+        "correct what the reason names, if it can be corrected (\"Dead letters\" in the runbook), then mark them with \
+         kong-cloudtrail dead-letters replay --all (or their ids, from dead-letters list): the next run sends them again",
     )
 }
 

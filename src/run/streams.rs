@@ -152,7 +152,8 @@ impl<'a, P: Ports> Run<'a, P> {
 
     /// Reports how a stream ended.
     fn conclude(&self, stream_run: StreamRun, report: &mut Report) {
-        let Tally { report: done, mut pending, rejected, unreadable, .. } = stream_run.tally;
+        let Tally { report: done, mut pending, left_out, rejected, unreadable, .. } =
+            stream_run.tally;
         let stream = stream_run.stream;
         match stream_run.halted {
             // A failed delivery ends the run. It is reported once, and not for each stream or reason.
@@ -165,7 +166,9 @@ impl<'a, P: Ports> Run<'a, P> {
             Some(halt) => report.add(Outcome::Failed, halt),
         }
         if done.pending > 0 {
-            let why = messages::pending(stream, done.pending, &few(pending.into_keys()));
+            let told =
+                if left_out == done.pending { messages::cannot_be_read } else { messages::pending };
+            let why = told(stream, done.pending, &few(pending.into_keys()));
             report.add(Outcome::Partial, why);
         }
         let places = unreadable.values().sum();

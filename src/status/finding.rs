@@ -8,8 +8,9 @@ use super::{
 };
 use crate::lease::LeaseError;
 use crate::ledger::LedgerError;
+use crate::seal::ValueFault;
 use crate::terms::Stream;
-use crate::words::together;
+use crate::words::{Told, together};
 
 /// How urgent something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,8 +36,10 @@ pub enum Finding {
     HeadLost,
     /// The store has lost the index of that many dead letters, or gone back to an earlier one.
     LettersLost(u64),
-    /// Nothing has succeeded for that many seconds; none where no run that is kept has.
-    Stale(Option<i64>),
+    /// Nothing has made progress for that many seconds (none where no run that is kept has), which is more than so many.
+    Stale(Option<i64>, i64),
+    /// As [`Self::Stale`], and the lease of that run ran out: its process died, or hangs.
+    Died(String, Option<i64>, i64),
     /// The newest runs failed, that many in a row; the newest one's error.
     Failing(usize, Option<String>),
     /// The newest run did not complete; its error.
@@ -70,7 +73,7 @@ impl Finding {
             Self::NoRun => "No run is kept",
             Self::Lease(_) => "The lease cannot be read",
             Self::HeadLost | Self::LettersLost(_) => "The store has lost something",
-            Self::Stale(_) => "No progress",
+            Self::Stale(..) | Self::Died(..) => "No progress",
             Self::Failing(..) => "Runs fail",
             Self::Partial(..) => "Not all is shipped",
             Self::Strange(..) => "A strange report",
@@ -133,14 +136,25 @@ impl Finding {
                 ),
                 error,
             ),
-            Self::Stale(Some(age)) => (
+            Self::Stale(Some(age), limit) => (
                 format!(
-                    "No run has made progress for {}. Look at the shipper's own log: runs that were skipped, could not begin, or \
-                     met a store that takes no writes, are not kept here",
+                    "No run has made progress for {} (stale_after_secs = {limit} s). Look at the shipper's own log: runs that \
+                     were skipped, could not begin, or met a store that takes no writes, are not kept here",
                     span(*age)
                 ),
                 &None,
             ),
+            Self::Died(run, age, limit) => {
+                let age = age.map_or_else(
+                    || "no run that is kept made progress".to_owned(),
+                    |age| format!("no progress for {}, stale_after_secs = {limit} s", span(age)),
+                );
+                return write!(
+                    f,
+                    "The process died in the run {run}, and no run has begun since ({age}). Find out why it died, and start it. \
+                     If it is still there, it hangs, or the store takes no writes."
+                );
+            }
             Self::Happened(_, word, age) => {
                 return write!(f, "{word}, {} ago: {}", span(*age), meaning(word));
             }
@@ -167,7 +181,7 @@ impl Finding {
 
 /// All of them, the most urgent first.
 pub(super) fn all(found: &Found, status: &Status) -> Vec<Finding> {
-    let mut findings = unreadable(found);
+    let mut findings: Vec<_> = unreadable(found).into_iter().collect();
     findings.extend(of_the_lease(found));
     findings.extend(lost(found, status));
     if found.reports.is_ok() {
@@ -175,6 +189,7 @@ pub(super) fn all(found: &Found, status: &Status) -> Vec<Finding> {
             findings.push(Finding::NoRun);
         } else {
             findings.extend(of_runs(status));
+            findings.extend(silence(found, status));
         }
     }
     for stream in status.streams.iter().flatten() {
@@ -189,32 +204,103 @@ pub(super) fn all(found: &Found, status: &Status) -> Vec<Finding> {
     findings
 }
 
-/// A store that fails is told of once, and what is to be done about several values too.
-fn unreadable(found: &Found) -> Vec<Finding> {
-    let errors = [
-        found.head.as_ref().err(),
-        found.reports.as_ref().err(),
-        found.dead_letters.as_ref().err(),
-    ];
-    let mut told: Vec<&LedgerError> = Vec::new();
-    for error in errors.into_iter().flatten() {
-        if !told.contains(&error) {
-            told.push(error);
-        }
-    }
-    let told: Vec<_> = told.into_iter().map(LedgerError::told).collect();
-    let text = (!told.is_empty()).then(|| plain(&sentence(&together(&told))));
-    text.map(Finding::Unreadable).into_iter().collect()
+/// A store that fails is told of once, and so is what several values have in common, the lease among them.
+fn unreadable(found: &Found) -> Option<Finding> {
+    let errors: Vec<_> = errors(found).collect();
+    (!errors.is_empty()).then(|| Finding::Unreadable(of_values(&errors, foreign_lease(found))))
 }
 
+/// Each once: a store that failed gives the same for all.
+fn errors(found: &Found) -> impl Iterator<Item = &LedgerError> {
+    let head = found.head.as_ref().err();
+    let reports = found.reports.as_ref().err().filter(|error| head != Some(error));
+    let letters = found.dead_letters.as_ref().err();
+    let letters = letters.filter(|error| head != Some(error) && reports != Some(error));
+    [head, reports, letters].into_iter().flatten()
+}
+
+/// The key of a lease that was not written with this `ledger_key`.
+fn foreign_lease(found: &Found) -> Option<&str> {
+    match found.lease.as_ref()?.as_ref().err()? {
+        LeaseError::Foreign { key } => Some(key),
+        _ => None,
+    }
+}
+
+/// What is wrong with the key, or with the values.
+fn of_the_key(error: &LedgerError) -> Option<(ValueFault, &str)> {
+    match error {
+        LedgerError::Unreadable { key, fault } => match fault {
+            ValueFault::Damaged | ValueFault::OtherKey | ValueFault::Unkeyed => Some((*fault, key)),
+            ValueFault::NewerFormat | ValueFault::OldFormat => None,
+        },
+        _ => None,
+    }
+}
+
+/// Why values cannot be read. What makes a wrong key good again destroys a right one's ledger: so that stands in the runbook
+/// alone, behind how to tell the two apart.
+pub(super) fn of_values(errors: &[&LedgerError], lease: Option<&str>) -> String {
+    let mut faults: Vec<(ValueFault, Vec<&str>)> = Vec::new();
+    let mut told: Vec<Told> = Vec::new();
+    for error in errors {
+        match of_the_key(error) {
+            Some((fault, key)) => match faults.iter_mut().find(|(known, _)| *known == fault) {
+                Some((_, keys)) => keys.push(key),
+                None => faults.push((fault, vec![key])),
+            },
+            None => told.push(error.told()),
+        }
+    }
+    if let (Some((_, keys)), Some(lease)) = (faults.first_mut(), lease) {
+        keys.push(lease);
+    }
+    let mut texts: Vec<_> = faults.iter().map(|(fault, keys)| of_fault(*fault, keys)).collect();
+    if !texts.is_empty() {
+        texts.push(COMPARE.to_owned());
+    }
+    if !told.is_empty() {
+        texts.push(sentence(&together(&told)));
+    }
+    plain(&texts.join(" "))
+}
+
+const COMPARE: &str =
+    "Nothing was changed. First compare ledger_key and ledger_key_previous with the shipper's.";
+
+/// The first key is named whole, as all of a ledger begin with the same.
+fn of_fault(fault: ValueFault, keys: &[&str]) -> String {
+    let short = |key: &&str| format!("…{}", key.rsplit_once('}').map_or(*key, |(_, name)| name));
+    let names: Vec<_> =
+        keys[..1].iter().map(|key| (*key).to_owned()).chain(keys[1..].iter().map(short)).collect();
+    let (count, is, was) = match keys.len() {
+        1 => ("One value", "is", "was"),
+        2 => ("Two values", "are", "were"),
+        3 => ("Three values", "are", "were"),
+        _ => ("All values", "are", "were"),
+    };
+    let says = match fault {
+        ValueFault::Unkeyed => format!("{was} written without a ledger_key, and one is set"),
+        ValueFault::Damaged => {
+            format!("{is} damaged, or {was} written with a ledger_key and none is set")
+        }
+        _ => format!("{was} not written with this ledger_key"),
+    };
+    format!("{count} ({}) {says}.", names.join(", "))
+}
+
+/// Nothing where other values have the same fault.
 fn of_the_lease(found: &Found) -> Option<Finding> {
     let error = found.lease.as_ref()?.as_ref().err()?;
-    let why = plain(&sentence(&error.to_string()));
-    Some(if let LeaseError::Store(_) = error {
-        Finding::Unreadable(why)
-    } else {
-        Finding::Lease(why)
-    })
+    if let Some(key) = foreign_lease(found) {
+        let same = errors(found).any(|error| of_the_key(error).is_some());
+        let why = format!(
+            "The lease at {key} was not written with this ledger_key, so no run that has it can begin. Nothing was changed. \
+             First compare ledger_key and ledger_key_previous with those of all hosts."
+        );
+        return (!same).then(|| Finding::Lease(plain(&why)));
+    }
+    Some(Finding::Unreadable(plain(&sentence(&error.to_string()))))
 }
 
 fn sentence(text: &str) -> String {
@@ -252,16 +338,26 @@ fn of_runs(status: &Status) -> Vec<Finding> {
             findings.push(Finding::Partial(urgency, newest.error.clone()));
         }
     }
-    match status.health {
-        Health::Stale(age) => findings.push(Finding::Stale(Some(age))),
-        Health::Never => findings.push(Finding::Stale(None)),
-        Health::Fresh(_) | Health::Unknown(_) => {}
-    }
     let ahead = newest.at().saturating_sub(status.now);
     if ahead > CLOCKS_DIFFER_SECS {
         findings.push(Finding::ClocksDiffer(ahead));
     }
     findings
+}
+
+/// That nothing makes progress, and in which run the process died, should it have.
+fn silence(found: &Found, status: &Status) -> Option<Finding> {
+    let age = match status.health {
+        Health::Stale(age) => Some(age),
+        Health::Never => None,
+        Health::Fresh(_) | Health::Unknown(_) => return None,
+    };
+    let lease = found.lease.as_ref().and_then(|lease| lease.as_ref().ok()?.as_ref());
+    let ran_out = lease.filter(|holder| holder.until_ms.div_euclid(1000) <= status.now);
+    Some(match ran_out {
+        Some(holder) => Finding::Died(plain(&holder.short()), age, status.stale_after),
+        None => Finding::Stale(age, status.stale_after),
+    })
 }
 
 /// What happened within a day, each word once, by its newest run.

@@ -161,7 +161,7 @@ pub struct Status {
     pub runs: Vec<Run>,
     /// Each stream; none where the head cannot be read.
     pub streams: Option<[StreamStatus; Stream::ALL.len()]>,
-    /// Dead letters that are kept; none where their index cannot be read.
+    /// Dead letters that are kept; none where their index cannot be read, or there is none and the head cannot be read.
     pub dead_letters: Option<u64>,
     /// The ledger's generation; none where there is no ledger, or its head cannot be read.
     pub generation: Option<u64>,
@@ -205,6 +205,12 @@ impl Status {
         self.findings.first().map_or(Urgency::Note, Finding::urgency)
     }
 
+    /// Whether all is well should the ledger's first run have been within a day. A store that was emptied looks the same.
+    pub fn is_well_if_new(&self) -> bool {
+        let is_new = |finding: &Finding| matches!(finding, Finding::Happened(_, word, _) if word == "new-ledger");
+        self.urgency() == Urgency::Note && self.findings.iter().any(is_new)
+    }
+
     /// The newest run.
     pub fn newest(&self) -> Option<&Run> {
         self.runs.first()
@@ -246,7 +252,7 @@ fn runs(reports: &Reports) -> Vec<Run> {
 
 fn health(found: &Found, runs: &[Run], now: i64, stale_after: i64) -> Health {
     if let Err(error) = &found.reports {
-        return Health::Unknown(plain(&error.to_string()));
+        return Health::Unknown(finding::of_values(&[error], None));
     }
     // A run of the future says nothing of now: its host's clock was wrong, or this one's is.
     let known = |run: &&Run| run.has_progress && run.at() <= now + CLOCKS_DIFFER_SECS;
@@ -279,8 +285,11 @@ fn streams(found: &mut Found, now: i64) -> Option<[StreamStatus; Stream::ALL.len
 }
 
 fn dead_letters(found: &Found) -> Option<u64> {
-    let index = found.dead_letters.as_ref().ok()?;
-    Some(index.map_or(0, |index| index.letters))
+    match found.dead_letters.as_ref().ok()? {
+        Some(index) => Some(index.letters),
+        // The head alone tells whether there should be an index.
+        None => found.head.is_ok().then_some(0),
+    }
 }
 
 /// A day without anything shipped is one of them too.

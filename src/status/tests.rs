@@ -121,7 +121,12 @@ fn what_somebody_should_know_is_told_with_its_urgency() {
     for (name, runs, urgency, told) in [
         ("well", vec![(60, ok())], Urgency::Note, vec![]),
         ("empty", vec![], Urgency::Unknown, vec!["holds no run"]),
-        ("behind", vec![(4000, ok())], Urgency::Attention, vec!["made progress for 1 h 6 min"]),
+        (
+            "behind",
+            vec![(4000, ok())],
+            Urgency::Attention,
+            vec!["made progress for 1 h 6 min (stale_after_secs = 900 s)"],
+        ),
         (
             "failing",
             vec![(660, ok()), (360, failed()), (60, failed())],
@@ -317,9 +322,75 @@ fn what_several_values_have_in_common_is_told_once() {
     let status = status(&Store::new(&memory, "default"));
     assert_eq!(status.findings.len(), 1, "{:?}", status.findings);
     let told = status.findings[0].to_string();
-    assert_eq!(told.matches("set it again").count(), 1, "{told}");
-    for value in ["head", "reports", "dead-letters"] {
-        assert!(told.contains(&format!("{{0}}{value}")), "{value}: {told}");
+    assert_eq!(
+        told,
+        "Three values (kong-cloudtrail:default:{0}head, …reports, …dead-letters) are damaged, or were written with a \
+         ledger_key and none is set. Nothing was changed. First compare ledger_key and ledger_key_previous with the shipper's."
+    );
+}
+
+/// A lease of a run with the key of [`seals`], which ends so many seconds after now.
+fn lease(memory: &Memory, ends: i64) {
+    let at = (NOW + ends - 300) * 1000;
+    let clock = crate::testing::InMemory::at(at, |_| unreachable!("nothing is sent"));
+    let there = Store::sealed(&clock, "default", seals());
+    Lease::take(&there, &clock, Duration::from_mins(5)).unwrap();
+    let key = there.key("lease");
+    let value = clock.store.values.borrow()[&key].clone();
+    memory.values.borrow_mut().insert(key, value);
+}
+
+fn status_with_lease(store: &Store<'_, Memory>) -> Status {
+    Status::of(&mut Found::read_all(store), NOW * 1000, STALE_AFTER)
+}
+
+#[test]
+fn another_key_is_one_finding_with_the_lease_in_it_and_names_nothing_that_destroys() {
+    let memory = Memory::default();
+    store(&sealed(&memory), NOW - 60, &[(60, ok())]);
+    lease(&memory, 60);
+    let other = Seals::new(Seal::Keyed(Secret::new("o".repeat(32))), None);
+    let status = status_with_lease(&Store::sealed(&memory, "default", other));
+    let told: Vec<_> = status.findings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "Three values (kong-cloudtrail:default:{0}head, …reports, …lease) were not written with this ledger_key. Nothing was \
+          changed. First compare ledger_key and ledger_key_previous with the shipper's."
+        ]
+    );
+    assert!(matches!(&status.health, Health::Unknown(why) if why.starts_with("One value (")));
+    assert_eq!(status.dead_letters, None, "no index, and no head that says there is none");
+}
+
+#[test]
+fn a_lease_that_ran_out_in_a_ledger_without_progress_says_first_that_the_process_died() {
+    for (ago, ends, died) in [(1000, -1, true), (1000, 1, false), (60, -1, false)] {
+        let memory = Memory::default();
+        let open = sealed(&memory);
+        store(&open, NOW - 60, &[(ago, ok())]);
+        lease(&memory, ends);
+        let told: Vec<_> =
+            status_with_lease(&open).findings.iter().map(ToString::to_string).collect();
+        let says = "no run has begun since (no progress for 16 min 40 s, stale_after_secs = 900 s). Find out why it died, and \
+                    start it.";
+        let first = told.first().filter(|told| told.starts_with("The process died in the run "));
+        assert_eq!(first.is_some_and(|told| told.contains(says)), died, "{told:?}");
+        assert_eq!(told.len(), usize::from(ago == 1000), "{told:?}");
+    }
+}
+
+#[test]
+fn a_new_ledger_is_well_only_if_it_was_the_first_run() {
+    let new = || report("ok", &json!({ "attention": ["new-ledger"] }));
+    for (name, runs, if_new) in [
+        ("no such word", vec![(60, ok())], false),
+        ("first run", vec![(600, new()), (60, ok())], true),
+        ("not the first", vec![(600, ok()), (60, new())], false),
+        ("a day ago", vec![(86_401, new()), (60, ok())], false),
+        ("failing", vec![(60, new()), (5, failed())], false),
+    ] {
+        assert_eq!(after(&runs).is_well_if_new(), if_new, "{name}");
     }
 }
 

@@ -4,8 +4,9 @@
 pub const ATTENTION: [(&str, &str); 9] = [
     (
         "new-ledger",
-        "The store had no ledger of this name. As expected of a first run; on any later one somebody has emptied the store, \
-         or changed ledger.",
+        "The store had no ledger of this name: it was a first run, or somebody has emptied the store or changed ledger. The \
+         store cannot tell which. Search the kept reports for one of this ledger from before that time. None: a first run. \
+         Any: stop the runs, and see \"The store has lost something\" in the runbook.",
     ),
     (
         "died-before",
@@ -50,7 +51,11 @@ const NOTES: [(&str, &str); 10] = [
         "adopting-unkeyed-ledger",
         "ledger_key_previous is unkeyed: values that nobody authenticated may be taken. Clear it after one run.",
     ),
-    ("endpoint-overridden", "An endpoint of AWS is overridden."),
+    (
+        "endpoint-overridden",
+        "cloudtrail_endpoint, aws_endpoint_url_cloudwatch_logs or aws_endpoint_url_sts is set: events or credentials go to \
+         that address.",
+    ),
     (
         "plaintext",
         "allow_plaintext is on: Kong's token and the entries, or Redis' password, may be read on their way.",

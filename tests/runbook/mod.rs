@@ -118,7 +118,7 @@ fn findings() -> Vec<Finding> {
         Finding::Lease(text()),
         Finding::HeadLost,
         Finding::LettersLost(1),
-        Finding::Stale(None),
+        Finding::Stale(None, 900),
         Finding::Failing(1, None),
         Finding::Partial(Urgency::Note, None),
         Finding::Strange(text(), None),
@@ -126,6 +126,7 @@ fn findings() -> Vec<Finding> {
         Finding::DeadLetters(1),
         Finding::Happened(Urgency::Note, text(), 1),
         Finding::ClocksDiffer(1),
+        Finding::Died(text(), None, 900),
     ];
     // A finding that is new needs its place above.
     let number = |finding: &Finding| match finding {
@@ -134,7 +135,7 @@ fn findings() -> Vec<Finding> {
         Finding::Lease(_) => 2,
         Finding::HeadLost => 3,
         Finding::LettersLost(_) => 4,
-        Finding::Stale(_) => 5,
+        Finding::Stale(..) => 5,
         Finding::Failing(..) => 6,
         Finding::Partial(..) => 7,
         Finding::Strange(..) => 8,
@@ -142,8 +143,9 @@ fn findings() -> Vec<Finding> {
         Finding::DeadLetters(_) => 10,
         Finding::Happened(..) => 11,
         Finding::ClocksDiffer(_) => 12,
+        Finding::Died(..) => 13,
     };
-    assert!(all.iter().map(number).eq(0..13));
+    assert!(all.iter().map(number).eq(0..14));
     all
 }
 

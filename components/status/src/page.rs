@@ -65,6 +65,11 @@ fn verdict(status: &Status) -> Verdict {
         (Urgency::Attention, _) => {
             ("attention", "Needs attention", "Somebody should look at what stands below.")
         }
+        (Urgency::Note, _) if status.is_well_if_new() => (
+            "well",
+            "All is well",
+            "Kong's audit trail is shipped as it is written, if this was the ledger's first run: see below.",
+        ),
         (Urgency::Note, _) => {
             ("well", "All is well", "Kong's audit trail is shipped as it is written.")
         }
@@ -121,7 +126,7 @@ fn latest(status: &Status) -> Markup {
 
 fn urgency(finding: &Finding) -> (&'static str, &'static str) {
     match finding.urgency() {
-        Urgency::Note => ("note", "Note"),
+        Urgency::Note => ("note", "To know"),
         Urgency::Attention => ("attention", "Attention"),
         Urgency::Unknown => ("unknown", "Unknown"),
     }
@@ -158,7 +163,7 @@ fn figures(status: &Status) -> Markup {
         section aria-label="Figures" {
             dl.figures {
                 div {
-                    dt { "Last success" }
+                    dt { "Last progress" }
                     @match status.last_progress() {
                         Some(run) => {
                             dd { (span(status.age(run.at()))) }
@@ -317,7 +322,7 @@ fn footer(status: &Status) -> Markup {
         footer {
             p {
                 "Read from the store at " (moment(status.now)) "; reload for the present state. All times are UTC. "
-                "The probe at " a href="healthz" { "healthz" } " fails when nothing has succeeded for " (span(status.stale_after)) "; "
+                "The probe at " a href="healthz" { "healthz" } " fails when nothing has made progress for " (span(status.stale_after)) "; "
                 a href="metrics" { "metrics" } " are for Prometheus."
             }
             p { "Status page " (env!("CARGO_PKG_VERSION")) @if let Some(run) = status.newest() { ", shipper " (run.version) ", to " (run.destination) } "." }

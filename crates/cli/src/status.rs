@@ -96,7 +96,7 @@ struct Line<'s> {
     time: i64,
     findings: Vec<ShownFinding>,
     streams: Option<Streams>,
-    last_success: Option<i64>,
+    last_progress: Option<i64>,
     lease: Option<ShownLease<'s>>,
     dead_letters: Option<u64>,
     generation: Option<u64>,
@@ -182,7 +182,7 @@ fn line<'s>(
         time: status.now,
         findings: findings.collect(),
         streams,
-        last_success: status.last_progress().map(Run::at),
+        last_progress: status.last_progress().map(Run::at),
         lease: holder.map(|Holder { owner, until_ms }| ShownLease {
             owner,
             until: until_ms.div_euclid(1000),

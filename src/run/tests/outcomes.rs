@@ -113,7 +113,9 @@ fn a_row_that_cannot_be_read_holds_up_no_other_and_is_a_dead_letter_after_a_day(
     assert!(requests.watermark <= Some(bad), "{:?}", requests.watermark);
     assert_eq!(world.accepted().len(), 40);
     let told = report.error.unwrap();
-    assert!(told.contains("the requests entry of unknown id"), "{told}");
+    let says = "1 requests entries are pending until they can be read, and are dead letters after 24 hours (the requests entry \
+                of unknown id";
+    assert!(told.contains(says), "{told}");
     for (seconds, (pending, rejected)) in [(DAY - 60, (1, 0)), (120, (0, 1)), (60, (0, 0))] {
         world.pass(seconds);
         let mut report = world.run();

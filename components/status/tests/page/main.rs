@@ -27,14 +27,22 @@ fn each_state_has_its_word() {
             "The last run was <strong>ok</strong> and ended 2 min 23 s ago.",
         ),
         ("empty", "No run yet", "The store holds no run of this ledger."),
-        ("behind", "Needs attention", "No run has made progress for 2 h 20 min."),
+        (
+            "behind",
+            "Needs attention",
+            "No run has made progress for 2 h 20 min (stale_after_secs = 900 s).",
+        ),
         (
             "failing",
             "Needs attention",
             "The last 3 runs failed: Kong's Admin API cannot be reached",
         ),
         ("dead-letters", "Needs attention", "2 dead letters wait for somebody"),
-        ("forged", "Cannot tell", "{0}reports is damaged"),
+        (
+            "forged",
+            "Cannot tell",
+            "One value (kong-cloudtrail:production:{0}reports) is damaged, or was written with",
+        ),
         ("lost", "Needs attention", "its head is lost"),
     ] {
         let page = page(scene).replace("&quot;", "\"");
@@ -73,7 +81,7 @@ fn the_probe_succeeds_where_runs_make_progress_and_nowhere_else() {
         ),
         ("failing", 503, "stale: the last run that made progress ended 1043 s ago"),
         ("empty", 503, "no run that is kept"),
-        ("forged", 503, "unknown: the ledger's value at"),
+        ("forged", 503, "unknown: One value (kong-cloudtrail:production:{0}reports) is damaged"),
     ] {
         let answer = get("/healthz", scene);
         assert_eq!(answer.status, status, "{scene}");

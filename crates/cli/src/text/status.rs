@@ -2,7 +2,7 @@
 
 use kong_cloudtrail::lease::Holder;
 use kong_cloudtrail::status::{
-    Finding, Outcome, Run, Status, Urgency, meaning, number, span, took,
+    Finding, Outcome, Run, Status, StreamStatus, Urgency, meaning, number, span, took,
 };
 
 use crate::screen::{ATTENTION, BOLD, DIM, FAILED, Screen, WELL, moment};
@@ -25,6 +25,9 @@ pub fn status(
     screen: Screen,
 ) -> String {
     let (style, verdict) = match status.urgency() {
+        Urgency::Note if status.is_well_if_new() => {
+            (WELL, "well, if this was the ledger's first run (see below)")
+        }
         Urgency::Note => (WELL, "well"),
         Urgency::Attention => (ATTENTION, "needs attention"),
         Urgency::Unknown => (FAILED, "cannot be told"),
@@ -41,9 +44,10 @@ pub fn status(
     if let Some(streams) = &status.streams {
         let not_yet = || "not yet".to_owned();
         let rows = streams.each_ref().map(|stream| {
+            let shipped_to = stream.watermark.map(moment);
             vec![
                 stream.stream.name().to_owned(),
-                stream.watermark.map_or_else(not_yet, moment),
+                shipped_to.or_else(|| held_up(status, stream)).unwrap_or_else(not_yet),
                 stream.lag_secs.map_or_else(String::new, span),
                 stream.compared.map_or_else(not_yet, moment),
                 number(stream.remembered),
@@ -60,9 +64,15 @@ pub fn status(
     lines.join("\n")
 }
 
+/// What was shipped may be much, and what is pending is older.
+fn held_up(status: &Status, stream: &StreamStatus) -> Option<String> {
+    let pending = status.newest()?.streams[stream.stream as usize].pending;
+    (pending > 0).then(|| format!("held up by {}", number(pending)))
+}
+
 fn of_finding(finding: &Finding, screen: Screen) -> [String; 4] {
     let (style, mark) = match finding.urgency() {
-        Urgency::Note => (DIM, "note"),
+        Urgency::Note => (DIM, "to know"),
         Urgency::Attention => (ATTENTION, "attention"),
         Urgency::Unknown => (FAILED, "cannot tell"),
     };
@@ -90,9 +100,9 @@ fn facts(status: &Status, holder: Result<Option<&Holder>, ()>, screen: Screen) -
     let lease = match holder {
         Err(()) => "not known".to_owned(),
         Ok(None) => "free: no run is under way".to_owned(),
-        Ok(Some(Holder { owner, until_ms })) => {
-            let (until, owner) = (until_ms.div_euclid(1000), owner.chars().take(8));
-            let owner = super::harmless(&owner.collect::<String>());
+        Ok(Some(held)) => {
+            let until = held.until_ms.div_euclid(1000);
+            let owner = super::harmless(&held.short());
             if until > status.now {
                 format!("held by the run {owner}, until {} at the latest", moment(until))
             } else {
@@ -105,8 +115,9 @@ fn facts(status: &Status, holder: Result<Option<&Holder>, ()>, screen: Screen) -
     };
     let progress = status.last_progress();
     let progress = progress.map(|run| format!("{}, {}", ago(run.at()), moment(run.at())));
+    let none = if status.totals.is_some() { "none that is kept" } else { "not known" };
     let mut facts = vec![
-        ("last success".to_owned(), progress.unwrap_or_else(|| "none that is kept".to_owned())),
+        ("last progress".to_owned(), progress.unwrap_or_else(|| none.to_owned())),
         ("lease".to_owned(), lease),
         ("dead letters".to_owned(), count(status.dead_letters)),
         ("generation".to_owned(), count(status.generation)),
@@ -167,6 +178,7 @@ fn row(run: &Run, status: &Status) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use kong_cloudtrail::status::Found;
+    use kong_cloudtrail::store::Store;
     use serde_json::json;
 
     use super::*;
@@ -196,23 +208,25 @@ mod tests {
         assert_eq!(
             shown(&scene, SCREEN),
             r#"Looking at the ledger "default" in memory, at 2026-11-22 12:00:00 UTC
-How things stand: well
+How things stand: well, if this was the ledger's first run (see below)
 
-note: Something happened
-  new-ledger, 7 min 0 s ago: The store had no ledger of this name. As expected of a first
-  run; on any later one somebody has emptied the store, or changed ledger.
+to know: Something happened
+  new-ledger, 7 min 0 s ago: The store had no ledger of this name: it was a first run, or
+  somebody has emptied the store or changed ledger. The store cannot tell which. Search
+  the kept reports for one of this ledger from before that time. None: a first run. Any:
+  stop the runs, and see "The store has lost something" in the runbook.
   runbook: docs/operations.md#something-happened
 
  STREAM    SHIPPED TO (UTC)     BEHIND     COMPARED (UTC)  REMEMBERED
  requests  2026-11-22 11:57:59  2 min 1 s  not yet                  0
  objects   2026-11-22 11:57:59  2 min 1 s  not yet                  0
 
- last success   2 min 0 s ago, 2026-11-22 11:58:00
+ last progress  2 min 0 s ago, 2026-11-22 11:58:00
  lease          free: no run is under way
  dead letters   0
  generation     1
- notes          plaintext: Kong's token and the entries can be read on their way from
-                Kong.
+ notes          plaintext: allow_plaintext is on: Kong's token and the entries, or Redis'
+                password, may be read on their way.
 
  ENDED (UTC)          AGO        OUTCOME       TOOK  REQUESTS  OBJECTS  PENDING  REFUSED
  2026-11-22 11:58:00  2 min 0 s  ok            0 ms        12        2        0        0
@@ -231,6 +245,28 @@ note: Something happened
         assert!(text.contains("    \u{1b}[2mRedis is away\u{1b}[0m"), "{text}");
         assert!(text.contains("\u{1b}[1m\u{1b}[33mneeds attention\u{1b}[0m"), "{text}");
         assert_eq!(text.matches("\u{1b}[31mfailed").count(), 3, "{text}");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_known_and_a_stream_that_is_held_up_says_by_how_many() {
+        let scene = Scene::at(NOW).under("a key of thirty-two characters...").run(60, &json!({}));
+        let scene = scene.written(60, &[]);
+        let unkeyed = Store::new(&scene.memory, "default");
+        let told = Status::of(&mut Found::read_all(&unkeyed), NOW * 1000, 900);
+        let text = status(&told, "", Err(()), SCREEN);
+        for label in ["last progress  ", "dead letters   "] {
+            assert!(text.contains(&format!(" {label}not known")), "{label}: {text}");
+        }
+
+        let held = json!({ "outcome": "partial", "streams": of(69, 1) });
+        let scene = Scene::at(NOW).run(60, &held).written(60, &[]);
+        let mut told = Status::of(&mut Found::read_all(&scene.store()), NOW * 1000, 900);
+        for stream in told.streams.iter_mut().flatten() {
+            stream.watermark = None;
+        }
+        let text = status(&told, "", Ok(None), SCREEN);
+        assert!(text.contains(" requests  held up by 1 "), "{text}");
+        assert!(text.contains(" objects   not yet "), "{text}");
     }
 
     #[test]
