@@ -308,7 +308,7 @@ fn each_single_thing_that_is_wrong_with_the_store_is_told_in_its_row_alone() {
             "nothing listens",
         ),
         (fails(1, Call::SetMany(2), "READONLY"), "store-write", Fail, "lead to the primary"),
-        (fails(1, Call::SetMany(2), noperm), "store-write", Fail, "MSET"),
+        (fails(1, Call::SetMany(2), noperm), "store-write", Fail, "+mset"),
         (lost, "store-write", Fail, "did not do what it was asked for"),
         (fails(2, Call::Delete, noperm), "store-write", Warn, "not deleted"),
         (fails(1, Call::Swap, noperm), "store-swap", Fail, "WATCH"),
