@@ -554,7 +554,7 @@ mod tests {
             (300, true, 0, Err("stalled past its lease")),
             (301, true, 0, Err("stalled past its lease")),
             (301, false, 0, Ok(())),
-            (0, false, 1, Err("the lease was not written")),
+            (0, false, 1, Err("did not write the value")),
         ] {
             let port = port();
             let store = Store::new(&port, "default");

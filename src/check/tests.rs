@@ -309,10 +309,10 @@ fn each_single_thing_that_is_wrong_with_the_store_is_told_in_its_row_alone() {
         ),
         (fails(1, Call::SetMany(2), "READONLY"), "store-write", Fail, "lead to the primary"),
         (fails(1, Call::SetMany(2), noperm), "store-write", Fail, "+mset"),
-        (lost, "store-write", Fail, "did not do what it was asked for"),
+        (lost, "store-write", Fail, "did not write the value"),
         (fails(2, Call::Delete, noperm), "store-write", Warn, "not deleted"),
-        (fails(1, Call::Swap, noperm), "store-swap", Fail, "WATCH"),
-        (ignored, "store-swap", Fail, "did not do what it was asked for"),
+        (fails(1, Call::Swap, noperm), "store-swap", Fail, "+watch"),
+        (ignored, "store-swap", Fail, "did not write the value"),
         (overwrites, "store-swap", Fail, "WATCH, MULTI and EXEC"),
     ] {
         let of_delete = words == "not deleted";

@@ -13,7 +13,7 @@ struct Fault(&'static [&'static str], &'static str, &'static str);
 /// How it is known that a swap does not keep two hosts apart.
 pub const NOT_ATOMIC: &str = "a test write replaced a value that another client had just written";
 /// A swap of the lease that was answered, and yet had no effect.
-pub const NO_EFFECT: &str = "the store answered, but the lease was not written";
+pub const NO_EFFECT: &str = "the store answered, but did not write the value";
 
 /// The first that fits is the one.
 const FAULTS: [Fault; 31] = [
@@ -295,7 +295,7 @@ mod tests {
     /// and rusqlite 0.34 in Spin have it, then as the project's host.
     const GIVEN: [(&str, &str, &str); 48] = [
         (NOT_ATOMIC, "MULTI", "replaced a value"),
-        (NO_EFFECT, "the lease", "answered"),
+        (NO_EFFECT, "did not write", "answered"),
         (
             "An error was signalled by the server - ReadOnly: You can't write against a read only replica.",
             "replica now",
