@@ -313,7 +313,7 @@ fn each_single_thing_that_is_wrong_with_the_store_is_told_in_its_row_alone() {
         (fails(2, Call::Delete, noperm), "store-write", Warn, "not deleted"),
         (fails(1, Call::Swap, noperm), "store-swap", Fail, "+watch"),
         (ignored, "store-swap", Fail, "did not write the value"),
-        (overwrites, "store-swap", Fail, "WATCH, MULTI and EXEC"),
+        (overwrites, "store-swap", Fail, "+multi"),
     ] {
         let of_delete = words == "not deleted";
         let World { mut ports, variables, .. } = sound();

@@ -212,7 +212,7 @@ async fn pages_that_lead_nowhere_end_the_reading_within_seconds_and_name_the_off
                 assert!(report["calls"]["kong"].as_u64().unwrap() < 40, "{what}");
                 assert_eq!(report["outcome"], "failed", "{what}");
                 assert!(report.error().contains("has no new entry"), "{what}: {}", report.error());
-                assert!(report.error().contains("the offset "), "{what}: {}", report.error());
+                assert!(report.error().contains("at offset "), "{what}: {}", report.error());
                 if hours == 0 {
                     assert!(report.stream("requests", "shipped") >= at_least, "{what}");
                     assert_eq!(report.stream("objects", "shipped"), 20, "{what}");

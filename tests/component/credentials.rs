@@ -320,7 +320,7 @@ async fn credentials_that_end_early_are_fetched_anew_once_for_all_batches() {
 async fn credentials_that_stay_expired_fail_the_run_with_the_remedy() {
     let mut aws = Aws::with_container(20);
     aws.endpoints.set_clock(-7200);
-    aws.fails_naming(&["ExpiredTokenException", "gives expired ones"]).await;
+    aws.fails_naming(&["ExpiredTokenException", "handed out expired ones"]).await;
     assert_eq!(aws.calls("/v1/credentials"), 2, "anew, once");
     aws.endpoints.set_clock(0);
     aws.endpoints.rotate();

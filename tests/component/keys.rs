@@ -39,7 +39,7 @@ async fn a_key_is_changed_by_one_run_that_writes_everything_anew() {
         let mut world = world(store);
         assert!(has(&world.tick_ok().await, "notes", "unauthenticated-ledger"));
         world.set("ledger_key", FIRST);
-        refused(&world, &["ledger_key_previous", "to unkeyed", "}lease"]).await;
+        refused(&world, &["ledger_key_previous", "the word \"unkeyed\"", "}lease"]).await;
 
         world.set("ledger_key_previous", "unkeyed");
         let report = world.tick_ok().await;

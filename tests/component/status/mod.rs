@@ -134,7 +134,7 @@ async fn what_somebody_else_has_written_is_no_data() {
         let page = Page::of(&world);
         let shown = page.get("/").body;
         assert!(shown.contains("<h1>Cannot tell</h1>"), "{shown}");
-        assert!(shown.contains("was written without a ledger_key"), "{shown}");
+        assert!(shown.contains("written without a ledger_key"), "{shown}");
         assert!(!shown.contains("stranger") && !shown.contains(key), "{shown}");
         assert_eq!(probe(&page).0, 503);
         assert_eq!(metric(&page, "value_readable{value=\"reports\"}"), Some(0.0));

@@ -144,7 +144,7 @@ async fn a_redis_that_cannot_be_reached_is_told_of_and_the_page_goes_on() {
     }
     let (status, says) = probe(&page);
     assert_eq!(status, 503, "{says}");
-    assert!(says.contains("unknown: the key-value store failed at kong-cloudtrail:"), "{says}");
+    assert!(says.contains("unknown: The key-value store failed at kong-cloudtrail:"), "{says}");
     let shown = page.get("/");
     assert_eq!(shown.status, 503);
     assert!(shown.body.contains("<h1>Cannot tell</h1>"), "{}", shown.body);
