@@ -4,8 +4,9 @@
 //! crash in between has the event sent, refused and stored once more, never forgotten.
 //!
 //! Letters are stored in chunks, each a value of the store. One index names the chunks, and says how many
-//! letters each holds and how many of them are to be replayed. It also remembers since when events have been
-//! failing: they may yet become dead letters. A chunk is written together with the index and deleted after
+//! letters each holds, how many of them are to be replayed, and which generation of the index wrote it: a chunk of
+//! an earlier one was put back. It also remembers since when events have been failing: they may yet become dead
+//! letters. A chunk is written together with the index and deleted after
 //! it; its number is never used again.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,15 @@ pub struct Chunk {
     /// Those of them that are to be replayed.
     pub replays: u64,
     bytes: usize,
+    /// Of the index that wrote it. It stands in the chunk too.
+    generation: u64,
+}
+
+/// What a chunk holds.
+struct Kept {
+    letters: Vec<DeadLetter>,
+    /// Whether they are all that the index knows of, or newer than it.
+    is_whole: bool,
 }
 
 /// The dead letters of one ledger. Additions are stored by [`DeadLetters::write`].
@@ -193,13 +203,14 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
         let first = letters.first().map_or(0, |letter| encoded(letter).len());
         let room = CHUNK_BYTES.saturating_sub(first);
         let last = index.chunks.pop_if(|last| !letters.is_empty() && last.bytes <= room);
-        let number = match last.map(|last| (last, self.read(last))) {
+        let number = match last.map(|last| (last, self.kept(last))) {
             // The store has lost some of its letters, or gone back to an earlier chunk: it is left as it is.
-            Some((last, Ok(kept))) if (kept.len() as u64) < last.letters => {
+            Some((last, Ok(Kept { is_whole: false, .. }))) => {
+                self.lost.push(self.store.key(&chunk_name(last.number)));
                 index.chunks.push(last);
                 index.next
             }
-            Some((last, Ok(mut kept))) => {
+            Some((last, Ok(Kept { letters: mut kept, .. }))) => {
                 // An earlier run stored these events too, and could not record their entries: the new letters
                 // replace them.
                 let anew = |old: &DeadLetter| letters.iter().any(|new| new.is_of(old));
@@ -236,20 +247,26 @@ impl<'a, P: KeyValue> DeadLetters<'a, P> {
 
     /// The letters of a chunk, oldest first; none when the store has lost it.
     pub fn read(&mut self, chunk: Chunk) -> Result<Vec<DeadLetter>, LedgerError> {
+        let Kept { letters, is_whole } = self.kept(chunk)?;
+        if !is_whole {
+            self.lost.push(self.store.key(&chunk_name(chunk.number)));
+        }
+        Ok(letters)
+    }
+
+    fn kept(&self, chunk: Chunk) -> Result<Kept, LedgerError> {
         let name = chunk_name(chunk.number);
         let Some(value) = self.store.get(&name)? else {
-            self.lost.push(self.store.key(&name));
-            return Ok(Vec::new());
+            return Ok(Kept { letters: Vec::new(), is_whole: false });
         };
-        let letters = self
+        let (generation, letters) = self
             .store
             .open(&name, CHUNK_MARK, &value)
             .and_then(|body| decode(body).ok_or(ValueFault::Damaged))
             .map_err(LedgerError::at(self.store, &name))?;
-        if (letters.len() as u64) < chunk.letters {
-            self.lost.push(self.store.key(&name));
-        }
-        Ok(letters)
+        // A write that the store tore apart leaves a newer chunk than the index knows.
+        let is_whole = generation >= chunk.generation && letters.len() as u64 >= chunk.letters;
+        Ok(Kept { letters, is_whole })
     }
 
     /// Keys of chunks that the store has lost or damaged, as met since the last call.
@@ -322,6 +339,7 @@ impl Index {
         mut number: u64,
         letters: &[DeadLetter],
     ) -> Vec<(String, Vec<u8>)> {
+        let generation = self.generation.saturating_add(1);
         let mut pairs = Vec::new();
         let mut rest = letters;
         while !rest.is_empty() {
@@ -333,7 +351,7 @@ impl Index {
             // A letter is smaller than a chunk. A larger one would be kept in a chunk by itself.
             let (chunk, others) = rest.split_at(rest.iter().take_while(fits).count().max(1));
             rest = others;
-            let (known, body) = encode(number, chunk);
+            let (known, body) = encode(number, generation, chunk);
             self.chunks.insert(place, known);
             pairs.push((chunk_name(number), body));
             self.next = self.next.max(number + 1);
@@ -345,21 +363,23 @@ impl Index {
     }
 }
 
-const CHUNK_BYTES: usize = VALUE_BYTES - HEADER_BYTES;
+/// For letters: the generation stands before them.
+const CHUNK_BYTES: usize = VALUE_BYTES - HEADER_BYTES - size_of::<u64>();
 
 pub(super) fn chunk_name(number: u64) -> String {
     format!("{INDEX}:{number}")
 }
 
-fn encode(number: u64, letters: &[DeadLetter]) -> (Chunk, Vec<u8>) {
-    let body: Vec<u8> = letters.iter().flat_map(encoded).collect();
+fn encode(number: u64, generation: u64, letters: &[DeadLetter]) -> (Chunk, Vec<u8>) {
+    let written: Vec<u8> = letters.iter().flat_map(encoded).collect();
     let chunk = Chunk {
         number,
         letters: letters.len() as u64,
         replays: letters.iter().filter(|letter| letter.replay).count() as u64,
-        bytes: body.len(),
+        bytes: written.len(),
+        generation,
     };
-    (chunk, body)
+    (chunk, [&generation.to_be_bytes()[..], &written].concat())
 }
 
 #[cfg(test)]
@@ -611,7 +631,7 @@ mod tests {
         let memory = Memory::default();
         add(&memory, [letter("a", "{}")]);
         let store = store(&memory);
-        let chunk = |number: u64, letters: u64| serde_json::json!({"number": number, "letters": letters, "replays": 0, "bytes": u64::MAX});
+        let chunk = |number: u64, letters: u64| serde_json::json!({"number": number, "letters": letters, "replays": 0, "bytes": u64::MAX, "generation": 1});
         let last = i64::MAX.unsigned_abs();
         for (next, chunks, is_sound) in [
             (2, vec![chunk(0, 1), chunk(1, u64::MAX - 1)], true),
@@ -655,7 +675,7 @@ mod tests {
         for (excess, chunks) in [(0, 1), (1, 2)] {
             let memory = Memory::default();
             let first = letter("a", &"x".repeat(100_000));
-            let room = VALUE_BYTES - HEADER_BYTES - encoded(&first).len();
+            let room = CHUNK_BYTES - encoded(&first).len();
             let second = letter("b", &"x".repeat(room - overhead + excess));
             assert_eq!(encoded(&second).len(), room + excess);
             add(&memory, [first, second]);
@@ -706,6 +726,29 @@ mod tests {
         memory.values.borrow_mut().remove(key);
         assert_eq!(dead_letters.read(chunk).unwrap(), []);
         assert_eq!(dead_letters.take_lost(), [key]);
+    }
+
+    #[test]
+    fn a_chunk_put_back_with_as_many_letters_is_told_and_one_newer_than_the_index_is_good() {
+        let memory = Memory::default();
+        add(&memory, [letter("a", "{}"), letter("b", "{}")]);
+        let key = |name: &str| format!("kong-cloudtrail:default:{{0}}{name}");
+        let value = |name: &str| memory.values.borrow()[&key(name)].clone();
+        let put = |name: &str, value| memory.values.borrow_mut().insert(key(name), value);
+        let (index, chunk) = (value("dead-letters"), value("dead-letters:0"));
+        let store = store(&memory);
+        let mut letters = DeadLetters::load(&store).unwrap();
+        letters.replace(&letters.chunks(), &[letter("b", "{}"), letter("c", "{}")]).unwrap();
+        let newer = value("dead-letters:0");
+        put("dead-letters:0", chunk);
+        assert_eq!(letters.read(letters.chunks()[0]).unwrap().len(), 2);
+        assert_eq!(letters.take_lost(), [key("dead-letters:0")]);
+        // A write that was torn apart: the chunk arrived, and the index did not.
+        put("dead-letters:0", newer);
+        put("dead-letters", index);
+        let mut letters = DeadLetters::load(&store).unwrap();
+        assert_eq!(letters.read(letters.chunks()[0]).unwrap().len(), 2);
+        assert!(letters.take_lost().is_empty());
     }
 
     #[test]

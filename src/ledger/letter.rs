@@ -87,7 +87,8 @@ pub(super) fn encoded(letter: &DeadLetter) -> Vec<u8> {
 }
 
 /// The letters of a chunk.
-pub(super) fn decode(mut body: &[u8]) -> Option<Vec<DeadLetter>> {
+pub(super) fn decode(body: &[u8]) -> Option<(u64, Vec<DeadLetter>)> {
+    let (generation, mut body) = body.split_first_chunk()?;
     let mut letters = Vec::new();
     while !body.is_empty() {
         let (label, rest) = body.split_at(body.iter().position(|byte| *byte == b'\n')?);
@@ -104,5 +105,5 @@ pub(super) fn decode(mut body: &[u8]) -> Option<Vec<DeadLetter>> {
         });
         body = rest.strip_prefix(b"\n")?;
     }
-    Some(letters)
+    Some((u64::from_be_bytes(*generation), letters))
 }

@@ -32,9 +32,10 @@ impl<P: KeyValue> DeadLetters<'_, P> {
     /// All letters that are lost of those that the index names.
     fn losses(&mut self) -> Result<Vec<Loss>, LedgerError> {
         let mut losses = Vec::new();
+        self.take_lost();
         for chunk in self.chunks() {
             let (left, fault) = match self.read(chunk) {
-                Ok(left) if left.len() as u64 >= chunk.letters => continue,
+                Ok(_) if self.take_lost().is_empty() => continue,
                 Ok(left) => (left, None),
                 Err(LedgerError::Unreadable { fault, .. }) => (Vec::new(), Some(fault)),
                 Err(error) => return Err(error),

@@ -115,8 +115,11 @@ impl Attacker {
             "refused_at": 0, "replay": true, "bytes": data.len(),
         });
         let body = format!("{label}\n{data}\n");
-        let chunk = json!({"number": 7, "letters": 1, "replays": 1, "bytes": body.len()});
-        self.forge("dead-letters:7", *b"kdl2", body.as_bytes());
+        let chunk = json!({
+            "number": 7, "letters": 1, "replays": 1, "bytes": body.len(), "generation": 1,
+        });
+        let body = [&1_u64.to_be_bytes(), body.as_bytes()].concat();
+        self.forge("dead-letters:7", *b"kdl2", &body);
         let index = json!({"generation": unix_ms(), "next": 8, "chunks": [chunk], "failing": {}});
         self.forge("dead-letters", *b"kdi2", index.to_string().as_bytes());
     }

@@ -109,6 +109,7 @@ async fn a_forged_value_that_cannot_be_restored_is_acknowledged_too_and_nothing_
         store.set(&key, b"kcs2 of somebody else, whoever".to_vec()).await.unwrap();
     }
     world.set("reconcile_secs", "1");
+    world.kong.set_clock(10);
     assert_eq!(world.tick().await["outcome"], "failed");
     let told = world.ledger("acknowledge", &BECAUSE);
     assert!(done(&told).contains("}segment:objects:"), "{told:?}");

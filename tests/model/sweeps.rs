@@ -116,7 +116,7 @@ fn a_sweep_without_a_window_is_read_on_from_where_the_budget_ended_and_the_next_
         assert!(runs < 60, "it ends");
     };
     assert!(runs > 2, "it was interrupted");
-    assert!(spread.contains("left to the next run"), "{spread}");
+    assert!(spread.contains("follow in the next run"), "{spread}");
     assert!(read < 200, "{read} pages for 100 of entries");
     let began = scene.kong_time() - 300 * (runs - 1);
     assert!(scene.watermark().unwrap() - began < 10, "no more than it has seen is claimed");

@@ -40,7 +40,7 @@ const fn timer(
     Scenario { says, tests, names, trigger: TIMER }
 }
 
-const SCENARIOS: [Scenario; 14] = [
+const SCENARIOS: [Scenario; 15] = [
     timer("the whole job on SQLite and Redis, and the runs after it", "component", &["job::"]),
     timer(
         "bad configuration, and answers that are not Kong's",
@@ -55,6 +55,10 @@ const SCENARIOS: [Scenario; 14] = [
     Scenario {
         trigger: COMMAND,
         ..timer("the command trigger's exit statuses", "component", &["command_trigger"])
+    },
+    Scenario {
+        trigger: COMMAND,
+        ..timer("check and verify, by the command trigger", "component", &["evidence::"])
     },
     Scenario {
         trigger: HTTP,
