@@ -255,7 +255,7 @@ mod tests {
                 "dead-letters\n{{\"generation\":3,\"next\":1,\"chunks\":[{chunk}],\"failing\":{{}}}}"
             )
         };
-        let chunk = r#"{"number":0,"letters":1,"replays":1,"bytes":10}"#;
+        let chunk = r#"{"number":0,"letters":1,"replays":1,"bytes":10,"generation":1}"#;
         let left_behind = r#""streams":{"requests":{"watermark":1795348500,"looked_back":1795348500,
             "reconciled":1795262400,"sweep":{"began":1795348700,"version":"3.9.0.0-enterprise-edition",
             "offset":null,"buckets":[],"left_behind":true}}}"#;
