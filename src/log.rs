@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::ports::Log;
-use crate::words::json_shown;
+use crate::words::json_line;
 
 /// How much a line matters; `log_level` is the least that is printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -147,7 +147,7 @@ impl<'a, P: Log> Logger<'a, P> {
     fn log(&self, level: Level, code: Option<Code>, message: &str) {
         if level <= self.level {
             let line = Line { event: "log", level: level.name(), code, message };
-            self.port.line(&json_shown(&serde_json::to_string(&line).unwrap_or_default()));
+            self.port.line(&json_line(&line));
         }
     }
 }

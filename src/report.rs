@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 
 use crate::terms::Stream;
-use crate::words::{Told, json_shown, together};
+use crate::words::{Told, json_line, together};
 
 /// How a run ended; of two streams the worse.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -225,6 +225,6 @@ impl Report {
 
     /// The line.
     pub fn line(&self) -> String {
-        json_shown(&serde_json::to_string(self).unwrap_or_default()).into_owned()
+        json_line(self)
     }
 }

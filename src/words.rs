@@ -4,6 +4,8 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 
+use serde::Serialize;
+
 /// Most characters of a text from outside: all of what Kong, AWS and Redis are known to say, and of a proxy's
 /// page enough.
 const MOST: usize = 300;
@@ -40,6 +42,11 @@ pub fn json_shown(json: &str) -> Cow<'_, str> {
     }
     let pieces = json.chars().map(|c| if hidden(c) { escape(c) } else { c.to_string() });
     Cow::Owned(pieces.collect())
+}
+
+/// `value` as one line of JSON, escaped in the same way.
+pub fn json_line(value: &impl Serialize) -> String {
+    json_shown(&serde_json::to_string(value).unwrap_or_default()).into_owned()
 }
 
 /// As JSON has it.

@@ -3,7 +3,7 @@
 use super::row::{Found, Rows, named};
 use super::{NOT_SOUND, PATIENCE};
 use crate::config;
-use crate::kong::{Access, Ask, Fetched, Kong, KongError, Page, Root};
+use crate::kong::{Access, Ask, CLOCKS_DIFFER_SECS, Fetched, Kong, KongError, Page, Root};
 use crate::log::Logger;
 use crate::ports::Ports;
 use crate::report::Calls;
@@ -23,10 +23,6 @@ const FILTERS: (&str, &str) =
     ("kong-filters", "pages of a span of tomorrow, which has nothing in it");
 const IGNORED: (&str, &str) = ("kong-ignore-settings", "audit_log_ignore_… that GET / shows");
 const CLOCK: (&str, &str) = ("kong-clock", "the Date of GET / against this machine's clock");
-
-/// Clocks that differ by more make signatures fail on one of the two machines.
-const CLOCK_OFF_SECS: i64 = 300;
-const DAY: i64 = 86_400;
 
 /// What was asked, and answered.
 struct Asked {
@@ -109,9 +105,8 @@ async fn ask<P: Ports>(
     host_now: i64,
 ) -> Asked {
     let about = root.as_ref().ok().map(|(root, now)| root.facts(*now));
-    let tomorrow = about.as_ref().and_then(|about| about.now).unwrap_or(host_now) + DAY;
+    let ahead = Window::ahead_of(about.as_ref().and_then(|about| about.now).unwrap_or(host_now));
     let filters = about.is_some_and(|about| about.version.has_time_filters());
-    let ahead = Window { after: Some(tomorrow), before: Some(tomorrow + 1) };
     let window = if filters { ahead } else { Window::default() };
     let mut pages = Vec::new();
     for stream in streams {
@@ -317,7 +312,7 @@ fn clock(asked: &Asked) -> Found {
         ));
     };
     let ahead = now - asked.host_now;
-    if ahead.abs() <= CLOCK_OFF_SECS {
+    if ahead.unsigned_abs() <= CLOCKS_DIFFER_SECS {
         return Found::Ok(format!("{} s apart", ahead.abs()));
     }
     let place = if ahead > 0 { "ahead of" } else { "behind" };

@@ -23,7 +23,7 @@ use crate::log::{Level, Logger};
 use crate::ports::Ports;
 use crate::report::Calls;
 use crate::store::Store;
-use crate::words::{Told, json_shown};
+use crate::words::{Told, json_line};
 use row::{Found, Rows};
 
 /// How long Kong may be asked, and then AWS. A try under way goes on a little longer.
@@ -47,7 +47,7 @@ pub struct Check {
 impl Check {
     /// The line.
     pub fn line(&self) -> String {
-        json_shown(&serde_json::to_string(self).unwrap_or_default()).into_owned()
+        json_line(self)
     }
 }
 

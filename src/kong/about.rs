@@ -5,6 +5,12 @@ use serde::Deserialize;
 use super::error::malformed;
 use super::{KongError, Version, ignored};
 
+/// Kong's default `audit_log_record_ttl`: 30 days.
+pub(crate) const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
+
+/// Kong's clock and this host's differ when they are further apart, in seconds.
+pub(crate) const CLOCKS_DIFFER_SECS: u64 = 300;
+
 /// What `GET /` tells.
 #[derive(Clone, Debug)]
 pub struct About {
@@ -18,6 +24,15 @@ pub struct About {
     pub hides: Vec<String>,
     /// `enforce_rbac` is shown, and off.
     pub rbac_is_off: bool,
+}
+
+impl About {
+    /// How long Kong keeps entries: what `GET /` shows, else the longest `ttl` seen, of which 0 is none, else the
+    /// default.
+    pub(crate) fn retention_secs(&self, longest_ttl: i64) -> i64 {
+        let seen = (longest_ttl > 0).then_some(longest_ttl);
+        self.record_ttl.or(seen).unwrap_or(DEFAULT_RETENTION_SECS)
+    }
 }
 
 /// The answer to `GET /`.

@@ -13,6 +13,7 @@ mod sizes;
 mod version;
 
 pub use about::{About, Root};
+pub(crate) use about::{CLOCKS_DIFFER_SECS, DEFAULT_RETENTION_SECS};
 pub use circles::{Circles, next_offset};
 pub use client::{Access, Ask, Fetched, Kong};
 pub use entry::{Entry, Fields, text};

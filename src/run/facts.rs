@@ -4,11 +4,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use crate::coverage::Retention;
-use crate::kong::{About, Entry};
+use crate::kong::{About, DEFAULT_RETENTION_SECS, Entry};
 use crate::terms::Stream;
-
-/// Kong's default `audit_log_record_ttl`: 30 days.
-pub(super) const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
 
 /// No Kong keeps entries longer, whatever it says.
 const CENTURY_SECS: i64 = 100 * 365 * 86_400;
@@ -58,10 +55,9 @@ impl Facts {
     /// Kong's retention: what `GET /` shows, else the longest `ttl` seen, else the default. The `ttl` of an
     /// old entry is what is left of it, so a trail without young entries shows too short a retention.
     pub fn retention(&self) -> Retention {
-        let shown = self.about.record_ttl;
-        let seen = (self.longest_ttl > 0).then_some(self.longest_ttl);
-        let secs = shown.or(seen).unwrap_or(DEFAULT_RETENTION_SECS).min(CENTURY_SECS);
-        let longest = if shown.is_some() { secs } else { secs.max(DEFAULT_RETENTION_SECS) };
+        let secs = self.about.retention_secs(self.longest_ttl).min(CENTURY_SECS);
+        let longest =
+            if self.about.record_ttl.is_some() { secs } else { secs.max(DEFAULT_RETENTION_SECS) };
         Retention { secs, longest }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sha2::{Digest, Sha256};
 
 use crate::config::Config;
-use crate::kong::About;
+use crate::kong::{About, CLOCKS_DIFFER_SECS};
 use crate::ledger::Ledger;
 use crate::ports::KeyValue;
 use crate::report::{Attention, Note, Report};
@@ -29,9 +29,6 @@ pub fn of_config(config: &Config) -> BTreeSet<Note> {
     .filter_map(|(stands, note)| stands.then_some(note))
     .collect()
 }
-
-/// How far Kong's clock and this host's may be apart, in seconds.
-const CLOCKS_DIFFER_SECS: u64 = 300;
 
 /// Adds the notes that Kong and the ledger give, and says whether the notes or Kong's ignore settings differ
 /// from those of the last report. What only Kong can tell is kept of the last report where it did not answer.

@@ -18,8 +18,6 @@ use crate::kong::{Ask, Circles, Fetched, KongError, next_offset};
 use crate::ports::Ports;
 use crate::terms::{Stream, Window};
 
-const DAY: i64 = 86_400;
-
 /// What is read page by page.
 #[derive(Clone, Copy)]
 pub struct Span {
@@ -157,7 +155,7 @@ impl<'r, P: Ports> Reader<'r, '_, P> {
         let Span { window, closes_in, most } = span;
         let before = self.fetched();
         let mut circles = Circles::default();
-        let mut fetched = self.fetch(Question { window, offset: None, closes_in }, stream_run);
+        let mut asked = None;
         loop {
             if self.run.port.elapsed() >= deadline {
                 return Err(Halt::Budget);
@@ -165,6 +163,9 @@ impl<'r, P: Ports> Reader<'r, '_, P> {
             if self.fetched() - before > most {
                 return Ok(Reached::TooMany);
             }
+            let fetched = asked.unwrap_or_else(|| {
+                self.fetch(Question { window, offset: None, closes_in }, stream_run)
+            });
             let page = match self.delivery.alongside(fetched).await?? {
                 Fetched::Page(page) => page,
                 Fetched::Fails(error) => return Ok(Reached::Failure(error)),
@@ -176,11 +177,11 @@ impl<'r, P: Ports> Reader<'r, '_, P> {
             self.take_in(&page, window, stream_run)?;
             drop(page);
             next?;
-            let Some(ahead) = ahead else {
+            if ahead.is_none() {
                 self.delivery.read_through(stream_run.stream, window);
                 return Ok(Reached::End);
-            };
-            fetched = ahead;
+            }
+            asked = ahead;
         }
     }
 
@@ -202,10 +203,10 @@ impl<'r, P: Ports> Reader<'r, '_, P> {
     fn fetch(&self, question: Question, stream_run: &StreamRun) -> Fetching<'r> {
         let Question { window, offset, closes_in } = question;
         let (run, stream) = (self.run, stream_run.stream);
-        // Nothing is in a second that is ahead of Kong's clock.
-        let ahead = self.facts.now + DAY;
-        let ahead = Window { after: Some(ahead), before: Some(ahead + 1) };
-        let probe = if stream_run.filters == Filters::Ignored { Window::default() } else { ahead };
+        let probe = match stream_run.filters {
+            Filters::Ignored => Window::default(),
+            _ => Window::ahead_of(self.facts.now),
+        };
         let fetch = async move {
             let offset = offset.as_deref();
             run.kong.page(Ask { stream, window, offset, probe, closes_in }).await

@@ -10,6 +10,12 @@ pub struct Window {
 }
 
 impl Window {
+    /// A second a day ahead of `now`, in which no entry is: to ask whether times are heeded, or Kong answers at all.
+    pub fn ahead_of(now: i64) -> Self {
+        let ahead = now + 86_400;
+        Self { after: Some(ahead), before: Some(ahead + 1) }
+    }
+
     /// Whether `time` is in it.
     pub fn holds(&self, time: i64) -> bool {
         self.after.is_none_or(|after| time >= after)

@@ -27,7 +27,7 @@ use crate::report::Calls;
 use crate::seal::Seals;
 use crate::store::Store;
 use crate::terms::Stream;
-use crate::words::{Told, json_shown};
+use crate::words::{Told, json_line};
 use reader::Reader;
 
 /// How a comparison ended.
@@ -65,7 +65,7 @@ pub struct Verify {
 impl Verify {
     /// The line.
     pub fn line(&self) -> String {
-        json_shown(&serde_json::to_string(self).unwrap_or_default()).into_owned()
+        json_line(self)
     }
 
     fn judge(&mut self) {

@@ -12,11 +12,8 @@ use crate::ports::Ports;
 use crate::terms::{Stream, Window};
 use crate::words::Told;
 
-/// Kong's default `audit_log_record_ttl`: 30 days.
-const DEFAULT_RETENTION_SECS: i64 = 2_592_000;
 /// An entry whose time is reckoned may be off by so much.
 const SLACK_SECS: i64 = 300;
-const DAY: i64 = 86_400;
 
 /// Reads streams.
 pub(super) struct Reader<'r, 'a, P> {
@@ -86,7 +83,8 @@ impl<'r, 'a, P: Ports> Reader<'r, 'a, P> {
                 Ok(Fetched::Fails(error)) | Err(error) => return Err(error.told()),
             };
             let date = page.date().unwrap_or_else(|| self.now());
-            let retention_secs = self.retention_secs(stream);
+            let seen = self.ledger.coverage(stream).longest_ttl();
+            let retention_secs = self.about.retention_secs(seen);
             let given = Given { stream, watermark, date, retention_secs };
             for row in page.entries(stream) {
                 match row {
@@ -108,8 +106,7 @@ impl<'r, 'a, P: Ports> Reader<'r, 'a, P> {
     }
 
     fn ask<'q>(&self, stream: Stream, offset: Option<&'q str>) -> Ask<'q> {
-        let ahead = self.about.now.unwrap_or_else(|| self.now()) + DAY;
-        let ahead = Window { after: Some(ahead), before: Some(ahead + 1) };
+        let ahead = Window::ahead_of(self.about.now.unwrap_or_else(|| self.now()));
         let probe = if self.about.version.has_time_filters() { ahead } else { Window::default() };
         Ask { stream, window: Window::default(), offset, probe, closes_in: true }
     }
@@ -163,12 +160,5 @@ impl<'r, 'a, P: Ports> Reader<'r, 'a, P> {
 
     fn now(&self) -> i64 {
         self.kong.port().now_ms().div_euclid(1000)
-    }
-
-    /// As a run has it: what `GET /` shows, else the longest `ttl` seen, else the default.
-    fn retention_secs(&mut self, stream: Stream) -> i64 {
-        let seen = self.ledger.coverage(stream).longest_ttl();
-        let default = if seen > 0 { seen } else { DEFAULT_RETENTION_SECS };
-        self.about.record_ttl.unwrap_or(default)
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::run::facts::DEFAULT_RETENTION_SECS;
+use crate::kong::DEFAULT_RETENTION_SECS;
 use crate::terms::Stream::Requests;
 
 /// How many buckets of six hours the ledger has of the requests.
