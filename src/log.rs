@@ -51,6 +51,8 @@ pub enum Code {
     DestinationSilent,
     /// The run before this one ended without giving its lease back.
     DiedBefore,
+    /// Kong no longer shows what a run that ended early was about to send.
+    EntriesGone,
     /// A row could not be read for 24 hours, and is a dead letter now.
     EntryUnreadable,
     /// The destination refuses an event for good, which is a dead letter now.
@@ -77,6 +79,8 @@ pub enum Code {
     LetterRefusedAgain,
     /// The store has lost dead letters, or their index.
     LettersLost,
+    /// What a run that ended early was about to send under a name is sent under another one.
+    NameGivenUp,
     /// Kong's Lambda has a key for none of the entries that were shipped.
     NoneAdopted,
     /// An entry tells its time in a form that is not known.

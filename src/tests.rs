@@ -291,6 +291,9 @@ fn config(set: &[(&str, &str)]) -> Result<Config, String> {
             "log_group_arn" => {
                 Some("arn:aws:logs:eu-west-1:123456789012:log-group:kong".to_owned())
             }
+            "bucket" => Some("kong-trail".to_owned()),
+            "bucket_region" => Some("eu-west-1".to_owned()),
+            "account_id" => Some("123456789012".to_owned()),
             _ => None,
         }))
     };
@@ -301,7 +304,7 @@ fn destination_rows() -> Vec<Row> {
     let config = config(&[]).unwrap();
     let destination = config.destination.as_ref();
     let event = Event { id: "a".to_owned(), time: 0, data: String::new() };
-    let batch = Batch { items: vec![Item::new(event, 0, 0)] };
+    let batch = Batch::of(vec![Item::new(event, 0, 0)]);
     let stop = |status, code: &str, body: &str| {
         let mut response = answer(status, body);
         response.headers_mut().insert("x-amzn-errortype", code.parse().unwrap());
@@ -378,6 +381,28 @@ fn cloudwatch_rows() -> Vec<Row> {
     ]
 }
 
+fn s3_rows() -> Vec<Row> {
+    let config = config(&[("destination", "s3")]).unwrap();
+    let s3 = config.destination.as_ref();
+    let of = |status, code: &str| {
+        let body = format!("<Error><Code>{code}</Code><Message>AWS's words</Message></Error>");
+        match s3.answer(&Batch::default(), &answer(status, body)) {
+            Meaning::Stop(stop) => stop.told(),
+            other => panic!("{code}: {other:?}"),
+        }
+    };
+    vec![
+        ("rights are missing, or the bucket is another account's", of(403, "AccessDenied")),
+        ("no such bucket", of(404, "NoSuchBucket")),
+        ("the bucket is in another region", of(400, "AuthorizationHeaderMalformed")),
+        ("what the bucket demands was not sent", of(400, "InvalidRequest")),
+        ("what answers is not S3", of(501, "NotImplemented")),
+        ("the key of the bucket", of(400, "KMS.DisabledException")),
+        ("a proxy takes no such body", of(413, "EntityTooLarge")),
+        ("a proxy answers, or a new code", of(403, "")),
+    ]
+}
+
 /// What a source of credentials says that is answered so.
 fn credentials(source: &Source, answers: impl FnMut(&crate::ports::HttpRequest) -> Answer) -> Told {
     let port = InMemory::at(0, answers);
@@ -450,6 +475,7 @@ const TAKES_ALL: [&str; 2] = ["aws_container_authorization_token_file", "kong_ad
 /// Variables that are wrong, alone or together.
 fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
     let cloudwatch = ("destination", "cloudwatch");
+    let s3 = ("destination", "s3");
     let id = ("aws_access_key_id", "AKIDEXAMPLE");
     let role = ("aws_role_arn", "arn:aws:iam::123456789012:role/a");
     let file = ("aws_web_identity_token_file", "/token");
@@ -475,6 +501,12 @@ fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         vec![cloudwatch, ("log_group_arn", "arn:aws:s3:::bucket")],
         vec![cloudwatch, ("log_stream", "a:b")],
         vec![cloudwatch, ("aws_endpoint_url_cloudwatch_logs", "https://elsewhere.example")],
+        vec![s3, ("bucket", "")],
+        vec![s3, ("bucket", "Kong")],
+        vec![s3, ("bucket_region", "Ireland")],
+        vec![s3, ("bucket_prefix", "/a")],
+        vec![s3, ("account_id", "12345")],
+        vec![s3, ("aws_endpoint_url_s3", "https://elsewhere.example")],
         vec![("allow_outbound", " ")],
         vec![("allow_outbound", "https://a.example/path")],
         vec![("use_fips_endpoint", "maybe")],
@@ -600,6 +632,7 @@ fn tables() -> Vec<(&'static str, String)> {
         ("ledger", told(ledger_rows())),
         ("destination", told(destination_rows())),
         ("cloudwatch", told(cloudwatch_rows())),
+        ("s3", told(s3_rows())),
         ("credentials", told(credential_rows())),
         ("partial", told(partial_rows())),
     ]
@@ -636,6 +669,7 @@ fn each_error_is_short_has_one_remedy_and_no_word_for_developers() {
         ledger_rows(),
         destination_rows(),
         cloudwatch_rows(),
+        s3_rows(),
         credential_rows(),
         partial_rows(),
     ];

@@ -116,6 +116,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
         "docs/guarantees.md",
         "docs/migrating.md",
         "docs/operations.md",
+        "docs/s3.md",
         "docs/queries/README.md",
         "docs/queries/cloudwatch/README.md",
         "docs/status.md",

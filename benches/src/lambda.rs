@@ -165,7 +165,7 @@ fn events(entries: &[(String, Entry<'_>)], config: &Config, version: &str) -> Ve
 fn put(agent: &Agent, config: &Config, events: Vec<Event>) -> Result<()> {
     let items = events.into_iter().map(|event| Item::new(event, 0, 0)).collect();
     let profile = config.destination.profile();
-    let mut request = config.destination.request(&Batch { items }, 0).map_err(Error::msg)?;
+    let mut request = config.destination.request(&Batch::of(items), 0).map_err(Error::msg)?;
     let now_ms = unix_ms(SystemTime::now());
     let Source::Static(credentials) = &config.credentials else { bail!("no static credentials") };
     aws::sign(&mut request, credentials, &profile.place.region, profile.service, now_ms)

@@ -17,7 +17,7 @@ use kong_cloudtrail_fuzz::world::{self, World};
 use libfuzzer_sys::fuzz_target;
 
 /// All of them. An input names one by its place, so new ones come last.
-const NAMES: [&str; 45] = [
+const NAMES: [&str; 50] = [
     "kong_admin_api",
     "kong_admin_path",
     "channel_arn",
@@ -63,6 +63,11 @@ const NAMES: [&str; 45] = [
     "log_stream",
     "aws_endpoint_url_cloudwatch_logs",
     "task",
+    "bucket",
+    "bucket_region",
+    "bucket_prefix",
+    "account_id",
+    "aws_endpoint_url_s3",
 ];
 
 /// What is no secret in the place of one.

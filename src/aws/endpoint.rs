@@ -75,6 +75,28 @@ pub fn logs(place: &Place, variant: Variant) -> String {
     endpoint("logs", place, usual_in_govcloud(place, variant))
 }
 
+/// The region's S3. Its dual-stack endpoints are in the usual domain.
+pub fn s3(place: &Place, variant: Variant) -> String {
+    let fips = if variant.fips { "-fips" } else { "" };
+    let dual_stack = if variant.dual_stack { ".dualstack" } else { "" };
+    endpoint(&format!("s3{fips}{dual_stack}"), place, Variant::default())
+}
+
+/// The partition of a region, by how its name begins.
+pub fn partition_of(region: &str) -> &'static str {
+    const BEGINNINGS: [(&str, &str); 7] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("eusc-", "aws-eusc"),
+        ("us-iso-", "aws-iso"),
+        ("us-isob-", "aws-iso-b"),
+        ("eu-isoe-", "aws-iso-e"),
+        ("us-isof-", "aws-iso-f"),
+    ];
+    let known = BEGINNINGS.iter().find(|(beginning, _)| region.starts_with(beginning));
+    known.map_or("aws", |(_, partition)| partition)
+}
+
 /// Of some services, the usual endpoint in GovCloud is the FIPS one.
 fn usual_in_govcloud(place: &Place, variant: Variant) -> Variant {
     let usual_is_fips = place.partition == "aws-us-gov" && !variant.dual_stack;

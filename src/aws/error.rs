@@ -1,7 +1,8 @@
-//! Errors of AWS's JSON protocols.
+//! Errors of AWS's JSON protocols, and of those that answer in XML.
 
 use serde::Deserialize;
 
+use super::Xml;
 use crate::ports::HttpResponse;
 use crate::words::shown;
 
@@ -16,7 +17,7 @@ pub struct ErrorCode {
 
 impl ErrorCode {
     /// Reads `x-amzn-errortype` or the body's `__type`, without the name space before `#` and the address
-    /// after `:`.
+    /// after `:`; or `Code` and `Message` of a body that is XML.
     pub fn of(response: &HttpResponse) -> Self {
         #[derive(Default, Deserialize)]
         struct Body {
@@ -27,7 +28,12 @@ impl ErrorCode {
             #[serde(default, alias = "Message")]
             message: String,
         }
-        let body: Body = serde_json::from_slice(response.body()).unwrap_or_default();
+        let mut body: Body = serde_json::from_slice(response.body()).unwrap_or_default();
+        if response.body().trim_ascii_start().starts_with(b"<") {
+            let document = Xml::of(response.body());
+            let text = |name| document.text(name).unwrap_or_default().to_owned();
+            (body.code, body.message) = (text("Code"), text("Message"));
+        }
         let header = response.headers().get("x-amzn-errortype");
         let header = header.and_then(|value| value.to_str().ok()).unwrap_or_default();
         let told = [header, &body.kind, &body.code].into_iter().find(|code| !code.is_empty());
@@ -56,7 +62,10 @@ pub fn credentials_remedy(code: &str) -> Option<&'static str> {
         "InvalidSignatureException" | "SignatureDoesNotMatch" => {
             "check aws_secret_access_key (and aws_session_token): they do not belong to aws_access_key_id"
         }
-        "UnrecognizedClientException" | "InvalidClientTokenId" => {
+        "UnrecognizedClientException"
+        | "InvalidClientTokenId"
+        | "InvalidAccessKeyId"
+        | "InvalidToken" => {
             "check aws_access_key_id and aws_session_token: AWS does not know these credentials"
         }
         "ExpiredTokenException" => {
@@ -82,6 +91,7 @@ mod tests {
             ("", r#"{"code":"Three"}"#, "Three"),
             ("com.amazonaws#One:http://internal/", "", "One"),
             ("", "<html>", ""),
+            ("", "<Error><Code>One</Code><Message>m</Message></Error>", "One"),
         ] {
             let response = http::Response::builder().status(403).header("x-amzn-errortype", header);
             let response = response.body(body.as_bytes().to_vec()).unwrap();

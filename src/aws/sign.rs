@@ -3,7 +3,10 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode,
+};
 use aws_sigv4::sign::v4;
 
 use super::Credentials;
@@ -44,7 +47,7 @@ pub fn sign(
         .region(region)
         .name(service)
         .time(SystemTime::UNIX_EPOCH + since_epoch)
-        .settings(SigningSettings::default())
+        .settings(settings(service))
         .build()
         .map_err(|error| fault(&error))?
         .into();
@@ -66,6 +69,17 @@ pub fn sign(
         .into_parts();
     instructions.apply_to_request_http1x(request);
     Ok(())
+}
+
+/// S3 takes the path as it is sent, and wants the body's hash in a header.
+fn settings(service: &str) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    if service == "s3" {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+    }
+    settings
 }
 
 #[cfg(test)]

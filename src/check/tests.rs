@@ -31,6 +31,12 @@ fn on_cloudwatch() -> World {
     world
 }
 
+fn on_s3() -> World {
+    let mut world = sound();
+    world.to_s3();
+    world
+}
+
 /// What is found where the store fails as planned.
 fn found_with(world: World, faults: Planned) -> Check {
     let World { mut ports, variables, .. } = world;
@@ -109,7 +115,7 @@ fn a_store_that_makes_each_run_fail_is_no_good_store() {
 
 #[test]
 fn where_nothing_is_wrong_all_rows_are_well_and_nothing_is_sent_that_counts() {
-    for world in [sound(), on_cloudwatch()] {
+    for world in [sound(), on_cloudwatch(), on_s3()] {
         let ends = world.ends.clone();
         let found = found(world);
         for row in &found.rows {
@@ -429,6 +435,22 @@ fn of_cloudwatch() -> [OfAws; 5] {
     ]
 }
 
+fn of_s3() -> [OfAws; 5] {
+    use Finding::{Fail, Warn};
+    let error = |status, code| {
+        Ok(answer(status, format!("<Error><Code>{code}</Code><Message>no</Message></Error>")))
+    };
+    let mut written = answer(200, "");
+    written.headers_mut().insert("etag", "\"a\"".parse().unwrap());
+    [
+        ("trail.s3.", error(403, "AccessDenied"), "destination", Fail, "s3:PutObject"),
+        ("trail.s3.", error(404, "NoSuchBucket"), "destination", Fail, "check bucket"),
+        ("trail.s3.", Ok(written), "destination", Fail, "report it"),
+        ("trail.s3.", Err(HttpError::UnknownHost), "destination", Fail, "network path to S3"),
+        ("sts.", Err(HttpError::UnknownHost), "identity", Warn, "do not ask STS"),
+    ]
+}
+
 #[test]
 fn each_single_thing_that_is_wrong_with_aws_is_told_in_its_row_alone() {
     for (host, says, name, result, words) in of_cloudtrail() {
@@ -438,6 +460,11 @@ fn each_single_thing_that_is_wrong_with_aws_is_told_in_its_row_alone() {
     }
     for (host, says, name, result, words) in of_cloudwatch() {
         let world = on_cloudwatch();
+        world.ends.borrow_mut().aws_says.insert(host, says);
+        assert_alone(&found(world), name, result, words);
+    }
+    for (host, says, name, result, words) in of_s3() {
+        let world = on_s3();
         world.ends.borrow_mut().aws_says.insert(host, says);
         assert_alone(&found(world), name, result, words);
     }

@@ -8,11 +8,15 @@
 //! - 9: before the first batch the store has taken a write like those that record. The first batch goes
 //!   alone, and is recorded before the second.
 //!
+//! To a destination that keeps batches under names nothing goes out before the ledger has stored the name and
+//! what is sent under it (`intents`). So a crash repeats nothing there.
+//!
 //! The order of writes: an event is accepted, then the ledger records it. Or it is refused for good, then
 //! stored as a dead letter, then the ledger records it. A crash between two steps repeats the earlier one and
 //! loses nothing.
 
 mod failure;
+mod intents;
 mod outcomes;
 mod replay;
 mod tally;
@@ -40,6 +44,7 @@ use crate::ledger::{DeadLetters, Fingerprint, Ledger};
 use crate::log::{Code, Logger};
 use crate::ports::Ports;
 use crate::terms::{Event, LedgerTime, Stream};
+use intents::Intents;
 use waiting::{MAX_PROGRESS, PendingEntry, Waiting};
 
 /// So many adopted entries are gathered before the ledger stores them. Each takes some 60 bytes until then.
@@ -96,6 +101,8 @@ pub struct Delivery<'r, 'a, P> {
     suspects: Vec<(Item, String)>,
     /// What could not be read, in this run.
     left_out: HashSet<Fingerprint>,
+    /// What earlier runs were about to send.
+    intents: Intents,
     /// The store has recorded a batch in this run.
     proven: bool,
     /// The store has lost fingerprints.
@@ -113,7 +120,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         lease: &'r Lease<'a, P>,
         log: Logger<'a, P>,
     ) -> Self {
-        Self {
+        let mut delivery = Self {
             records,
             sender,
             lease,
@@ -131,10 +138,13 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             claimed: HashSet::new(),
             suspects: Vec::new(),
             left_out: HashSet::new(),
+            intents: Intents::default(),
             proven: false,
             store_lost: false,
             how_far: None,
-        }
+        };
+        delivery.take_up();
+        delivery
     }
 
     /// The same, which keeps `how_far` up to date.
@@ -174,6 +184,9 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             return Ok(true);
         }
         let known = self.records.ledger.is_known(self.stream, fingerprint, time);
+        if let Ok(true) = known {
+            self.is_recorded(fingerprint);
+        }
         for key in self.records.ledger.take_lost() {
             self.store_lost = true;
             self.log.warn(
@@ -204,7 +217,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         let mut left = Vec::with_capacity(count);
         for (part, event) in events.into_iter().enumerate() {
             if count == 1 || !self.is_known(&fingerprint.part(part), time)? {
-                left.push(Item::new(event, number, part));
+                left.push(Item::new(event, number, part).of(self.stream));
             }
         }
         let entry = PendingEntry {
@@ -215,11 +228,16 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             stamp,
             late,
             name,
+            is_in_parts: count > 1,
             events_left: left.len(),
             rejected: false,
             failing: false,
         };
-        if left.is_empty() {
+        let left: Vec<_> = left
+            .into_iter()
+            .filter_map(|item| self.claim(&entry.of_part(item.part), item))
+            .collect();
+        if entry.events_left == 0 {
             self.complete(&entry);
         } else {
             self.waiting.insert(number, entry);
@@ -290,6 +308,7 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         if let Some(how_far) = self.how_far {
             how_far.stream.set(None);
         }
+        self.keep_intents();
         self.advance();
         for entry in self.waiting.entries() {
             let tally = self.tallies.entry(entry.stream).or_default();
@@ -305,7 +324,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
                 );
             }
         }
-        Closed { tallies: self.tallies, failure, store_lost: self.store_lost }
+        let (store_lost, gone) = (self.store_lost, self.intents.gone);
+        Closed { tallies: self.tallies, failure, store_lost, gone }
     }
 
     async fn finish(&mut self) -> Result<(), Failure> {
@@ -328,9 +348,12 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
             if !free || self.queue.is_empty() {
                 return Ok(());
             }
+            if !self.may_intend()? {
+                return Ok(());
+            }
             self.lease.hold()?;
-            self.records.ledger.preflight()?;
-            let Some(batch) = self.queue.pop_front() else { return Ok(()) };
+            let Some(mut batch) = self.queue.pop_front() else { return Ok(()) };
+            self.intend(&mut batch)?;
             let stream = batch.items.first().map_or(self.stream, |item| self.stream_of(item));
             self.tallies.entry(stream).or_default().report.batches += 1;
             let lease = self.lease;

@@ -30,6 +30,9 @@ impl<P: Ports> Delivery<'_, '_, P> {
         if some_accepted {
             self.records.ledger.bind();
         }
+        if sent.undelivered.is_empty() && !sent.name.is_empty() {
+            self.records.ledger.fulfil(&sent.name);
+        }
         for item in sent.accepted {
             self.records.dead_letters.arrived(&item.event.id);
             self.decided(&item);

@@ -31,17 +31,19 @@ pub async fn replay<P: Ports>(
         let (mut open, mut batches) = (Batcher::new(sender.protocol()), VecDeque::new());
         for (place, letter) in letters.iter().enumerate() {
             if let Some(letter) = letter.as_ref().filter(|it| it.replay && !it.is_unreadable()) {
-                batches.extend(open.push(Item::new(letter.event(), place as u64, 0)));
+                let item = Item::new(letter.event(), place as u64, 0).of(letter.stream);
+                batches.extend(open.push(item));
             }
         }
         batches.extend(open.close());
-        while let Some(batch) = batches.pop_front() {
+        while let Some(mut batch) = batches.pop_front() {
             if sender.out_of_time() {
                 pending = Some("run_budget_secs has passed".to_owned());
                 break;
             }
             lease.hold()?;
             ledger.preflight()?;
+            batch.name = sender.name(&batch);
             let mut sent = sender.send(batch, || lease.hold().is_ok()).await;
             if !sent.accepted.is_empty() {
                 ledger.bind();

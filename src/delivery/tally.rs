@@ -47,4 +47,6 @@ pub struct Closed {
     pub failure: Option<Failure>,
     /// The store has lost fingerprints.
     pub store_lost: bool,
+    /// Entries that a run that died was about to send, and that Kong no longer shows.
+    pub gone: u64,
 }

@@ -120,6 +120,7 @@ impl<P: Ports> Delivery<'_, '_, P> {
 
     /// The whole of a window was read, but for what was left out.
     pub fn read_through(&mut self, stream: Stream, window: Window) {
+        self.has_read(stream, window);
         self.forget_failing(stream, |key| {
             read_rfc3339(key).is_some_and(|second| window.holds(second))
         });
@@ -127,6 +128,7 @@ impl<P: Ports> Delivery<'_, '_, P> {
 
     /// A sweep has come to its end, and found no place that it had to stop at.
     pub fn swept(&mut self, stream: Stream) {
+        self.conclude(|intent| intent.stream == stream);
         self.forget_failing(stream, |key| key.starts_with(BEHIND));
     }
 

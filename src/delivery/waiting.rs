@@ -29,6 +29,8 @@ pub struct PendingEntry {
     pub late: bool,
     /// How log lines name it.
     pub name: String,
+    /// It became several events.
+    pub is_in_parts: bool,
     pub events_left: usize,
     pub rejected: bool,
     /// One of its events has met a code of its own that may pass.
@@ -36,6 +38,11 @@ pub struct PendingEntry {
 }
 
 impl PendingEntry {
+    /// By which the ledger knows its event at that place.
+    pub fn of_part(&self, part: usize) -> Fingerprint {
+        if self.is_in_parts { self.fingerprint.part(part) } else { self.fingerprint }
+    }
+
     /// Whether the entry keeps the watermark from passing `end`. An entry without a stamp may be of any
     /// slice.
     fn is_from_before(&self, end: i64) -> bool {
@@ -156,6 +163,7 @@ mod tests {
             stamp,
             late,
             name,
+            is_in_parts: false,
             events_left: 1,
             rejected,
             failing,

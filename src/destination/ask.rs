@@ -35,7 +35,7 @@ impl<P: Http + Clock + Random + Files + Log> Sender<'_, P> {
         // A call that changes nothing leaves no doubt.
         item.doubtful = true;
         let mut sent = Sent::default();
-        self.send_one(protocol, Batch { items: vec![item] }, may_call, &mut sent).await;
+        self.send_one(protocol, Batch::of(vec![item]), may_call, &mut sent).await;
         match (sent.accepted.is_empty(), sent.stop) {
             (false, _) => Ok(None),
             (true, Some(stop)) => Err(stop),

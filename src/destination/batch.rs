@@ -1,13 +1,18 @@
 //! Batches: events packed for one request.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use super::{Limits, Protocol};
-use crate::terms::Event;
+use super::{Limits, Packer, Protocol};
+use crate::terms::{Event, Stream};
+
+/// So many folders are filled at once, at most. In an order of time there are two.
+const MOST_FOLDERS: usize = 8;
 
 /// An event on its way.
 #[derive(Clone, Debug)]
 pub struct Item {
+    /// The stream of its entry.
+    pub stream: Stream,
     /// The event.
     pub event: Event,
     /// The number of its entry, among those of one run.
@@ -21,9 +26,15 @@ pub struct Item {
 }
 
 impl Item {
-    /// An event that was in no call yet.
+    /// An event that was in no call yet, of the requests.
     pub fn new(event: Event, entry: u64, part: usize) -> Self {
-        Self { event, entry, part, doubtful: false, retimed: false }
+        Self { stream: Stream::Requests, event, entry, part, doubtful: false, retimed: false }
+    }
+
+    /// The same, of that stream.
+    #[must_use]
+    pub fn of(self, stream: Stream) -> Self {
+        Self { stream, ..self }
     }
 }
 
@@ -32,41 +43,95 @@ impl Item {
 pub struct Batch {
     /// At least one.
     pub items: Vec<Item>,
+    /// What the destination keeps it under, where it keeps batches under names; empty until it has one.
+    pub name: String,
+    /// Its lines, compressed, where the destination keeps batches under names. The data of its events is in
+    /// them alone then.
+    pub packed: Vec<u8>,
 }
 
-/// Fills batches by count and bytes, in order.
-pub struct Batcher<'p> {
-    protocol: &'p dyn Protocol,
-    open: Batch,
+impl Batch {
+    /// A batch of these, without a name.
+    pub fn of(items: Vec<Item>) -> Self {
+        Self { items, ..Self::default() }
+    }
+}
+
+/// A batch that is being filled.
+#[derive(Default)]
+pub struct Open {
+    items: Vec<Item>,
     ids: HashSet<String>,
     bytes: usize,
+    packer: Option<Packer>,
+}
+
+impl Open {
+    /// An empty one, which is packed if that is what the destination takes.
+    pub fn new(protocol: &dyn Protocol) -> Self {
+        let packer = protocol.profile().names.is_some().then(Packer::default);
+        Self { packer, ..Self::default() }
+    }
+
+    /// Adds an event that takes so many bytes.
+    pub fn push(&mut self, mut item: Item, size: usize) {
+        self.bytes += size;
+        if let Some(packer) = &mut self.packer {
+            packer.push(&item.event);
+            item.event.data = String::new();
+        }
+        self.items.push(item);
+    }
+
+    /// The batch, if anything is in it.
+    pub fn close(self) -> Option<Batch> {
+        let Self { items, packer, .. } = self;
+        let packed = packer.map_or_else(Vec::new, Packer::finish);
+        (!items.is_empty()).then_some(Batch { items, packed, ..Batch::default() })
+    }
+}
+
+/// Fills batches by count and bytes, in order, one for each folder.
+pub struct Batcher<'p> {
+    protocol: &'p dyn Protocol,
+    open: BTreeMap<String, Open>,
 }
 
 impl<'p> Batcher<'p> {
     /// Begins an empty batch.
     pub fn new(protocol: &'p dyn Protocol) -> Self {
-        Self { protocol, open: Batch::default(), ids: HashSet::new(), bytes: 0 }
+        Self { protocol, open: BTreeMap::new() }
     }
 
-    /// Adds an event. When the open batch has no room for it, returns that batch and begins another one.
+    /// Adds an event. When its batch has no room for it, returns that batch and begins another one. When all
+    /// batches together take too much, returns the largest.
     pub fn push(&mut self, item: Item) -> Option<Batch> {
-        let Limits { events, bytes, envelope, distinct_ids } = self.protocol.profile().limits;
+        let Limits { events, bytes, envelope, distinct_ids, .. } = self.protocol.profile().limits;
         let size = self.protocol.size(&item.event);
-        let full = self.open.items.len() == events
-            || envelope + self.bytes + size > bytes
-            || (distinct_ids && self.ids.contains(&item.event.id));
-        let closed = if full { self.close() } else { None };
+        let folder = self.protocol.folder(&item);
+        let full = self.open.get(&folder).is_some_and(|open| {
+            open.items.len() == events
+                || envelope + open.bytes + size > bytes
+                || (distinct_ids && open.ids.contains(&item.event.id))
+        });
+        let closed = if full { self.open.remove(&folder) } else { None };
+        let open = self.open.entry(folder).or_insert_with(|| Open::new(self.protocol));
         if distinct_ids {
-            self.ids.insert(item.event.id.clone());
+            open.ids.insert(item.event.id.clone());
         }
-        self.bytes += size;
-        self.open.items.push(item);
-        closed
+        open.push(item, size);
+        let taken: usize = self.open.values().map(|open| open.bytes).sum();
+        let crowded = self.open.len() > MOST_FOLDERS || (self.open.len() > 1 && taken > bytes);
+        closed.or_else(|| if crowded { self.largest() } else { None })?.close()
     }
 
-    /// Gives what has been gathered, if anything has.
-    pub fn close(&mut self) -> Option<Batch> {
-        let Self { open, .. } = std::mem::replace(self, Self::new(self.protocol));
-        (!open.items.is_empty()).then_some(open)
+    fn largest(&mut self) -> Option<Open> {
+        let largest = self.open.iter().max_by_key(|(_, open)| open.bytes)?.0.clone();
+        self.open.remove(&largest)
+    }
+
+    /// Gives what has been gathered.
+    pub fn close(&mut self) -> Vec<Batch> {
+        std::mem::take(&mut self.open).into_values().filter_map(Open::close).collect()
     }
 }

@@ -1,7 +1,7 @@
 //! Where events go, and what all destinations have in common.
 //!
 //! - [`Protocol`]: what a destination is, for the rest of the crate: its limits, its requests, and what
-//!   its answers mean for each event. Each has a folder of its own ([`cloudtrail`], [`cloudwatch`]).
+//!   its answers mean for each event. Each has a folder of its own ([`cloudtrail`], [`cloudwatch`], [`s3`]).
 //! - [`Batcher`]: fills batches within a destination's limits.
 //! - [`Sender`]: signs, paces, tries again, renews credentials, corrects the clock, for all of them.
 //!
@@ -14,17 +14,22 @@ mod call;
 mod caller;
 pub mod cloudtrail;
 pub mod cloudwatch;
+mod packer;
 mod refusal;
+pub mod s3;
 mod sender;
+mod sent;
 mod trial;
 
 use std::fmt;
 use std::rc::Rc;
 
 pub use answer::{Answer, Outcome, Stop, Undelivered};
-pub use batch::{Batch, Batcher, Item};
+pub use batch::{Batch, Batcher, Item, Open};
 pub use caller::{Identity, Whose, sts_endpoint};
-pub use sender::{Pace, Sender, Sent};
+pub use packer::{Packer, line, line_bytes};
+pub use sender::{Pace, Sender};
+pub use sent::Sent;
 pub use trial::Trial;
 
 use crate::aws::{Place, Variant};
@@ -44,6 +49,17 @@ pub trait Protocol: fmt::Debug {
     fn arrange(&self, batch: &mut Batch, now_ms: i64) -> Option<Batch> {
         let _ = (batch, now_ms);
         None
+    }
+    /// Events of different folders go in batches of their own.
+    fn folder(&self, item: &Item) -> String {
+        let _ = item;
+        String::new()
+    }
+    /// A name that no other batch has, in the folder of its events. `random` tells it from all others, and keeps
+    /// anybody else from guessing it.
+    fn name(&self, batch: &Batch, now_ms: i64, random: u128) -> String {
+        let _ = (batch, now_ms, random);
+        String::new()
     }
     /// What must accept a call before the first batch goes out.
     fn gate(&self) -> Option<&dyn Protocol> {
@@ -87,6 +103,9 @@ pub struct Profile {
     pub trial: &'static str,
     /// What its refusal proves.
     pub trial_proves: &'static str,
+    /// What the names of its batches begin with, where it keeps batches under names. A batch that is sent again
+    /// under its name is not kept twice.
+    pub names: Option<String>,
     /// What a request may hold.
     pub limits: Limits,
 }
@@ -102,6 +121,8 @@ pub struct Limits {
     pub envelope: usize,
     /// No two events of one id.
     pub distinct_ids: bool,
+    /// Most calls under way at once, where that is not left to `max_in_flight` alone.
+    pub at_once: Option<usize>,
 }
 
 /// The destination that the variables name. Where they do not say enough, that is a mistake, and an empty
@@ -113,21 +134,30 @@ pub fn read(
 ) -> Rc<dyn Protocol> {
     use cloudtrail::CloudTrail;
     use cloudwatch::CloudWatch;
+    use s3::S3;
     let word = reader.set("destination").unwrap_or_default();
-    match word.as_str() {
+    let destination: Rc<dyn Protocol> = match word.as_str() {
         CloudTrail::WORD => {
-            reader.ignore(&CloudWatch::VARIABLES, CloudWatch::WORD);
             Rc::new(CloudTrail::read(reader, variant, allow_outbound).unwrap_or_default())
         }
         CloudWatch::WORD => {
-            reader.ignore(&CloudTrail::VARIABLES, CloudTrail::WORD);
             Rc::new(CloudWatch::read(reader, variant, allow_outbound).unwrap_or_default())
         }
+        S3::WORD => Rc::new(S3::read(reader, variant, allow_outbound).unwrap_or_default()),
         _ => {
-            reader.mistake(format!("destination {word:?} must be cloudtrail or cloudwatch"));
-            Rc::new(CloudTrail::default())
+            reader.mistake(format!("destination {word:?} must be cloudtrail, cloudwatch or s3"));
+            return Rc::new(CloudTrail::default());
         }
+    };
+    let all = [
+        (CloudTrail::WORD, &CloudTrail::VARIABLES[..]),
+        (CloudWatch::WORD, &CloudWatch::VARIABLES),
+        (S3::WORD, &S3::VARIABLES),
+    ];
+    for (other, variables) in all.into_iter().filter(|(other, _)| *other != word) {
+        reader.ignore(variables, other);
     }
+    destination
 }
 
 #[cfg(test)]

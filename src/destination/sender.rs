@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures::lock::Mutex;
 
 use super::call::Reply;
-use super::{Answer, Batch, Item, Outcome, Protocol, Stop, Undelivered};
+use super::{Answer, Batch, Item, Outcome, Protocol, Sent, Stop, Undelivered};
 use crate::aws::credentials::{Keeper, Lent, Source};
 use crate::log::Logger;
 use crate::ports::{Clock, Files, Http, HttpError, Log, Random};
@@ -46,19 +46,6 @@ pub struct Sender<'a, P> {
     pub(super) admitted: Mutex<bool>,
 }
 
-/// What became of a batch.
-#[derive(Debug, Default)]
-pub struct Sent {
-    /// Events that the destination has.
-    pub accepted: Vec<Item>,
-    /// The others, each with the reason.
-    pub undelivered: Vec<(Item, Undelivered)>,
-    /// What could not go with the batch in one call: batches of their own.
-    pub left: Vec<Batch>,
-    /// Why nothing else is to be sent.
-    pub stop: Option<Stop>,
-}
-
 /// A batch between its tries.
 struct Tried<'p> {
     protocol: &'p dyn Protocol,
@@ -91,6 +78,8 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         pace: Pace,
         deadline: Duration,
     ) -> Self {
+        let most = protocol.profile().limits.at_once.unwrap_or(pace.max_in_flight);
+        let pace = Pace { max_in_flight: pace.max_in_flight.min(most), ..pace };
         Self {
             port: log.port(),
             log,
@@ -113,6 +102,16 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
     /// The destination.
     pub fn protocol(&self) -> &'a dyn Protocol {
         self.protocol
+    }
+
+    /// A new name for a batch; empty where the destination keeps none.
+    pub(crate) fn name(&self, batch: &Batch) -> String {
+        if self.protocol.profile().names.is_none() {
+            return String::new();
+        }
+        let random = u128::from(self.port.u64()) << 64 | u128::from(self.port.u64());
+        let now_ms = self.port.now_ms() + self.clock_ahead_ms.get();
+        self.protocol.name(batch, now_ms, random)
     }
 
     /// Calls made so far, tries included.
@@ -149,17 +148,19 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
     /// Sends a batch until each of its events is accepted, refused, or out of tries. `may_call` is
     /// asked before each call, and ends the tries when it says no.
     pub async fn send(&self, batch: Batch, may_call: impl Fn() -> bool) -> Sent {
-        let mut sent = Sent { stop: self.pass_gate(&may_call).await.err(), ..Sent::default() };
+        let name = batch.name.clone();
+        let stop = self.pass_gate(&may_call).await.err();
+        let mut sent = Sent { stop, name, ..Sent::default() };
         if sent.stop.is_some() && !may_call() {
             // It is not the gate's fault: who holds the lease says why it is lost.
-            give_up(batch, LEASE_LOST, &mut sent);
+            sent.give_up(batch, LEASE_LOST);
             return Sent { stop: None, ..sent };
         }
         let mut batches = vec![batch];
         while let Some(batch) = batches.pop() {
             if let Some(stop) = &sent.stop {
                 let why = stop.to_string();
-                give_up(batch, &why, &mut sent);
+                sent.give_up(batch, &why);
             } else {
                 let halves = self.send_one(self.protocol, batch, &may_call, &mut sent).await;
                 batches.extend(halves.into_iter().flatten());
@@ -187,13 +188,13 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
             let signer = match self.credentials.lend(self.clock_ahead_ms.get()).await {
                 Ok(signer) => signer,
                 Err(error) => {
-                    stop(tried.batch, Stop::Credentials(error), sent);
+                    sent.stop(tried.batch, Stop::Credentials(error));
                     return None;
                 }
             };
             self.wait_for_turn().await;
             if !may_call() {
-                give_up(tried.batch, LEASE_LOST, sent);
+                sent.give_up(tried.batch, LEASE_LOST);
                 return None;
             }
             let signed_ahead_ms = self.clock_ahead_ms.get();
@@ -241,7 +242,9 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
             Answer::MayPass { throttled, why } => {
                 if throttled {
                     self.concurrency.set((self.concurrency.get() / 2).max(1));
-                } else if error.as_ref().is_none_or(HttpError::may_have_arrived) {
+                } else if tried.batch.name.is_empty()
+                    && error.as_ref().is_none_or(HttpError::may_have_arrived)
+                {
                     tried.batch.items.iter_mut().for_each(|item| self.doubt(item));
                 }
                 let left = vec![Undelivered::Pending(why); tried.batch.items.len()];
@@ -251,7 +254,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                 let mut batch = std::mem::take(&mut tried.batch);
                 if batch.items.len() > 1 {
                     let second = batch.items.split_off(batch.items.len() / 2);
-                    return Next::Halves([Batch { items: second }, batch]);
+                    return Next::Halves([Batch::of(second), batch]);
                 }
                 let refused = Undelivered::Refused(why);
                 sent.undelivered
@@ -263,21 +266,17 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                     self.clock_ahead_ms.set(ahead_ms);
                     Next::AtOnce
                 }
-                Some(_) => stop(std::mem::take(&mut tried.batch), why, sent),
-                None => stop(std::mem::take(&mut tried.batch), why.or_the_clock(), sent),
+                Some(_) => stop(tried, why, sent),
+                None => stop(tried, why.or_the_clock(), sent),
             },
             Answer::Expired(_) if self.credentials.renews() && !tried.renewed => {
                 tried.renewed = true;
                 match self.credentials.renew(signer, signed_ahead_ms).await {
                     Ok(()) => Next::AtOnce,
-                    Err(error) => {
-                        stop(std::mem::take(&mut tried.batch), Stop::Credentials(error), sent)
-                    }
+                    Err(error) => stop(tried, Stop::Credentials(error), sent),
                 }
             }
-            Answer::Expired(why) | Answer::Stop(why) => {
-                stop(std::mem::take(&mut tried.batch), why, sent)
-            }
+            Answer::Expired(why) | Answer::Stop(why) => stop(tried, why, sent),
         }
     }
 
@@ -332,7 +331,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         }
         if let Some(stop) = &sent.stop {
             let why = stop.to_string();
-            give_up(std::mem::take(&mut tried.batch), &why, sent);
+            sent.give_up(std::mem::take(&mut tried.batch), &why);
         }
         if tried.batch.items.is_empty() {
             return Next::Done;
@@ -361,14 +360,9 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
 }
 
 /// Nothing else is to be sent.
-fn stop(batch: Batch, why: Stop, sent: &mut Sent) -> Next {
-    give_up(batch, &why.to_string(), sent);
-    sent.stop = Some(why);
+fn stop(tried: &mut Tried<'_>, why: Stop, sent: &mut Sent) -> Next {
+    sent.stop(std::mem::take(&mut tried.batch), why);
     Next::Done
 }
 
 const LEASE_LOST: &str = "the lease is not certain any more";
-fn give_up(batch: Batch, why: &str, sent: &mut Sent) {
-    let pending = Undelivered::Pending(why.to_owned());
-    sent.undelivered.extend(batch.items.into_iter().map(|item| (item, pending.clone())));
-}

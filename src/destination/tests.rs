@@ -101,7 +101,7 @@ fn batch(ids: &[&str]) -> Batch {
     let item = |(number, id): (usize, &&str)| {
         Item::new(Event { id: (*id).to_owned(), time: 0, data: "{}".to_owned() }, number as u64, 0)
     };
-    Batch { items: ids.iter().enumerate().map(item).collect() }
+    Batch::of(ids.iter().enumerate().map(item).collect())
 }
 
 fn within<T>(

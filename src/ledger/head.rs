@@ -5,8 +5,8 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-use super::LedgerError;
 use super::segments::segment_name;
+use super::{LedgerError, intents};
 use crate::coverage::Coverage;
 use crate::ports::KeyValue;
 use crate::seal::{self, Mark, ValueFault};
@@ -43,6 +43,9 @@ pub struct Head {
     /// How many of them a run has told.
     #[serde(default)]
     pub told: u64,
+    /// The names that are intended, by the place of the value that holds what is sent under each.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub intents: BTreeMap<usize, String>,
     streams: BTreeMap<String, StreamHead>,
 }
 
@@ -142,9 +145,9 @@ impl Head {
         Stream::ALL.map(|stream| self.stream(stream).coverage.watermark())
     }
 
-    /// The names of all segments.
-    pub(super) fn segment_names(&mut self) -> Vec<String> {
-        let mut names = Vec::new();
+    /// The names of all segments and intents.
+    pub(super) fn names(&mut self) -> Vec<String> {
+        let mut names: Vec<_> = self.intents.keys().copied().map(intents::value_name).collect();
         for stream in Stream::ALL {
             for (bucket, segments) in &self.stream(stream).buckets {
                 let ids = (0..segments.len()).map(|index| (stream, *bucket, index));

@@ -54,7 +54,7 @@ impl<P: KeyValue> DeadLetters<'_, P> {
 
 /// The names of all values that a ledger has, but the head's own.
 pub(crate) fn names<P: KeyValue>(head: &mut Head, letters: &DeadLetters<'_, P>) -> Vec<String> {
-    let mut names = head.segment_names();
+    let mut names = head.names();
     names.extend(letters.names());
     names.extend([reports::NAME, interventions::NAME].map(str::to_owned));
     names
@@ -107,7 +107,7 @@ struct Damage<'a, P> {
     /// What the head knows of an index that is to be begun anew.
     index: Option<IndexState>,
     losses: Vec<Loss>,
-    /// Names of segments and of the ring of reports.
+    /// Names of segments, of intents and of the ring of reports.
     forged: Vec<String>,
 }
 
@@ -136,7 +136,7 @@ impl<'a, P: KeyValue> Damage<'a, P> {
         let losses = letters.losses()?;
         told.extend(losses.iter().map(|loss| loss.error.clone()));
         let mut forged = Vec::new();
-        for name in head.segment_names().into_iter().chain([reports::NAME.to_owned()]) {
+        for name in head.names().into_iter().chain([reports::NAME.to_owned()]) {
             if let Err(error @ LedgerError::Unreadable { .. }) = reseal(store, &name) {
                 told.push(error);
                 forged.push(name);

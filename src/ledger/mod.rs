@@ -13,6 +13,7 @@ mod dead_letters;
 mod error;
 mod fingerprint;
 mod head;
+mod intents;
 pub mod interventions;
 mod letter;
 mod losses;
@@ -26,6 +27,7 @@ pub use dead_letters::{Chunk, DeadLetters, INDEX as DEAD_LETTERS};
 pub use error::{LedgerError, Lost};
 pub use fingerprint::Fingerprint;
 pub use head::{Head, IndexState, SegmentMeta};
+pub use intents::Intent;
 pub use interventions::{ByHand, Intervention, Interventions};
 pub use letter::{DeadLetter, UNREADABLE};
 pub use losses::{acknowledge, check_letters, rekey};
@@ -34,7 +36,7 @@ pub use segment::{CAPACITY, Segment};
 
 use crate::coverage::{Coverage, Expiry};
 use crate::ports::KeyValue;
-use crate::seal::{HEADER_BYTES, Mark, VALUE_BYTES};
+use crate::seal::Mark;
 use crate::store::Store;
 use crate::terms::{Bucket, LedgerTime, Stream};
 use head::NAME as HEAD;
@@ -81,6 +83,12 @@ pub struct Ledger<'a, P> {
     was_of_another_kong: bool,
     /// The store has taken a write as large as any that may follow.
     proven: bool,
+    /// The intents of earlier runs.
+    left: Vec<Intent>,
+    /// The names of intents whose entries were accepted.
+    fulfilled: BTreeSet<String>,
+    /// The keys of intents that the store has lost.
+    lost_intents: Vec<String>,
 }
 
 impl<'a, P: KeyValue> Ledger<'a, P> {
@@ -113,6 +121,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             }
         }
         let watermarks = head.watermarks();
+        let (left, lost_intents) = intents::load(store, &mut head)?;
         Ok(Self {
             store,
             head,
@@ -126,6 +135,9 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
             is_new,
             was_of_another_kong,
             proven: false,
+            left,
+            fulfilled: BTreeSet::new(),
+            lost_intents,
         })
     }
 
@@ -152,25 +164,6 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// The target has accepted something: the ledger is bound to it.
     pub fn bind(&mut self) {
         self.head.target.get_or_insert_with(|| self.target.to_owned());
-    }
-
-    /// Once a run: has the store take a write of the kind and size that may follow (invariant 9), and finds
-    /// out whether the store's swaps keep two hosts apart. Only the head's generation changes.
-    pub(crate) fn preflight(&mut self) -> Result<(), LedgerError> {
-        if !self.proven {
-            if !self.store.swaps_atomically(TRIAL)? {
-                return Err(self.store.not_atomic(TRIAL).into());
-            }
-            // Another value each time: SQLite writes no page that stays as it is.
-            let mut body = self.head.generation.to_be_bytes().repeat(VALUE_BYTES / 8);
-            body.truncate(VALUE_BYTES - HEADER_BYTES);
-            let probe = self.store.seal(PREFLIGHT, PREFLIGHT_MARK, &body);
-            let (head, pair) = self.head.next(self.store);
-            self.store.set_many(vec![(PREFLIGHT.to_owned(), probe), pair])?;
-            self.head = head;
-            self.proven = true;
-        }
-        Ok(())
     }
 
     /// Says whether a warning that is due once a day is due, and takes note of it.
@@ -250,6 +243,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
     /// As [`Ledger::write`], with other pairs of name and value.
     pub fn write_with(&mut self, mut pairs: Vec<(String, Vec<u8>)>) -> Result<(), LedgerError> {
         let mut head = self.head.clone();
+        head.intents.retain(|_, name| !self.fulfilled.contains(name));
         let mut written = Vec::new();
         for ((stream, bucket), entries) in &self.accepted {
             // Newest last, so that segments of a growing bucket hold successive spans of time.
@@ -293,6 +287,7 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         }
         self.accepted.clear();
         self.accepted_set.clear();
+        self.fulfilled.clear();
         while let Some(id) = self.expired.pop() {
             self.segments.forget(id);
             let name = segment_name(id);
@@ -348,9 +343,11 @@ impl<'a, P: KeyValue> Ledger<'a, P> {
         }
     }
 
-    /// Keys of segments of which the store has lost fingerprints, since the last call.
+    /// Keys of segments and intents of which the store has lost fingerprints, since the last call.
     pub fn take_lost(&mut self) -> Vec<String> {
-        self.segments.take_lost()
+        let mut lost = std::mem::take(&mut self.lost_intents);
+        lost.append(&mut self.segments.take_lost());
+        lost
     }
 
     /// Keys of expired segments that could not be deleted, since the last call.

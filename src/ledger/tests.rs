@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::coverage::{Filters, Finished, Retention, Spans};
+use crate::seal::VALUE_BYTES;
 use crate::terms::BUCKET_SECS;
 use crate::terms::LedgerTime::{Expires, Written};
 use crate::terms::Stream::{Objects, Requests};

@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use crate::coverage::Sweep;
 use crate::delivery::HowFar;
+use crate::destination::Profile;
 use crate::kong::Version;
 use crate::ledger::Intervention;
 use crate::terms::Stream;
@@ -173,10 +174,25 @@ pub fn doubtful(destination: &str, events: u64) -> String {
     )
 }
 
-pub fn died_before(destination: &str) -> String {
-    format!(
-        "the run before this one ended without releasing its lease: what {destination} had accepted of it and it had not \
-         recorded yet, at most max_in_flight batches, is shipped again"
+pub fn died_before(destination: &Profile) -> String {
+    let name = destination.name;
+    let then = if destination.names.is_some() {
+        format!("what was on its way to {name} is sent under the same names, and so is in it once")
+    } else {
+        format!(
+            "what {name} had accepted of it and it had not recorded yet, at most max_in_flight batches, is shipped again"
+        )
+    };
+    format!("the run before this one ended without releasing its lease: {then}")
+}
+
+pub fn gone(destination: &str, entries: u64) -> Told {
+    Told::new(
+        format!(
+            "{entries} entries that a run that ended early was about to send to {destination} are no longer in Kong: they \
+             are in {destination} if that call arrived, and lost if not"
+        ),
+        "the log names the object of each: look into it; let runs come more often than audit_log_record_ttl",
     )
 }
 

@@ -91,6 +91,7 @@ impl<'r, P: Ports> Reader<'r, '_, P> {
         let looks_back = stream_run.plan.looks_back;
         if window.after.is_none() && self.is_one_page(window, stream_run).await? {
             stream_run.read_all = true;
+            self.delivery.has_read(stream_run.stream, window);
         } else {
             // That page may have told more of Kong's retention.
             let oldest = now - self.facts.retention().secs;

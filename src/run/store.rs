@@ -51,7 +51,7 @@ impl<'a, P: Ports> Run<'a, P> {
         }
         if self.lease.follows_a_death() || (self.lease.was_absent() && !ledger.is_new()) {
             report.attention.insert(Attention::DiedBefore);
-            self.log.warn(Code::DiedBefore, messages::died_before(profile.name));
+            self.log.warn(Code::DiedBefore, messages::died_before(profile));
         }
         let dead_letters = DeadLetters::load(self.store)?;
         let reports = self.reports(report)?;

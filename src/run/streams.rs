@@ -31,9 +31,15 @@ impl<'a, P: Ports> Run<'a, P> {
                 .warn(Code::IgnoredSettings, messages::hidden_entries(&facts.about.hides, name));
         }
         let (stream_runs, facts, closed) = self.deliver(facts, records).await;
-        let Closed { mut tallies, failure, store_lost } = closed;
+        let Closed { mut tallies, failure, store_lost, gone } = closed;
         if store_lost {
             report.attention.insert(Attention::StoreLost);
+        }
+        if gone > 0 {
+            report.add(
+                Outcome::Partial,
+                messages::gone(self.config.destination.profile().name, gone),
+            );
         }
         if tallies.values().any(|tally| !tally.unreadable.is_empty()) {
             report.attention.insert(Attention::Unreadable);

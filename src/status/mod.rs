@@ -163,6 +163,8 @@ pub struct Status {
     pub streams: Option<[StreamStatus; Stream::ALL.len()]>,
     /// Dead letters that are kept; none where their index cannot be read, or there is none and the head cannot be read.
     pub dead_letters: Option<u64>,
+    /// Objects of which nobody has recorded whether the destination has them; none where the head cannot be read.
+    pub intents: Option<usize>,
     /// The ledger's generation; none where there is no ledger, or its head cannot be read.
     pub generation: Option<u64>,
     /// What was shipped on each of the last days, oldest first, from the first one that is known of.
@@ -187,6 +189,7 @@ impl Status {
             runs,
             streams: streams(found, now),
             dead_letters: dead_letters(found),
+            intents: head(found).map(|head| head.intents.len()),
             generation: head(found).map(|head| head.generation),
             days: found.reports.as_ref().map(|reports| days(reports, now)).unwrap_or_default(),
             totals: found.reports.as_ref().ok().map(|reports| reports.totals.clone()),

@@ -53,8 +53,8 @@ const NOTES: [(&str, &str); 10] = [
     ),
     (
         "endpoint-overridden",
-        "cloudtrail_endpoint, aws_endpoint_url_cloudwatch_logs or aws_endpoint_url_sts is set: events or credentials go to \
-         that address.",
+        "cloudtrail_endpoint, aws_endpoint_url_cloudwatch_logs, aws_endpoint_url_s3 or aws_endpoint_url_sts is set: events or \
+         credentials go to that address.",
     ),
     (
         "plaintext",

@@ -18,7 +18,7 @@ pub struct Variable {
 }
 
 /// All of them, in the order of the manifests.
-pub const VARIABLES: [Variable; 45] = [
+pub const VARIABLES: [Variable; 50] = [
     required("kong_admin_api", "Origin of the Admin API: scheme, host and port, no path"),
     optional("kong_admin_path", "Path prefix, when the Admin API sits behind one"),
     secret("kong_admin_token", "Kong's token"),
@@ -32,13 +32,17 @@ pub const VARIABLES: [Variable; 45] = [
         "false",
         "true: take an http:// address of Kong on another machine, and in the image Redis' password over redis://",
     ),
-    variable("destination", "cloudtrail", "Where events go: cloudtrail or cloudwatch"),
+    variable("destination", "cloudtrail", "Where events go: cloudtrail, cloudwatch or s3"),
     optional("channel_arn", "The CloudTrail channel; region, account and partition come from it"),
     optional(
         "log_group_arn",
         "The log group of CloudWatch Logs; region, account and partition come from it",
     ),
     variable("log_stream", "kong-cloudtrail", "The log stream in it"),
+    optional("bucket", "The bucket of S3"),
+    optional("bucket_region", "Its region"),
+    variable("bucket_prefix", "kong-audit", "What the names of its objects begin with"),
+    optional("account_id", "The account that must own the bucket, and is named in the events"),
     variable(
         "ledger",
         "default",
@@ -56,6 +60,10 @@ pub const VARIABLES: [Variable; 45] = [
     optional(
         "aws_endpoint_url_cloudwatch_logs",
         "Overrides the endpoint derived from log_group_arn; set allow_outbound with it",
+    ),
+    optional(
+        "aws_endpoint_url_s3",
+        "Overrides the endpoint derived from bucket_region; set allow_outbound with it",
     ),
     variable(
         "allow_outbound",
@@ -104,7 +112,11 @@ pub const VARIABLES: [Variable; 45] = [
         "true: the endpoints of the destination and STS that IPv6 reaches too",
     ),
     variable("page_size", "1000", "Kong page size, 1 to 1000"),
-    variable("max_in_flight", "16", "Upper bound of concurrent calls to the destination"),
+    variable(
+        "max_in_flight",
+        "16",
+        "Upper bound of concurrent calls to the destination; for S3 at most 4",
+    ),
     variable(
         "max_calls_per_sec",
         "90",

@@ -21,6 +21,7 @@ mod kongs;
 mod lambda;
 mod losses;
 mod runs;
+mod s3;
 mod signature;
 mod sizes;
 mod status;

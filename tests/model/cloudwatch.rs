@@ -45,12 +45,16 @@ struct LogEvent {
 }
 
 impl LogEvent {
-    /// The id, and the rest as eventData, its bytes as they are.
     fn parts(&self) -> (String, String) {
-        let rest = self.message.strip_prefix(r#"{"id":""#).unwrap();
-        let (id, members) = rest.split_once(r#"","#).unwrap();
-        (id.to_owned(), format!("{{{members}"))
+        parts(&self.message)
     }
+}
+
+/// The id in a line, and the rest as eventData, its bytes as they are.
+pub fn parts(line: &str) -> (String, String) {
+    let rest = line.strip_prefix(r#"{"id":""#).unwrap();
+    let (id, members) = rest.split_once(r#"","#).unwrap();
+    (id.to_owned(), format!("{{{members}"))
 }
 
 /// STS's answer.

@@ -17,7 +17,7 @@ use kong_cloudtrail::run::run;
 use kong_cloudtrail::testing::{self, Answer, Call, Change, Fate, Faulty};
 
 use crate::world::{Destination, Exchange, World};
-use crate::{cloudtrail, cloudwatch};
+use crate::{cloudtrail, cloudwatch, s3};
 
 /// What goes wrong in a run; rates are in percent of the calls.
 #[derive(Clone, Copy, Debug, Default)]
@@ -152,9 +152,14 @@ impl Host {
     fn variable(&self, setup: Setup, name: &str) -> Option<String> {
         Some(match name {
             "kong_admin_api" => "https://kong:8001".to_owned(),
-            "destination" if self.world().destination.get() == Destination::CloudWatch => {
-                "cloudwatch".to_owned()
-            }
+            "destination" => match self.world().destination.get() {
+                Destination::CloudTrail => "cloudtrail".to_owned(),
+                Destination::CloudWatch => "cloudwatch".to_owned(),
+                Destination::S3 => "s3".to_owned(),
+            },
+            "bucket" => "trail".to_owned(),
+            "bucket_region" => "eu-west-1".to_owned(),
+            "account_id" => "123456789012".to_owned(),
             "channel_arn" => "arn:aws:cloudtrail:eu-west-1:123456789012:channel/a".to_owned(),
             "log_group_arn" => cloudwatch::GROUP.to_owned(),
             "aws_access_key_id" => "AKIDEXAMPLE".to_owned(),
@@ -190,6 +195,7 @@ impl Host {
         match exchange.request.uri().host() {
             Some("cloudtrail-data.eu-west-1.amazonaws.com") => cloudtrail::put(&world, exchange),
             Some("logs.eu-west-1.amazonaws.com") => cloudwatch::put(&world, exchange),
+            Some("trail.s3.eu-west-1.amazonaws.com") => s3::put(&world, exchange),
             Some("sts.eu-west-1.amazonaws.com") => cloudwatch::identity(&world, exchange),
             _ => crate::kong::get(&world, exchange),
         }

@@ -5,7 +5,7 @@
 //!
 //! - [`history`]: what may happen, and how a history is played;
 //! - [`world`] and [`host`]: time, the network, the hosts on which the core runs, and their faults;
-//! - [`kong`] with [`entry`], [`cloudtrail`] or [`cloudwatch`], [`store`]: the three that the core talks to;
+//! - [`kong`] with [`entry`], [`cloudtrail`], [`cloudwatch`] or [`s3`], [`store`]: the three that the core talks to;
 //! - [`truth`], [`arrived`] and [`times`]: which repeats are explained, what must have arrived, and when it
 //!   may be said to have happened;
 //! - [`ages`]: entries older than CloudWatch Logs takes them;
@@ -29,6 +29,7 @@ mod keys;
 mod kong;
 mod pages;
 mod refusals;
+mod s3;
 mod scene;
 mod store;
 mod sweeps;
@@ -63,5 +64,10 @@ proptest! {
     #[test]
     fn every_entry_arrives_in_cloudwatch_too(history in any_history()) {
         history.play(Destination::CloudWatch).map_err(TestCaseError::fail)?;
+    }
+
+    #[test]
+    fn every_entry_arrives_in_s3_and_repeats_are_explained_by_less(history in any_history()) {
+        history.play(Destination::S3).map_err(TestCaseError::fail)?;
     }
 }

@@ -36,6 +36,8 @@ pub struct Truth {
     pub kong_clock_moved: Option<i64>,
     /// In a test, the excuse that does not count.
     pub without: Option<Excuse>,
+    /// The store has lost what it had.
+    pub lost_records: bool,
     /// The most batches that a death would have repeated, so far.
     pub most_unrecorded: usize,
     expected: HashMap<String, Expected>,
@@ -138,6 +140,19 @@ impl Truth {
             let due = self.coverage[stream].begin(run.started, kong_time, reconciles);
             (due || (ledger[stream].is_fresh && !went_back)) && !is_excused
         });
+    }
+
+    /// Whether something happened after which an object may hold what another one holds.
+    pub fn may_repeat_objects(&self) -> bool {
+        self.runs.iter().any(|run| run.store_failed || run.store_went_back || run.stalls > 0)
+            || self.kong_clock_moved.is_some()
+            || self.lost_records
+    }
+
+    /// A run finds that its batch is there already. What it records then is not of its own acceptances, so of it
+    /// the order of its first batches is not held against the ledger.
+    pub fn finds(&mut self, run: usize) {
+        self.runs[run].recorded += 1;
     }
 
     /// The entry behind an event, and the event's number among its events.
@@ -408,6 +423,7 @@ impl World {
     fn lose_records(&self, lose: impl FnOnce()) {
         self.excusing_what_vanishes(lose);
         let mut truth = self.truth.borrow_mut();
+        truth.lost_records = true;
         for run in truth.runs.iter_mut().filter(|run| !run.ended) {
             (run.store_failed, run.store_went_back) = (true, true);
         }

@@ -3,7 +3,7 @@
 //! their sender. Everything is drawn from one seed, so that a history can be played again.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -29,6 +29,7 @@ pub const EPOCH: i64 = 1_795_348_800;
 pub enum Destination {
     CloudTrail,
     CloudWatch,
+    S3,
 }
 
 impl Destination {
@@ -36,6 +37,7 @@ impl Destination {
     pub fn of_environment() -> Self {
         match std::env::var("KONG_CLOUDTRAIL_TEST_DESTINATION").as_deref() {
             Ok("cloudwatch") => Self::CloudWatch,
+            Ok("s3") => Self::S3,
             Ok("cloudtrail") | Err(_) => Self::CloudTrail,
             Ok(other) => panic!("no destination: {other}"),
         }
@@ -46,6 +48,7 @@ impl Destination {
         match self {
             Self::CloudTrail => 100,
             Self::CloudWatch => 500,
+            Self::S3 => 10_000,
         }
     }
 }
@@ -57,6 +60,8 @@ pub struct World {
     pub destination: Cell<Destination>,
     /// The log group, for CloudWatch Logs.
     pub group: Cell<Group>,
+    /// The names of objects, for S3.
+    pub objects: RefCell<HashSet<String>>,
     /// How often STS was asked whose the credentials are.
     pub asked_sts: Cell<u32>,
     pub store: Memory,
@@ -108,6 +113,7 @@ impl World {
             cloudtrail: RefCell::default(),
             destination: Cell::new(Destination::of_environment()),
             group: Cell::default(),
+            objects: RefCell::default(),
             asked_sts: Cell::default(),
             store: Memory::default(),
             clock: VirtualClock::at(epoch * 1000),

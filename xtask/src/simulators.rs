@@ -14,6 +14,9 @@ const TOKEN: &str = "demo-token";
 const CHANNEL_ARN: &str =
     "arn:aws:cloudtrail:us-east-1:123456789012:channel/01234567-89ab-cdef-0123-456789abcdef";
 const LOG_GROUP_ARN: &str = "arn:aws:logs:us-east-1:123456789012:log-group:kong-audit";
+const BUCKET: &str = "kong-trail";
+const REGION: &str = "us-east-1";
+const ACCOUNT: &str = "123456789012";
 const ACCESS_KEY_ID: &str = "AKIDDEMO";
 const SECRET_ACCESS_KEY: &str = "demo-secret";
 
@@ -65,6 +68,8 @@ pub enum Destination {
     Cloudtrail,
     /// CloudWatch Logs.
     Cloudwatch,
+    /// S3 with Object Lock.
+    S3,
 }
 
 impl Destination {
@@ -73,6 +78,7 @@ impl Destination {
         match self {
             Self::Cloudtrail => "CloudTrail",
             Self::Cloudwatch => "CloudWatch Logs",
+            Self::S3 => "S3",
         }
     }
 
@@ -81,6 +87,7 @@ impl Destination {
         match self {
             Self::Cloudtrail => "cloudtrail",
             Self::Cloudwatch => "cloudwatch",
+            Self::S3 => "s3",
         }
     }
 
@@ -89,11 +96,13 @@ impl Destination {
         match self {
             Self::Cloudtrail => "PutAuditEvents",
             Self::Cloudwatch => "PutLogEvents",
+            Self::S3 => "PutObject",
         }
     }
 }
 
-/// A simulated CloudTrail Data endpoint with one channel, or one of CloudWatch Logs with one log stream.
+/// A simulated CloudTrail Data endpoint with one channel, one of CloudWatch Logs with one log stream, or one of S3
+/// with one bucket.
 pub struct Channel {
     pub url: String,
     pub destination: Destination,
@@ -113,8 +122,11 @@ impl Channel {
     pub fn start(destination: Destination, simulator: &Path, flags: &[&str]) -> Result<Self> {
         let mut command = Command::new(simulator);
         command.args(match destination {
-            Destination::Cloudtrail => ["cloudtrail", "--channel-arn", CHANNEL_ARN],
-            Destination::Cloudwatch => ["cloudwatch", "--log-group-arn", LOG_GROUP_ARN],
+            Destination::Cloudtrail => vec!["cloudtrail", "--channel-arn", CHANNEL_ARN],
+            Destination::Cloudwatch => vec!["cloudwatch", "--log-group-arn", LOG_GROUP_ARN],
+            Destination::S3 => {
+                vec!["s3", "--bucket", BUCKET, "--region", REGION, "--account", ACCOUNT]
+            }
         });
         command.args(["--access-key-id", ACCESS_KEY_ID, "--secret-access-key", SECRET_ACCESS_KEY]);
         let control = Control::start(command.args(flags))?;
@@ -124,6 +136,14 @@ impl Channel {
     /// How often STS, which is beside CloudWatch Logs, was asked whose the keys are.
     pub fn sts_calls(&self) -> Result<u64> {
         self.control.get("/_sim/sts")?.as_u64().context("no calls of STS")
+    }
+
+    /// The bytes of all objects of S3, and those of their lines.
+    pub fn object_bytes(&self) -> Result<(u64, u64)> {
+        let objects = self.control.get("/_sim/objects")?;
+        let objects = objects.as_array().context("no objects")?;
+        let sum = |of: &str| objects.iter().filter_map(|object| object[of].as_u64()).sum();
+        Ok((sum("bytes"), sum("lines_bytes")))
     }
 
     pub fn status(&self) -> Result<Status> {
@@ -158,6 +178,14 @@ pub fn variables(kong: &Kong, channel: &Channel) -> Vec<String> {
             ("aws_endpoint_url_cloudwatch_logs", &channel.url),
             ("aws_endpoint_url_sts", sts),
             ("allow_outbound", "http://127.0.0.1:*"),
+        ],
+        Destination::S3 => vec![
+            ("destination", "s3"),
+            ("bucket", BUCKET),
+            ("bucket_region", REGION),
+            ("account_id", ACCOUNT),
+            ("aws_endpoint_url_s3", &channel.url),
+            ("allow_outbound", &channel.url),
         ],
     };
     [

@@ -62,7 +62,7 @@ fn faults(round: &mut Round, installs: Installs, quick: bool) -> Result<()> {
         round.note(step, Outcome::Skipped(why), Duration::ZERO);
         return Ok(());
     };
-    for destination in [Destination::Cloudtrail, Destination::Cloudwatch] {
+    for destination in [Destination::Cloudtrail, Destination::Cloudwatch, Destination::S3] {
         let mut command = tool::cargo()?;
         command.args(["test", "--package", "kong-cloudtrail", "--test", "faults"]);
         command.env(REDIS_URL, redis.url()).env_remove("KONG_CLOUDTRAIL_SOAK");

@@ -19,6 +19,9 @@ pub const REDIS_URL: &str = "KONG_CLOUDTRAIL_TEST_REDIS_URL";
 /// Where the tests find a Python that can read OpenMetrics.
 const OPENMETRICS: &str = "KONG_CLOUDTRAIL_TEST_OPENMETRICS";
 const PROMETHEUS_CLIENT: (&str, &str) = ("prometheus-client", "0.26.0");
+/// Where they find one that can call S3.
+const BOTOCORE_PYTHON: &str = "KONG_CLOUDTRAIL_TEST_BOTOCORE";
+const BOTOCORE: (&str, &str) = ("botocore", "1.44.8");
 /// Which destination the faults and the model's single histories are told of; CloudTrail where it is not set.
 pub const DESTINATION: &str = "KONG_CLOUDTRAIL_TEST_DESTINATION";
 
@@ -45,6 +48,7 @@ fn steps(round: &mut Round, installs: Installs) -> Result<()> {
     let redis = redis(round, installs);
     let manifests = kubernetes::manifests(round, installs);
     let openmetrics = python::tool(round, "OpenMetrics", installs, PROMETHEUS_CLIENT, "python");
+    let botocore = python::tool(round, "client of S3", installs, BOTOCORE, "python");
     let mut tests = tool::cargo()?;
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     // More than there are cores on a small machine: the tests with processes mostly wait.
@@ -61,27 +65,37 @@ fn steps(round: &mut Round, installs: Installs) -> Result<()> {
         Some(python) => tests.env(OPENMETRICS, python),
         None => tests.env_remove(OPENMETRICS),
     };
+    match &botocore {
+        Some(python) => tests.env(BOTOCORE_PYTHON, python),
+        None => tests.env_remove(BOTOCORE_PYTHON),
+    };
     let finished = shell::run("unit, doc and integration tests", &mut tests)?;
     round.tests("tests", finished);
-    let mut tests = tool::cargo()?;
-    // What depends on the destination. The model plays its histories on both, in the tests above.
-    tests.args(["test", "--workspace", "--test", "faults", "--no-fail-fast", "--"]);
-    tests.args(["--show-output", "hosts::", "interrupted::", "kills::", "mix::"]);
-    tests.env(DESTINATION, "cloudwatch");
-    tests.env("RUST_TEST_THREADS", "6");
-    match &redis {
-        Some(redis) => tests.env(REDIS_URL, redis.url()),
-        None => tests.env_remove(REDIS_URL),
-    };
-    let finished = shell::run("the faults on CloudWatch Logs", &mut tests)?;
-    round.tests("faults on CloudWatch Logs", finished);
+    // What depends on the destination. The model plays its histories on all, in the tests above.
+    for (destination, filters) in [
+        (Destination::Cloudwatch, &["hosts::", "interrupted::", "kills::", "mix::"][..]),
+        (Destination::S3, &["kills::", "mix::"]),
+    ] {
+        let mut tests = tool::cargo()?;
+        tests.args(["test", "--workspace", "--test", "faults", "--no-fail-fast", "--"]);
+        tests.arg("--show-output").args(filters);
+        tests.env(DESTINATION, destination.variable());
+        tests.env("RUST_TEST_THREADS", "6");
+        match &redis {
+            Some(redis) => tests.env(REDIS_URL, redis.url()),
+            None => tests.env_remove(REDIS_URL),
+        };
+        let step = format!("faults on {}", destination.name());
+        let finished = shell::run(&format!("the {step}"), &mut tests)?;
+        round.tests(&step, finished);
+    }
     demo(round);
     Ok(())
 }
 
 /// The demonstration's three runs and its verdict, by what the tests have built.
 fn demo(round: &mut Round) {
-    for destination in [Destination::Cloudtrail, Destination::Cloudwatch] {
+    for destination in [Destination::Cloudtrail, Destination::Cloudwatch, Destination::S3] {
         let started = Instant::now();
         let step = format!("demo, {}", destination.name());
         match build::tested_binaries().and_then(|built| demo::prove(built, destination)) {

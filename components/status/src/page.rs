@@ -184,6 +184,13 @@ fn figures(status: &Status) -> Markup {
                         None => { dd { "?" } dd.aside { "their index cannot be read" } }
                     }
                 }
+                @if let Some(objects @ 1..) = status.intents {
+                    div {
+                        dt { "Intents" }
+                        dd { (objects) }
+                        dd.aside { "objects that the next run sends under the same names" }
+                    }
+                }
                 (today(status))
             }
         }

@@ -1,5 +1,5 @@
 //! Simulators of the services between which the shipper stands: the Kong Admin API, from whose
-//! audit log entries are read, the CloudTrail Data and CloudWatch Logs endpoints, to which events are sent, and the
+//! audit log entries are read, the CloudTrail Data, CloudWatch Logs and S3 endpoints, to which events are sent, and the
 //! endpoints from which AWS credentials come.
 //!
 //! They exist so that tests, demo and benchmarks run the shipped component against something that
@@ -12,8 +12,10 @@
 //!   keeps what it accepted.
 //! - [`cloudwatch`]: `PutLogEvents`, which verifies signature, order, span, bytes and the age of each event, and
 //!   keeps what it accepted; beside it, whose the access keys are, as STS tells it.
+//! - [`s3`]: `PutObject` to a bucket with Object Lock, which verifies signature, checksums and the owner, and writes
+//!   an object only where there is none of its name.
 //! - [`credentials`]: temporary credentials, as ECS, EKS, STS and EC2 hand them out, which
-//!   `cloudtrail` and `cloudwatch` take while they are valid.
+//!   `cloudtrail`, `cloudwatch` and `s3` take while they are valid.
 //! - [`fault`]: what can go wrong with a call of any, as data. [`tls`]: HTTPS, with client
 //!   certificates where they are asked for.
 //! - `front`: what all have before their own handlers: counted calls, latency, faults, `Date`.
@@ -47,5 +49,6 @@ mod front;
 mod issuer;
 pub mod kong;
 mod random;
+pub mod s3;
 mod server;
 pub mod tls;

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use kong_cloudtrail_sim::{cloudtrail, cloudwatch, kong};
+use kong_cloudtrail_sim::{cloudtrail, cloudwatch, kong, s3};
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Simulators of the Kong Admin API's audit log, and of the CloudTrail Data and CloudWatch Logs endpoints.
+/// Simulators of the Kong Admin API's audit log, and of the CloudTrail Data, CloudWatch Logs and S3 endpoints.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {
@@ -25,6 +25,8 @@ enum Service {
     Cloudtrail(CloudTrail),
     /// Simulate the CloudWatch Logs endpoint of one log stream, and STS beside it.
     Cloudwatch(CloudWatch),
+    /// Simulate the S3 endpoint of one bucket with Object Lock.
+    S3(S3),
 }
 
 #[derive(Args)]
@@ -90,6 +92,34 @@ struct CloudWatch {
     latency_ms: u64,
 }
 
+#[derive(Args)]
+struct S3 {
+    /// The bucket's name.
+    #[arg(long)]
+    bucket: String,
+    /// Its region.
+    #[arg(long)]
+    region: String,
+    /// The account that owns it.
+    #[arg(long)]
+    account: String,
+    /// The access key that may put objects.
+    #[arg(long)]
+    access_key_id: String,
+    /// Its secret.
+    #[arg(long)]
+    secret_access_key: String,
+    /// Calls answered within any one second; 0 is no limit.
+    #[arg(long, default_value_t = 0)]
+    calls_per_sec: u32,
+    /// What is kept of accepted objects.
+    #[arg(long, value_enum, default_value_t)]
+    keep: s3::Keep,
+    /// Least time that a call takes, in milliseconds.
+    #[arg(long, default_value_t = 0)]
+    latency_ms: u64,
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     // Before anything is announced, so that no signal finds the default handler in place.
@@ -112,6 +142,11 @@ async fn main() -> anyhow::Result<()> {
             let endpoint =
                 cloudwatch::Simulator::start(args.into()).context("starting CloudWatch Logs")?;
             announce(&endpoint.url(), Some(&endpoint.sts_url()))?;
+            Box::new(endpoint)
+        }
+        Service::S3(args) => {
+            let endpoint = s3::Simulator::start(args.into()).context("starting S3")?;
+            announce(&endpoint.url(), None)?;
             Box::new(endpoint)
         }
     };
@@ -173,6 +208,22 @@ impl From<CloudWatch> for cloudwatch::Options {
             keep: args.keep,
             latency: Duration::from_millis(args.latency_ms),
             ..Self::new(args.log_group_arn, "kong-cloudtrail", credentials)
+        }
+    }
+}
+
+impl From<S3> for s3::Options {
+    fn from(args: S3) -> Self {
+        let credentials = s3::Credentials {
+            access_key_id: args.access_key_id,
+            secret_access_key: args.secret_access_key,
+            session_token: None,
+        };
+        Self {
+            calls_per_sec: args.calls_per_sec,
+            keep: args.keep,
+            latency: Duration::from_millis(args.latency_ms),
+            ..Self::new(args.bucket, args.region, args.account, credentials)
         }
     }
 }

@@ -111,7 +111,7 @@ mod tests {
 
     fn batch(ids: &[&str]) -> Batch {
         let event = |id: &&str| Event { id: (*id).to_owned(), time: 0, data: String::new() };
-        Batch { items: ids.iter().map(|id| Item::new(event(id), 0, 0)).collect() }
+        Batch::of(ids.iter().map(|id| Item::new(event(id), 0, 0)).collect())
     }
 
     fn answer(status: u16, kind: &str) -> Answer {

@@ -66,11 +66,13 @@ impl CloudTrail {
                 trial: "PutAuditEvents with an event that is empty and has a wrong checksum, which must be refused",
                 // AWS documents no order in which it looks at rights and content.
                 trial_proves: "so the right to put events is likely there",
+                names: None,
                 limits: Limits {
                     events: request::MAX_EVENTS,
                     bytes: request::MAX_BODY,
                     envelope: request::ENVELOPE,
                     distinct_ids: true,
+                    at_once: None,
                 },
             },
         }

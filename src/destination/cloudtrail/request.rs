@@ -86,8 +86,13 @@ mod tests {
     }
 
     fn batches(items: impl IntoIterator<Item = Item>) -> Vec<Batch> {
-        let limits =
-            Limits { events: MAX_EVENTS, bytes: MAX_BODY, envelope: ENVELOPE, distinct_ids: true };
+        let limits = Limits {
+            events: MAX_EVENTS,
+            bytes: MAX_BODY,
+            envelope: ENVELOPE,
+            distinct_ids: true,
+            at_once: None,
+        };
         let profile = Profile { limits, ..Profile::default() };
         let cloudtrail = CloudTrail { profile, ..CloudTrail::default() };
         let mut batcher = Batcher::new(&cloudtrail);

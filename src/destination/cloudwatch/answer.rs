@@ -131,7 +131,7 @@ mod tests {
         let arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/kong";
         let stream = LogStream::parse(arn, "trail").unwrap();
         let event = Event { id: "a".to_owned(), time: 0, data: "{}".to_owned() };
-        let batch = Batch { items: vec![Item::new(event, 0, 0); events] };
+        let batch = Batch::of(vec![Item::new(event, 0, 0); events]);
         let response = http::Response::builder()
             .status(status)
             .header("x-amzn-errortype", kind)

@@ -68,11 +68,13 @@ impl CloudWatch {
                 flood: "check log_group_arn and log_stream, and whether a newer kong-cloudtrail is out",
                 trial: "PutLogEvents with an event of 15 days ago, which must be refused for its age",
                 trial_proves: "so the log stream and the right to put events are there",
+                names: None,
                 limits: Limits {
                     events: request::MAX_EVENTS,
                     bytes: request::MAX_BYTES,
                     envelope: 0,
                     distinct_ids: false,
+                    at_once: None,
                 },
             },
             caller: Caller::new(sts, stream.place.clone(), "log_group_arn", "log group"),

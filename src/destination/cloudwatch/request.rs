@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::LogStream;
-use crate::destination::{Batch, Item};
+use crate::destination::{Batch, Item, line, line_bytes};
 use crate::terms::Event;
 
 /// Most events a call. CloudWatch takes 10,000; ours bound what a death repeats.
@@ -20,18 +20,9 @@ const SPAN_MS: i64 = 24 * 3600 * 1000;
 /// The oldest timestamp: a day within CloudWatch's 14.
 const OLDEST_MS: i64 = 13 * 24 * 3600 * 1000;
 
-/// The event as one line of JSON: its id, then the members of its data.
-pub fn message(event: &Event) -> String {
-    let members = event.data.strip_prefix('{').unwrap_or(&event.data);
-    let comma = if members.starts_with('}') { "" } else { "," };
-    // Within JSON a line break stands only between tokens, where a blank is as good.
-    let members = members.replace(['\n', '\r'], " ");
-    format!(r#"{{"id":"{}"{comma}{members}"#, event.id)
-}
-
 /// The bytes of an event, as CloudWatch counts them; never fewer.
 pub fn size(event: &Event) -> usize {
-    r#"{"id":"","#.len() + event.id.len() + event.data.len() + OVERHEAD
+    line_bytes(event) + OVERHEAD
 }
 
 /// The timestamp with which an event goes out, at AWS's time `now_ms`.
@@ -48,7 +39,7 @@ pub fn arrange(batch: &mut Batch, now_ms: i64) -> Option<Batch> {
     let first = timestamp(batch.items.first()?, now_ms);
     let fits = |item: &Item| timestamp(item, now_ms) - first < SPAN_MS;
     let rest = batch.items.split_off(batch.items.partition_point(fits));
-    (!rest.is_empty()).then_some(Batch { items: rest })
+    (!rest.is_empty()).then_some(Batch::of(rest))
 }
 
 /// The call's body, with timestamps made by `timestamp`.
@@ -67,7 +58,7 @@ pub fn body(stream: &LogStream, batch: &Batch, timestamp: impl Fn(&Item) -> i64)
         body.extend_from_slice(timestamp(item).to_string().as_bytes());
         body.extend_from_slice(br#","message":"#);
         // Writing a string into memory cannot fail.
-        let _ = serde_json::to_writer(&mut body, &message(&item.event));
+        let _ = serde_json::to_writer(&mut body, &line(&item.event));
         body.push(b'}');
     }
     body.extend_from_slice(b"]}");
@@ -92,7 +83,7 @@ mod tests {
 
     fn batch(ages: &[i64]) -> Batch {
         let items = ages.iter().enumerate().map(|(n, age)| item(&n.to_string(), *age));
-        Batch { items: items.collect() }
+        Batch::of(items.collect())
     }
 
     fn ids(batch: &Batch) -> Vec<&str> {
@@ -168,7 +159,7 @@ mod tests {
         for data in ["{}", r#"{"a":"\n"}"#, "{\"a\":\r\n{ \"b\": \"é😀\" }\n}"] {
             let id = "0123456789".to_owned();
             let event = Event { id: id.clone(), time: 0, data: data.to_owned() };
-            let line = message(&event);
+            let line = line(&event);
             assert!(!line.contains(['\n', '\r']), "{line}");
             assert!((line.len() + 26..line.len() + 29).contains(&size(&event)), "{data}");
             let mut read: Value = serde_json::from_str(&line).unwrap();

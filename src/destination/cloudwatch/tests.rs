@@ -56,7 +56,7 @@ fn batch(ages: &[i64]) -> Batch {
         let (id, time) = (place.to_string(), NOW_MS / 1000 - age * DAY);
         Item::new(Event { id, time, data: r#"{"a":1}"#.to_owned() }, 0, 0)
     };
-    Batch { items: ages.iter().enumerate().map(item).collect() }
+    Batch::of(ages.iter().enumerate().map(item).collect())
 }
 
 fn with<T>(script: &Script, work: impl FnOnce(&Sender<'_, Script>) -> T) -> T {

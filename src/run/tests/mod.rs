@@ -5,10 +5,11 @@
 mod around;
 mod deliveries;
 mod keeping;
+mod objects;
 mod outcomes;
 mod readings;
 mod sweeps;
 mod told;
 pub mod world;
 
-use world::{DAY, NOON, World};
+use world::{DAY, Fate, NOON, World};

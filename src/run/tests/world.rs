@@ -1,8 +1,12 @@
-//! One host, a Kong with the rows that a test gives it, and a CloudTrail that takes what no test has it refuse.
+//! One host, a Kong with the rows that a test gives it, and a CloudTrail or an S3 that takes what no test has it
+//! refuse.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::future::poll_fn;
+use std::io::Read as _;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -13,7 +17,7 @@ use sha2::Digest as _;
 
 use crate::coverage::Sweep;
 use crate::ledger::{DeadLetters, Head, SegmentMeta, UNREADABLE};
-use crate::ports::HttpRequest;
+use crate::ports::{HttpError, HttpRequest};
 use crate::report::{Outcome, Report};
 use crate::run::run;
 use crate::store::Store;
@@ -56,8 +60,23 @@ pub struct Ends {
     pub refusal: Option<&'static str>,
     /// So many calls CloudTrail throttles.
     pub throttled: u32,
-    /// What CloudTrail has taken.
+    /// What CloudTrail or S3 has taken.
     pub accepted: Vec<String>,
+    /// What becomes of the next objects that are sent to S3.
+    pub fates: VecDeque<Fate>,
+    /// The ids of the events of each object.
+    pub objects: BTreeMap<String, Vec<String>>,
+}
+
+/// What becomes of an object that is sent.
+#[derive(Clone, Copy)]
+pub enum Fate {
+    /// It arrives, and the answer is lost.
+    Arrives,
+    /// It does not arrive, and there is no answer.
+    Lost,
+    /// It is refused with this status and code.
+    Refused(u16, &'static str),
 }
 
 /// The host: its store may fail.
@@ -87,6 +106,8 @@ impl World {
             refusal: None,
             throttled: 0,
             accepted: Vec::new(),
+            fates: VecDeque::new(),
+            objects: BTreeMap::new(),
         }));
         let service = ends.clone();
         let mut ports = InMemory::at(NOON * 1000, move |request| {
@@ -104,6 +125,44 @@ impl World {
         let variables = variables.map(|(name, value)| (name, value.to_owned())).into();
         let ports = Faulty { inner: ports, faults: Planned::default() };
         Self { ports, ends, variables }
+    }
+
+    /// One whose destination is S3.
+    pub fn of_s3() -> Self {
+        let mut world = Self::new();
+        world.to_s3();
+        world
+    }
+
+    /// Has S3 as its destination from now on.
+    pub fn to_s3(&mut self) {
+        self.variables.remove("channel_arn");
+        for (name, value) in [
+            ("destination", "s3"),
+            ("bucket", "trail"),
+            ("bucket_region", "eu-west-1"),
+            ("account_id", "123456789012"),
+        ] {
+            self.set(name, value);
+        }
+    }
+
+    /// Runs, and dies when so many objects were sent in all. What is under way then is lost.
+    pub fn die_at(&self, objects: usize) {
+        let is_put = |request: &HttpRequest| request.method() == http::Method::PUT;
+        let sent = || self.ports.sent.borrow().iter().filter(|(_, it)| is_put(it)).count();
+        let variable = |name: &str| Ok(self.variables.get(name).cloned());
+        let running = std::pin::pin!(run(&self.ports, variable));
+        let enough = poll_fn(|_| if sent() >= objects { Poll::Ready(()) } else { Poll::Pending });
+        let ended = self.ports.clock.run(futures::future::select(running, enough));
+        assert!(matches!(ended, futures::future::Either::Right(_)), "it died");
+    }
+
+    /// Objects that were sent arrive after all, but for so many of the first.
+    pub fn arrive(&self, but: usize) {
+        let sent = self.ports.sent.borrow();
+        let puts = sent.iter().filter(|(_, request)| request.method() == http::Method::PUT);
+        puts.skip(but).for_each(|(_, request)| drop(self.ends.borrow_mut().put_object(request)));
     }
 
     pub fn set(&mut self, name: &'static str, value: &str) -> &mut Self {
@@ -250,8 +309,10 @@ impl Ends {
         if host.starts_with("logs.") {
             return Ok(self.put_logs(request));
         }
-        if request.method() == http::Method::POST {
-            return self.put(request);
+        match *request.method() {
+            http::Method::POST => return self.put(request),
+            http::Method::PUT => return self.put_object(request),
+            _ => {}
         }
         if let Some(answer) = self.kong_says.get(request.uri().path()) {
             return answer.clone();
@@ -357,6 +418,46 @@ impl Ends {
 fn checksum(data: &Value) -> String {
     let digest = sha2::Sha256::digest(data.as_str().unwrap());
     base64::prelude::BASE64_STANDARD.encode(digest)
+}
+
+impl Ends {
+    /// S3, which writes an object only where there is none of its name.
+    fn put_object(&mut self, request: &HttpRequest) -> Answer {
+        let refused = |status, code| {
+            Ok(answer(status, format!("<Error><Code>{code}</Code><Message>no</Message></Error>")))
+        };
+        let digest = sha2::Sha256::digest(request.body());
+        let digest = base64::prelude::BASE64_STANDARD.encode(digest);
+        if request.headers()["x-amz-checksum-sha256"] != digest {
+            return refused(400, "BadDigest");
+        }
+        let fate = self.fates.pop_front();
+        if let Some(Fate::Refused(status, code)) = fate {
+            return refused(status, code);
+        }
+        let name = request.uri().path().to_owned();
+        let is_there = self.objects.contains_key(&name);
+        if !is_there && !matches!(fate, Some(Fate::Lost)) {
+            let mut lines = String::new();
+            flate2::read::GzDecoder::new(&request.body()[..]).read_to_string(&mut lines).unwrap();
+            let id = |line: &str| {
+                let event: Value = serde_json::from_str(line).unwrap();
+                event["id"].as_str().unwrap().to_owned()
+            };
+            let ids: Vec<_> = lines.lines().map(id).collect();
+            self.accepted.extend(ids.iter().cloned());
+            self.objects.insert(name, ids);
+        }
+        if fate.is_some() {
+            return Err(HttpError::Connection("reset".to_owned()));
+        }
+        if is_there {
+            return refused(412, "PreconditionFailed");
+        }
+        let mut written = answer(200, "");
+        written.headers_mut().insert("etag", http::HeaderValue::from_static("\"a\""));
+        Ok(written)
+    }
 }
 
 /// Rows in the order of reading.

@@ -4,7 +4,7 @@
 //! `stage` runs the programs, `figures` compares the results with the targets, `page` writes it down.
 //! Whatever the figures, the exit status is 0.
 
-mod cloudwatch;
+mod another;
 mod figures;
 mod page;
 mod stage;
@@ -41,7 +41,7 @@ pub struct Arguments {
     /// Without the largest size, and without writing docs/benchmarks.md.
     #[arg(long)]
     quick: bool,
-    /// Where events go. On CloudWatch Logs there is no way of Kong's own to compare with, and nothing is written.
+    /// Where events go. On CloudWatch Logs and S3 there is no way of Kong's own to compare with, and nothing is written.
     #[arg(long, value_enum, default_value_t)]
     destination: Destination,
 }
@@ -56,8 +56,9 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     let [benches, benches_soft] = build::benches()?;
     let programs = Programs { binaries, benches, benches_soft };
     let measured = if arguments.quick { QUICK_SIZES } else { SIZES };
-    if arguments.destination == Destination::Cloudwatch {
-        println!("{conditions}\n\n{}", cloudwatch::measure(&programs, measured)?);
+    if arguments.destination != Destination::Cloudtrail {
+        let table = another::measure(&programs, measured, arguments.destination)?;
+        println!("{conditions}\n\n{table}");
         return Ok(ExitCode::SUCCESS);
     }
 

@@ -66,9 +66,9 @@ impl Load {
         Self { destination, retained, kong_latency: none, put_latency: none, quota: 0 }
     }
 
-    /// The same on CloudWatch Logs, whose quota of 5,000 calls a second is out of reach.
-    pub fn on_cloudwatch(self) -> Self {
-        Self { destination: Destination::Cloudwatch, quota: 0, ..self }
+    /// The same on CloudWatch Logs or S3, whose quotas of thousands of calls a second are out of reach.
+    pub fn on(self, destination: Destination) -> Self {
+        Self { destination, quota: 0, ..self }
     }
 }
 

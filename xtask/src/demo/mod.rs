@@ -96,6 +96,7 @@ fn checks(destination: Destination) -> &'static str {
         Destination::Cloudwatch => {
             "checks signature, order, span and bytes, and refuses what is older than 14 days"
         }
+        Destination::S3 => "checks signature and checksums, and writes no object twice",
     }
 }
 

@@ -122,6 +122,12 @@ fn facts(status: &Status, holder: Result<Option<&Holder>, ()>, screen: Screen) -
         ("dead letters".to_owned(), count(status.dead_letters)),
         ("generation".to_owned(), count(status.generation)),
     ];
+    if let Some(objects @ 1..) = status.intents {
+        let told = format!(
+            "{objects}: a run was about to send so many objects, and the next one sends them under the same names"
+        );
+        facts.push(("intents".to_owned(), told));
+    }
     for (index, note) in status.notes().iter().enumerate() {
         let label = if index == 0 { "notes" } else { "" };
         facts.push((label.to_owned(), format!("{note}: {}", meaning(note))));

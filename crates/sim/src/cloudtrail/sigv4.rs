@@ -79,7 +79,9 @@ pub(crate) fn verify<'k>(
         .ok_or_else(|| ServiceError::usual("UnrecognizedClientException"))?;
 
     let credential_scope = authorization.credential.split_once('/').map_or("", |(_, scope)| scope);
-    let canonical = canonical_request(request, &authorization.signed_headers);
+    let path =
+        if scope.service == "s3" { request.path.to_owned() } else { canonical_path(request.path) };
+    let canonical = canonical_request(request, &path, &authorization.signed_headers);
     let to_sign = string_to_sign(&amz_date, credential_scope, &canonical);
     let signing_key = signing_key(&key.secret_access_key, credential_scope);
     let signature = hex::decode(authorization.signature).unwrap_or_default();
@@ -210,7 +212,7 @@ impl<'a> Authorization<'a> {
 }
 
 /// Step 1 of the specification.
-fn canonical_request(request: &Signed<'_>, signed_headers: &[&str]) -> String {
+fn canonical_request(request: &Signed<'_>, path: &str, signed_headers: &[&str]) -> String {
     let mut names = signed_headers.to_vec();
     names.sort_unstable();
     let headers = names.iter().fold(String::new(), |mut lines, name| {
@@ -223,7 +225,7 @@ fn canonical_request(request: &Signed<'_>, signed_headers: &[&str]) -> String {
     });
     [
         request.method,
-        &canonical_path(request.path),
+        path,
         &canonical_query(request.query),
         &headers,
         &names.join(";"),
@@ -233,7 +235,7 @@ fn canonical_request(request: &Signed<'_>, signed_headers: &[&str]) -> String {
 }
 
 /// The path without `.`, `..` and doubled slashes, encoded once more than it came: every service
-/// but S3 encodes twice.
+/// but S3 encodes twice. S3 takes it as it came.
 fn canonical_path(path: &str) -> String {
     let mut segments = Vec::new();
     for segment in path.split('/') {

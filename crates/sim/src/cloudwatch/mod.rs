@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+pub(crate) use self::put::identified;
 use self::rules::Rules;
 pub use self::rules::{EndIndex, Missing};
 use crate::cloudtrail::accepted::Accepted;

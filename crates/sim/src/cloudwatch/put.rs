@@ -107,7 +107,7 @@ fn in_this_protocol(error: ServiceError) -> ServiceError {
 }
 
 /// The id in a message, and the rest of it; of one without an id, its hash and all of it.
-fn identified(message: &str) -> (String, String) {
+pub(crate) fn identified(message: &str) -> (String, String) {
     let mut members = match serde_json::from_str(message) {
         Ok(Value::Object(members)) => members,
         _ => serde_json::Map::new(),

@@ -166,7 +166,7 @@ fn the_canonical_request_of_a_published_case_is_aws_s() {
     let signed = Signed { method, path, query, headers: &headers, body: b"" };
     let empty = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
     assert_eq!(
-        canonical_request(&signed, &["host", "x-amz-date"]),
+        canonical_request(&signed, &canonical_path(signed.path), &["host", "x-amz-date"]),
         format!(
             "GET\n/\nParam1=value1&Param2=value2\nhost:example.amazonaws.com\n\
              x-amz-date:20150830T123600Z\n\nhost;x-amz-date\n{empty}"

@@ -1,4 +1,4 @@
-//! The first run and the steady state on CloudWatch Logs, against their targets.
+//! The first run and the steady state on CloudWatch Logs or S3, against their targets.
 
 use std::time::Duration;
 
@@ -8,25 +8,26 @@ use comfy_table::{Table, presets};
 use super::figures::{KONG_LATENCY, PUT_LATENCY, mib, thousands};
 use super::stage::{Load, Programs, Stage};
 use super::{HOURLY_COMPARISON, NEW};
+use crate::simulators::Destination;
 
 const MOST_MEMORY: u64 = 64 * 1024 * 1024;
 /// From so many entries on, the first run has a target for its time.
 const MANY: u64 = 1_000_000;
 
 /// A table of what was measured with so many entries retained, spread over 30 days.
-pub fn measure(programs: &Programs, sizes: &[u64]) -> Result<Table> {
+pub fn measure(programs: &Programs, sizes: &[u64], destination: Destination) -> Result<Table> {
+    let name = destination.name();
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["retained", "what", "target", "measured", "met"]);
     for &retained in sizes {
-        eprintln!("\n{retained} entries retained, on CloudWatch Logs");
+        eprintln!("\n{retained} entries retained, on {name}");
         let mut row = |what: &str, target: String, measured: String, met: bool| {
             let met = if met { "yes" } else { "no" };
             table.add_row([&thousands(retained), what, &target, &measured, met]);
         };
-        let stage = Stage::start(programs, &Load::real(retained).on_cloudwatch())?;
+        let stage = Stage::start(programs, &Load::real(retained).on(destination))?;
         let first = stage.component("First run", &[], retained)?;
-        let sts = stage.channel.sts_calls()?;
         let (floor, wall) = (floor(retained.div_ceil(1000)), first.cost.wall);
         let least = floor.max(first.cpu);
         // Over few entries, what a run does once is most of it.
@@ -58,9 +59,23 @@ pub fn measure(programs: &Programs, sizes: &[u64]) -> Result<Table> {
             cost.kv <= 16,
         );
         let calls = cost.cloudtrail;
-        row("steady state: calls to CloudWatch", "3".to_owned(), calls.to_string(), calls <= 3);
-        let asked = stage.channel.sts_calls()? - sts;
-        row("steady state: calls to STS", "1".to_owned(), asked.to_string(), asked == 1);
+        let what = format!("steady state: calls to {name}");
+        row(&what, "3".to_owned(), calls.to_string(), calls <= 3);
+        match destination {
+            Destination::Cloudwatch => {
+                // In the first run, and in this one.
+                let asked = stage.channel.sts_calls()?;
+                row("calls to STS", "2".to_owned(), asked.to_string(), asked == 2);
+            }
+            Destination::S3 => {
+                let (bytes, lines) = stage.channel.object_bytes()?;
+                let entries = retained + NEW;
+                let measured =
+                    format!("{}, of lines {}", bytes.div_ceil(entries), lines.div_ceil(entries));
+                row("bytes an entry in the bucket", "none".to_owned(), measured, true);
+            }
+            Destination::Cloudtrail => {}
+        }
         let variables = &[HOURLY_COMPARISON];
         let comparison = stage.component("Daily comparison", variables, 0)?;
         row(

@@ -1,0 +1,248 @@
+//! What becomes of objects that are sent to S3: each entry is in the bucket once, whatever happens.
+
+use super::*;
+use crate::report::{Attention, Outcome, Report};
+use crate::terms::Stream::{Objects, Requests};
+
+/// No intent is left, and each of these is in the bucket once.
+fn all_is_there(world: &World, entries: usize) {
+    assert_eq!(world.accepted().len(), entries);
+    assert!(world.head().intents.is_empty(), "{:?}", world.head().intents);
+}
+
+/// Time passes until the lease of a run that died is over.
+fn wait(world: &World) {
+    world.pass(400);
+}
+
+fn told(report: &Report) -> &str {
+    report.error.as_deref().unwrap_or_default()
+}
+
+#[test]
+fn a_run_ships_an_object_for_each_stream_and_day_and_leaves_no_intent() {
+    let world = World::of_s3();
+    world.requests("r", 30, NOON - DAY - 10, 1);
+    world.requests("s", 30, NOON - 100, 1);
+    world.object("o", NOON - 50);
+    let mut report = world.run_ok();
+    assert_eq!((report.stream(Requests).shipped, report.stream(Objects).shipped), (60, 1));
+    assert_eq!((report.stream(Requests).batches, report.calls.destination), (2, 3));
+    assert_eq!(world.ends.borrow().objects.len(), 3);
+    all_is_there(&world, 61);
+    assert_eq!(world.run_ok().stream(Requests).shipped, 0);
+}
+
+#[test]
+fn a_steady_run_makes_at_most_four_calls_more_to_the_store_than_with_cloudtrail() {
+    let calls = |world: &World| {
+        world.requests("old", 50, NOON - 1000, 1);
+        world.run_ok();
+        world.pass(300);
+        world.requests("r", 1000, NOON + 10, 0);
+        (0..400).for_each(|n| world.object(&format!("o{n}"), NOON + 20));
+        world.run_ok().calls
+    };
+    let (of_s3, of_cloudtrail) = (calls(&World::of_s3()), calls(&World::new()));
+    assert_eq!(of_s3.destination, 2);
+    assert!(of_s3.kv <= of_cloudtrail.kv + 4, "{of_s3:?} {of_cloudtrail:?}");
+}
+
+#[test]
+fn an_answer_that_is_lost_repeats_nothing() {
+    for fate in [Fate::Arrives, Fate::Lost, Fate::Refused(409, "ConditionalRequestConflict")] {
+        let world = World::of_s3();
+        world.requests("r", 20, NOON - 100, 1);
+        world.ends.borrow_mut().fates.push_back(fate);
+        let report = world.run_ok();
+        assert_eq!((report.calls.destination, report.calls.retries), (2, 1));
+        all_is_there(&world, 20);
+    }
+}
+
+#[test]
+fn an_object_that_no_try_got_an_answer_for_is_sent_under_its_name_by_the_next_run() {
+    for first in [Fate::Arrives, Fate::Lost] {
+        let world = World::of_s3();
+        world.requests("r", 20, NOON - 100, 1);
+        let lost = [Fate::Lost; 30];
+        world.ends.borrow_mut().fates.extend([first].into_iter().chain(lost));
+        assert_eq!(world.run().outcome, Outcome::Failed);
+        assert_eq!(world.head().intents.len(), 1);
+        world.ends.borrow_mut().fates.clear();
+        world.request("new", NOON - 5);
+        world.run_ok();
+        assert_eq!(world.ends.borrow().objects.len(), 2);
+        all_is_there(&world, 21);
+    }
+}
+
+#[test]
+fn a_death_before_an_object_is_recorded_repeats_nothing_and_loses_nothing() {
+    for arrives in [true, false] {
+        let world = World::of_s3();
+        world.requests("r", 20, NOON - 100, 1);
+        world.die_at(1);
+        if arrives {
+            world.arrive(0);
+        }
+        world.request("new", NOON - 5);
+        wait(&world);
+        let report = world.run_ok();
+        assert!(report.attention.contains(&Attention::DiedBefore));
+        assert_eq!(world.ends.borrow().objects.len(), 2, "the old name, and a new one");
+        all_is_there(&world, 21);
+        assert!(world.messages().iter().any(|text| text.contains("under the same names")));
+    }
+}
+
+#[test]
+fn several_objects_may_be_under_way_when_a_run_dies_again_and_again() {
+    for arrives in [true, false] {
+        for first in 1..=5 {
+            let world = World::of_s3();
+            for day in 0..5 {
+                world.requests(&format!("d{day}-"), 7, NOON - day * DAY - 100, 1);
+                world.object(&format!("o{day}"), NOON - day * DAY - 100);
+            }
+            for objects in [first, first + 2] {
+                world.die_at(objects);
+                if arrives {
+                    world.arrive(0);
+                }
+                wait(&world);
+            }
+            world.run_ok();
+            all_is_there(&world, 40);
+            assert_eq!(world.ends.borrow().objects.len(), 10);
+        }
+    }
+}
+
+#[test]
+fn what_kong_no_longer_shows_is_left_out_and_told() {
+    for arrives in [true, false] {
+        let world = World::of_s3();
+        world.requests("r", 20, NOON - 100, 1);
+        world.die_at(1);
+        if arrives {
+            world.arrive(0);
+        }
+        world.ends.borrow_mut().rows[0].remove(3);
+        wait(&world);
+        let report = world.run();
+        assert_eq!(report.outcome, Outcome::Partial);
+        assert!(told(&report).contains("1 entries that a run that ended early"), "{report:?}");
+        assert_eq!(world.ends.borrow().objects.len(), 1);
+        all_is_there(&world, if arrives { 20 } else { 19 });
+        assert_eq!(world.run_ok().stream(Requests).shipped, 0);
+    }
+}
+
+/// Less was sent under the name then. That it is taken must not count for the row that was away.
+#[test]
+fn a_row_that_kong_shows_again_is_not_lost() {
+    let world = World::of_s3();
+    world.requests("r", 20, NOON - 100, 1);
+    world.die_at(1);
+    let row = world.ends.borrow_mut().rows[0].remove(3);
+    wait(&world);
+    world.die_at(2);
+    world.arrive(1);
+    assert_eq!(world.accepted().len(), 19);
+    world.ends.borrow_mut().rows[0].push(row);
+    wait(&world);
+    world.run_ok();
+    all_is_there(&world, 20);
+}
+
+#[test]
+fn an_intent_of_which_kong_shows_nothing_is_dropped() {
+    let world = World::of_s3();
+    world.requests("r", 20, NOON - 100, 1);
+    world.die_at(1);
+    world.clear();
+    wait(&world);
+    assert!(told(&world.run()).contains("20 entries that a run that ended early"));
+    all_is_there(&world, 0);
+}
+
+#[test]
+fn a_run_that_has_no_time_to_meet_all_keeps_the_intent() {
+    for arrives in [true, false] {
+        let mut world = World::of_s3();
+        world.set("page_size", "10");
+        // Kong shows the newest first.
+        world.requests("r", 3000, NOON - 5000, 1);
+        world.die_at(1);
+        if arrives {
+            world.arrive(0);
+        }
+        wait(&world);
+        world.set("run_budget_secs", "1");
+        let report = world.run();
+        assert_eq!(report.outcome, Outcome::Partial);
+        assert!(told(&report).contains("were not met yet"), "{report:?}");
+        assert_eq!(world.head().intents.len(), 1);
+        world.set("run_budget_secs", "50");
+        world.run_ok();
+        all_is_there(&world, 3000);
+    }
+}
+
+#[test]
+fn an_s3_that_answers_nothing_of_eight_objects_stops_the_run() {
+    let world = World::of_s3();
+    for day in 0..12 {
+        world.requests(&format!("d{day}-"), 7, NOON - day * DAY - 100, 1);
+    }
+    world.ends.borrow_mut().fates.extend([Fate::Refused(503, "SlowDown"); 300]);
+    let report = world.run();
+    assert_eq!(report.outcome, Outcome::Failed);
+    assert!(told(&report).contains("of eight objects"), "{report:?}");
+    assert_eq!(world.head().intents.len(), 8);
+    world.ends.borrow_mut().fates.clear();
+    world.run_ok();
+    all_is_there(&world, 84);
+}
+
+#[test]
+fn an_intent_that_the_store_has_lost_is_told_and_its_entries_are_shipped_again() {
+    let world = World::of_s3();
+    world.requests("r", 20, NOON - 100, 1);
+    world.die_at(1);
+    world.arrive(0);
+    world.ports.store.values.borrow_mut().retain(|key, _| !key.contains("intent"));
+    wait(&world);
+    let report = world.run_ok();
+    assert!(report.attention.contains(&Attention::StoreLost));
+    assert_eq!(world.ends.borrow().accepted.len(), 40);
+    assert!(world.head().intents.is_empty());
+}
+
+#[test]
+fn another_prefix_or_destination_drops_intents() {
+    let mut world = World::of_s3();
+    world.requests("r", 20, NOON - 100, 1);
+    world.die_at(1);
+    world.set("bucket_prefix", "other");
+    wait(&world);
+    world.run_ok();
+    all_is_there(&world, 20);
+    assert!(world.ends.borrow().objects.keys().all(|name| name.starts_with("/other/default/")));
+}
+
+#[test]
+fn a_key_that_is_changed_is_changed_for_intents_too() {
+    let mut world = World::of_s3();
+    let (one, other) = ("k".repeat(32), "l".repeat(32));
+    world.set("ledger_key", &one);
+    world.requests("r", 20, NOON - 100, 1);
+    world.die_at(1);
+    world.arrive(0);
+    world.set("ledger_key", &other).set("ledger_key_previous", &one);
+    wait(&world);
+    let report = world.run_ok();
+    assert!(report.attention.contains(&Attention::Rekeyed));
+    all_is_there(&world, 20);
+}
