@@ -129,3 +129,24 @@ async fn a_ledger_is_bound_to_the_bucket_and_its_prefix() {
         assert!(report.error().contains(told), "{}", report.error());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_steady_run_of_1400_entries_makes_two_or_three_calls_and_at_most_four_more_to_the_store()
+{
+    let mut calls = Vec::new();
+    for kind in [Kind::CloudTrail, Kind::S3] {
+        let options = kong::Options { requests: 3000, objects: 500, ..Default::default() };
+        let world = World::to(kind, Store::Sqlite, options);
+        world.tick_ok().await;
+        world.kong.add_activity(1000, 400);
+        let report = world.tick_ok().await;
+        assert_eq!(report.shipped(), (1000, 400));
+        calls.push(report["calls"].clone());
+    }
+    let [of_cloudtrail, of_s3] = [&calls[0], &calls[1]].map(|calls| calls["kv"].as_u64().unwrap());
+    println!("calls to the store: {of_cloudtrail} with CloudTrail, {of_s3} with S3");
+    // Around midnight there are two days.
+    let puts = calls[1]["destination"].as_u64().unwrap();
+    assert!((2..=3).contains(&puts), "{puts}");
+    assert!(of_s3 <= of_cloudtrail + 4, "{of_s3} {of_cloudtrail}");
+}

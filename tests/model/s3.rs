@@ -36,6 +36,7 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
         Some(Refusal::AccessDenied) => return Ok(error(world, 403, "AccessDenied")),
         None => {}
     }
+    let ids: Vec<_> = events.iter().map(|(id, _)| id.clone()).collect();
     let is_new = world.objects.borrow_mut().insert(name);
     let answer_lost = world.strikes(faults.lost_answers);
     if is_new {
@@ -58,7 +59,9 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
         };
     }
     if !is_new {
-        world.truth.borrow_mut().finds(exchange.run);
+        if !exchange.stalled {
+            world.truth.borrow_mut().finds(exchange.run, ids.into_iter());
+        }
         return Ok(error(world, 412, "PreconditionFailed"));
     }
     let mut written = answer(200, "");

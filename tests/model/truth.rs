@@ -149,10 +149,13 @@ impl Truth {
             || self.lost_records
     }
 
-    /// A run finds that its batch is there already. What it records then is not of its own acceptances, so of it
-    /// the order of its first batches is not held against the ledger.
-    pub fn finds(&mut self, run: usize) {
-        self.runs[run].recorded += 1;
+    /// A run finds that its batch is there already, of its own or of an earlier run. It has to record that as it
+    /// does what is accepted.
+    pub fn finds(&mut self, run: usize, ids: impl Iterator<Item = String>) {
+        for id in ids {
+            let batch = self.batches[&(run, id.clone())];
+            self.unrecorded.push(Unrecorded { run, batch, id });
+        }
     }
 
     /// The entry behind an event, and the event's number among its events.

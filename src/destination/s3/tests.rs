@@ -43,7 +43,7 @@ fn script(answers: Vec<Answer>) -> Script {
 fn with<T>(script: &Script, bucket: &str, work: impl FnOnce(&Sender<'_, Script>) -> T) -> T {
     let config = Config::read(|name| {
         let value = match name {
-            "kong_admin_api" => "http://kong:8001",
+            "kong_admin_api" => "https://kong:8001",
             "destination" => "s3",
             "bucket" => bucket,
             "bucket_region" => "eu-west-1",
