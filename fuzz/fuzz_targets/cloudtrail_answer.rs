@@ -5,7 +5,7 @@
 use std::collections::HashSet;
 
 use kong_cloudtrail::ports::HttpRequest;
-use kong_cloudtrail_fuzz::answers::{self, Reading};
+use kong_cloudtrail_fuzz::answers::{self, Reading, success};
 use kong_cloudtrail_fuzz::audit::{self, Channel};
 use kong_cloudtrail_fuzz::world::Answer;
 use libfuzzer_sys::fuzz_target;
@@ -14,9 +14,9 @@ use serde::Deserialize;
 const CLOUDTRAIL: Reading = Reading {
     variables: &[],
     events: |request| Some(audit::events(request)),
-    maybe: |_, body| named_successful(body),
-    surely: |sent, body| {
-        accepted(body).into_iter().filter(|id| sent.contains(id)).collect()
+    maybe: |_, response| named_successful(success(response)),
+    surely: |sent, response| {
+        accepted(success(response)).into_iter().filter(|id| sent.contains(id)).collect()
     },
     accept,
 };

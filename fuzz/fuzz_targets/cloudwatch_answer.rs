@@ -4,7 +4,7 @@
 
 use kong_cloudtrail::ports::HttpRequest;
 use kong_cloudtrail::terms::Event;
-use kong_cloudtrail_fuzz::answers::{self, Reading};
+use kong_cloudtrail_fuzz::answers::{self, Reading, success};
 use kong_cloudtrail_fuzz::world::{Answer, answer};
 use libfuzzer_sys::fuzz_target;
 use serde::Deserialize;
@@ -18,8 +18,8 @@ const CLOUDWATCH: Reading = Reading {
         ("log_group_arn", "arn:aws:logs:eu-west-1:123456789012:log-group:kong"),
     ],
     events,
-    maybe,
-    surely,
+    maybe: |sent, response| maybe(sent, success(response)),
+    surely: |sent, response| surely(sent, success(response)),
     accept,
 };
 

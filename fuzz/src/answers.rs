@@ -9,7 +9,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashSet};
 
 use kong_cloudtrail::ledger::DeadLetters;
-use kong_cloudtrail::ports::{Ends, HttpError, HttpRequest};
+use kong_cloudtrail::ports::{Ends, HttpError, HttpRequest, HttpResponse};
 use kong_cloudtrail::report::Outcome;
 use kong_cloudtrail::store::Store;
 use kong_cloudtrail::terms::Event;
@@ -25,12 +25,17 @@ pub struct Reading {
     pub variables: &'static [(&'static str, &'static str)],
     /// The events of a call; none where the call is to another service, which has answers of its own.
     pub events: fn(&HttpRequest) -> Option<Vec<Event>>,
-    /// The ids, of those sent, that the body of a 200 calls accepted by any reading.
-    pub maybe: fn(&[String], &[u8]) -> Vec<String>,
+    /// The ids, of those sent, that an answer calls accepted by any reading.
+    pub maybe: fn(&[String], &HttpResponse) -> Vec<String>,
     /// Those that it calls accepted by the documented reading.
-    pub surely: fn(&[String], &[u8]) -> Vec<String>,
+    pub surely: fn(&[String], &HttpResponse) -> Vec<String>,
     /// The answer that accepts all of a call.
     pub accept: fn(&HttpRequest) -> Answer,
+}
+
+/// The body of an answer that is a success.
+pub fn success(response: &HttpResponse) -> &[u8] {
+    if response.status() == 200 { response.body() } else { &[] }
 }
 
 /// Runs the answers of `input`, and judges.
@@ -55,11 +60,9 @@ pub fn check(input: &[u8], reading: &Reading) {
                 };
                 let ids: Vec<String> = events.into_iter().map(|event| event.id).collect();
                 sent.extend(ids.iter().cloned());
-                if let Ok(response) = &answer
-                    && response.status() == 200
-                {
-                    maybe.extend((reading.maybe)(&ids, response.body()));
-                    surely.extend((reading.surely)(&ids, response.body()));
+                if let Ok(response) = &answer {
+                    maybe.extend((reading.maybe)(&ids, response));
+                    surely.extend((reading.surely)(&ids, response));
                 }
                 answer
             },

@@ -37,13 +37,13 @@ impl<'w> Deref for World<'w> {
 }
 
 impl<'w> World<'w> {
-    /// A world with an empty store. CloudTrail answers POST, and Kong all else.
+    /// A world with an empty store. Kong answers GET, and the destination all else.
     pub fn new(
         mut kong: impl FnMut(&HttpRequest) -> Answer + 'w,
         mut cloudtrail: impl FnMut(&HttpRequest) -> Answer + 'w,
     ) -> Self {
         let service = move |request: &HttpRequest| {
-            if request.method() == http::Method::POST { cloudtrail(request) } else { kong(request) }
+            if request.method() == http::Method::GET { kong(request) } else { cloudtrail(request) }
         };
         let mut ports = InMemory::at(EPOCH * 1000, service);
         ports.latency = LATENCY;

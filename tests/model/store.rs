@@ -86,6 +86,7 @@ impl Stored<'_> {
             }
         }
         names.extend(head.dead_letters.map(|_| "dead-letters".to_owned()));
+        names.extend(head.intents.keys().map(|place| format!("intent:{place}")));
         names
     }
 

@@ -18,8 +18,8 @@ use crate::{progress::Step, shell};
 const CARGO_FUZZ: (&str, &str) = ("cargo-fuzz", "0.13.2");
 
 /// In the order in which they run.
-const TARGETS: [&str; 5] =
-    ["kong_page", "cloudtrail_answer", "cloudwatch_answer", "configuration", "ledger"];
+const TARGETS: [&str; 6] =
+    ["kong_page", "cloudtrail_answer", "cloudwatch_answer", "s3_answer", "configuration", "ledger"];
 
 /// How many inputs a target has in git, beside its regressions: what a search begins with. Each next one is that
 /// which reaches most that those before it do not.

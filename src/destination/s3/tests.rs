@@ -135,6 +135,8 @@ fn what_may_pass_is_sent_again_under_the_same_name_and_what_is_there_counts_as_a
         error(503, "ServiceUnavailable"),
         error(400, "RequestTimeout"),
         error(400, "BadDigest"),
+        // What goes out under a name is never taken apart.
+        error(400, "RequestEntityTooLargeException"),
         error(500, ""),
         // A proxy's answer, not S3's.
         Ok(http::Response::new(b"<html>".to_vec())),
