@@ -1,4 +1,4 @@
-# A bucket for the audit trail, in which nobody can change or delete what is written.
+# A bucket for the audit trail, in which nobody can change or delete what is written, and a table over it for Athena.
 # It has a state of its own, so that what holds the audit trail is not destroyed with what fills it.
 
 terraform {
@@ -16,7 +16,6 @@ resource "aws_s3_bucket" "this" {
   #checkov:skip=CKV_AWS_18:Access logs are the user's choice, and go to a bucket of their own
   #checkov:skip=CKV_AWS_144:Copies in another region are the user's choice
   #checkov:skip=CKV_AWS_145:The key is the user's choice (kms_key_arn); without one S3's own encrypts it
-  #checkov:skip=CKV2_AWS_61:Nothing expires by itself; what becomes of objects after the lock is the user's choice
   #checkov:skip=CKV2_AWS_62:Nobody waits for events of the bucket
   bucket              = var.bucket
   object_lock_enabled = true
@@ -31,7 +30,8 @@ resource "aws_s3_bucket_versioning" "this" {
   }
 }
 
-# In compliance mode nobody can shorten it for what is written, the root user included.
+# In compliance mode nobody can delete what is written or shorten its retention, the root user included
+# (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html).
 resource "aws_s3_bucket_object_lock_configuration" "this" {
   bucket = aws_s3_bucket.this.id
 
@@ -74,67 +74,31 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   }
 }
 
-# It only denies: rights are given where the principals are.
-data "aws_iam_policy_document" "bucket" {
-  statement {
-    sid       = "OnlyByTls"
-    effect    = "Deny"
-    actions   = ["s3:*"]
-    resources = [aws_s3_bucket.this.arn, "${aws_s3_bucket.this.arn}/*"]
+# The policy refuses uploads in parts. What of them there is all the same goes; objects stay.
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  bucket = aws_s3_bucket.this.id
 
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
+  rule {
+    id     = "incomplete-uploads"
+    status = "Enabled"
 
-    condition {
-      test     = "Bool"
-      variable = "aws:SecureTransport"
-      values   = ["false"]
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 1
     }
   }
 
-  # A lock keeps versions. This keeps an object from being hidden behind a newer one.
-  statement {
-    sid       = "WriteOnce"
-    effect    = "Deny"
-    actions   = ["s3:PutObject"]
-    resources = ["${aws_s3_bucket.this.arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-
-    condition {
-      test     = "Null"
-      variable = "s3:if-none-match"
-      values   = ["true"]
-    }
-  }
-
-  statement {
-    sid    = "DeleteNothing"
-    effect = "Deny"
-    actions = [
-      "s3:BypassGovernanceRetention",
-      "s3:DeleteObject",
-      "s3:DeleteObjectVersion",
-      "s3:PutObjectLegalHold",
-      "s3:PutObjectRetention",
-    ]
-    resources = ["${aws_s3_bucket.this.arn}/*"]
-
-    principals {
-      type        = "*"
-      identifiers = ["*"]
-    }
-  }
+  depends_on = [aws_s3_bucket_versioning.this]
 }
 
-resource "aws_s3_bucket_policy" "this" {
-  bucket = aws_s3_bucket.this.id
-  policy = data.aws_iam_policy_document.bucket.json
+module "watch" {
+  source = "../watch"
 
-  depends_on = [aws_s3_bucket_public_access_block.this]
+  resource_name      = var.bucket
+  resource_tags      = var.resource_tags
+  alarm_topic_arn    = var.alarm_topic_arn
+  alarms_tell_nobody = var.alarms_tell_nobody
+  bucket             = var.bucket
+  kms_key_arn        = var.kms_key_arn
 }

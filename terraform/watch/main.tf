@@ -1,5 +1,5 @@
 # Tells of every call that would change or take away what holds the audit trail. It belongs in the account and region of
-# the channel or log group: calls are seen where they are made.
+# the channel, log group or bucket: calls are seen where they are made.
 #
 # EventBridge learns of calls from CloudTrail, for which the account needs a trail that logs management events
 # (https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html). So calls that would end that trail are
@@ -77,6 +77,38 @@ locals {
     }
   }
 
+  # Names of calls: https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html. CloudTrail names some of
+  # them otherwise than the API does, so both are here. Objects that are written or read are none of these calls.
+  bucket = {
+    source      = ["aws.s3"]
+    detail-type = local.detail_types
+    detail = {
+      eventSource = ["s3.amazonaws.com"]
+      eventName = [
+        "DeleteBucket",
+        "DeleteBucketEncryption",
+        "DeleteBucketLifecycle",
+        "DeleteBucketOwnershipControls",
+        "DeleteBucketPolicy",
+        "DeleteBucketPublicAccessBlock",
+        "DeletePublicAccessBlock",
+        "PutBucketAcl",
+        "PutBucketEncryption",
+        "PutBucketLifecycle",
+        "PutBucketLifecycleConfiguration",
+        "PutBucketObjectLockConfiguration",
+        "PutBucketOwnershipControls",
+        "PutBucketPolicy",
+        "PutBucketPublicAccessBlock",
+        "PutBucketReplication",
+        "PutBucketVersioning",
+        "PutObjectLockConfiguration",
+        "PutPublicAccessBlock",
+      ]
+      requestParameters = { bucketName = [coalesce(var.bucket, "none")] }
+    }
+  }
+
   # An account's policy overrides a group's.
   account_policies = {
     source      = ["aws.logs"]
@@ -111,7 +143,7 @@ locals {
 
   rules = merge(
     {
-      trail-changed = var.log_group_name == null ? jsonencode(local.lake) : jsonencode(local.log_group)
+      trail-changed = var.bucket != null ? jsonencode(local.bucket) : var.log_group_name == null ? jsonencode(local.lake) : jsonencode(local.log_group)
       key-changed   = jsonencode(local.key_calls)
       watch-changed = jsonencode(local.calls)
     },

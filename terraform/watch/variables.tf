@@ -30,13 +30,24 @@ variable "alarms_tell_nobody" {
 }
 
 variable "log_group_name" {
-  description = "The log group that is watched; CloudTrail Lake is watched when null."
+  description = "The log group that is watched; CloudTrail Lake is watched when this and `bucket` are null."
   type        = string
   default     = null
 
   validation {
     condition     = var.log_group_name == null || can(regex("^[-._/#A-Za-z0-9]{1,512}$", var.log_group_name))
     error_message = "log_group_name is a log group's name, as in /kong/audit."
+  }
+}
+
+variable "bucket" {
+  description = "The bucket that is watched."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bucket == null || var.log_group_name == null
+    error_message = "bucket and log_group_name are two places: watch each by a module of its own."
   }
 }
 

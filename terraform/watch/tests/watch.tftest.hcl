@@ -131,3 +131,33 @@ run "refused_kms_key_arn" {
 
   expect_failures = [var.kms_key_arn]
 }
+
+run "of_a_bucket_the_calls_that_name_it_are_told" {
+  variables {
+    bucket = "my-kong-trail"
+  }
+
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.this["trail-changed"].event_pattern).detail.requestParameters == { bucketName = ["my-kong-trail"] }
+    error_message = "by its name"
+  }
+
+  assert {
+    condition = alltrue([
+      for call in ["DeleteBucketPolicy", "PutBucketPolicy", "PutBucketVersioning", "PutBucketLifecycle", "PutBucketObjectLockConfiguration"] :
+      contains(jsondecode(aws_cloudwatch_event_rule.this["trail-changed"].event_pattern).detail.eventName, call)
+    ])
+    error_message = "the calls"
+  }
+}
+
+run "refused_two_places" {
+  command = plan
+
+  variables {
+    bucket         = "my-kong-trail"
+    log_group_name = "/kong/audit"
+  }
+
+  expect_failures = [var.bucket]
+}
