@@ -28,7 +28,10 @@ locals {
   rights = {
     cloudtrail = { sid = "PutAuditEvents", actions = ["cloudtrail-data:PutAuditEvents"], resources = [var.channel_arn] }
     cloudwatch = { sid = "PutLogEvents", actions = ["logs:PutLogEvents"], resources = ["${local.log_group_arn}:log-stream:${var.log_stream}"] }
+    s3         = { sid = "PutObject", actions = ["s3:PutObject"], resources = ["${coalesce(var.bucket_arn, "none")}/${var.bucket_prefix}/*"] }
   }
+  bucket        = var.bucket_arn == null ? "" : reverse(split(":", var.bucket_arn))[0]
+  bucket_region = coalesce(var.bucket_region, local.region)
   # With or without the star for its streams.
   log_group_arn = var.log_group_arn == null ? "" : trimsuffix(var.log_group_arn, ":*")
   kms_keys      = concat(var.kms_key_arn == null ? [] : [var.kms_key_arn], var.secrets_kms_key_arns)
@@ -73,6 +76,21 @@ data "aws_iam_policy_document" "task" {
     actions   = local.rights[var.destination].actions
     resources = local.rights[var.destination].resources
   }
+
+  # Of the bucket's key, through S3 alone.
+  dynamic "statement" {
+    for_each = var.destination == "s3" && var.bucket_kms_key_arn != null ? [var.bucket_kms_key_arn] : []
+    content {
+      sid       = "DataKey"
+      actions   = ["kms:GenerateDataKey"]
+      resources = [statement.value]
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["s3.${local.bucket_region}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
 }
 
 resource "aws_iam_role" "task" {
@@ -91,6 +109,11 @@ resource "aws_iam_role_policy" "task" {
     precondition {
       condition     = var.destination != "cloudwatch" || strcontains(local.log_group_arn, ":${local.account}:")
       error_message = "log_group_arn is of another account. PutLogEvents names no account and writes to the caller's own."
+    }
+
+    precondition {
+      condition     = var.destination != "s3" || startswith(coalesce(var.bucket_arn, "none"), "arn:${local.partition}:")
+      error_message = "bucket_arn is of another partition. No credentials of this one are good there."
     }
   }
 }

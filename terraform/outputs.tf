@@ -29,7 +29,7 @@ output "dead_letters_command" {
 }
 
 output "verify_query" {
-  description = "The latest events of this Kong. With `cloudwatch` for CloudWatch Logs Insights. With `cloudtrail` for the editor of CloudTrail Lake, with the id of the channel's event data store in place of `<event_data_store_id>`, and a time in UTC such as `2026-02-01 00:00:00` in place of `<from>`."
+  description = "The latest events of this Kong. With `cloudwatch` for CloudWatch Logs Insights. With `s3` for Athena, with the table's name in place of `<trail>` and a day such as `2026-02-01` in place of `<from>`. With `cloudtrail` for the editor of CloudTrail Lake, with the id of the channel's event data store in place of `<event_data_store_id>`, and a time in UTC such as `2026-02-01 00:00:00` in place of `<from>`."
   value       = local.verify_queries[var.destination]
 }
 
@@ -74,6 +74,18 @@ locals {
           AND eventdata.eventsource = '${local.event_source}'
           AND eventtime >= '<from>'
       ORDER BY eventdata.eventtime DESC
+      LIMIT 20
+    SQL
+    s3         = <<-SQL
+      SELECT
+          json_extract_scalar(line, '$.eventTime') AS event_time,
+          json_extract_scalar(line, '$.eventName') AS event_name,
+          json_extract_scalar(line, '$.userIdentity.principalId') AS principal_id,
+          json_extract_scalar(line, '$.id') AS id
+      FROM <trail>
+      WHERE json_extract_scalar(line, '$.eventSource') = '${local.event_source}'
+          AND "date" >= '<from>'
+      ORDER BY event_time DESC
       LIMIT 20
     SQL
     cloudwatch = <<-CWLI

@@ -11,6 +11,7 @@ locals {
   target = {
     cloudtrail = { channel_arn = var.channel_arn }
     cloudwatch = { log_group_arn = var.log_group_arn, log_stream = var.log_stream }
+    s3         = { bucket = local.bucket, bucket_region = local.bucket_region, bucket_prefix = var.bucket_prefix, account_id = coalesce(var.bucket_account_id, local.account) }
   }
 
   # Where Redis is, for each of its users.

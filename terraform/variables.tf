@@ -98,27 +98,27 @@ variable "vpc_endpoints_private_dns" {
   nullable    = false
 
   validation {
-    condition     = var.vpc_endpoints_private_dns || length(setsubtract(var.vpc_endpoints, var.destination == "cloudwatch" ? ["logs", "sts"] : ["cloudtrail-data"])) == 0
-    error_message = "Without vpc_endpoints_private_dns = true the endpoints are for the destination alone: cloudtrail-data, or logs and sts. ECS reaches its services by their own names."
+    condition     = var.vpc_endpoints_private_dns || length(setsubtract(var.vpc_endpoints, lookup({ cloudwatch = ["logs", "sts"], s3 = [] }, var.destination, ["cloudtrail-data"]))) == 0
+    error_message = "Without vpc_endpoints_private_dns = true the endpoints are for the destination alone: cloudtrail-data, or logs and sts; to s3 leads s3_endpoint_route_table_ids. ECS reaches its services by their own names."
   }
 }
 
 variable "s3_endpoint_route_table_ids" {
-  description = "Route tables for a gateway endpoint of S3, where ECR keeps the layers of images; none is created when empty."
+  description = "Route tables for a gateway endpoint of S3, where ECR keeps the layers of images, and where the destination `s3` is; none is created when empty. It serves buckets of the same region."
   type        = set(string)
   default     = []
   nullable    = false
 }
 
 variable "destination" {
-  description = "Where events go: `cloudtrail`, which needs `channel_arn`, or `cloudwatch`, which needs `log_group_arn`."
+  description = "Where events go: `cloudtrail`, which needs `channel_arn`, `cloudwatch`, which needs `log_group_arn`, or `s3`, which needs `bucket_arn`."
   type        = string
   default     = "cloudtrail"
   nullable    = false
 
   validation {
-    condition     = contains(["cloudtrail", "cloudwatch"], var.destination)
-    error_message = "destination is cloudtrail or cloudwatch."
+    condition     = contains(["cloudtrail", "cloudwatch", "s3"], var.destination)
+    error_message = "destination is cloudtrail, cloudwatch or s3."
   }
 }
 
@@ -149,6 +149,52 @@ variable "log_stream" {
   type        = string
   default     = "kong-cloudtrail"
   nullable    = false
+}
+
+variable "bucket_arn" {
+  description = "The bucket that events go to, from `terraform/s3`. It may be of another region or account."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.destination != "s3" || can(regex("^arn:aws[a-z-]*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket_arn))
+    error_message = "bucket_arn is a bucket's ARN, as in arn:aws:s3:::my-kong-trail."
+  }
+}
+
+variable "bucket_region" {
+  description = "The bucket's region; the provider's when null."
+  type        = string
+  default     = null
+}
+
+variable "bucket_account_id" {
+  description = "The account that owns the bucket; this one when null. A bucket of any other takes nothing."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.bucket_account_id == null || can(regex("^[0-9]{12}$", var.bucket_account_id))
+    error_message = "bucket_account_id is the 12 digits of an account."
+  }
+}
+
+variable "bucket_prefix" {
+  description = "What the names of objects begin with."
+  type        = string
+  default     = "kong-audit"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[-_.A-Za-z0-9]+(/[-_.A-Za-z0-9]+)*$", var.bucket_prefix))
+    error_message = "bucket_prefix is letters, digits and any of . _ - in folders, without / at its ends."
+  }
+}
+
+variable "bucket_kms_key_arn" {
+  description = "The bucket's key, where it has one of yours: the task's role may have data keys of it."
+  type        = string
+  default     = null
 }
 
 variable "kong_admin_api" {

@@ -78,10 +78,74 @@ run "refused_destination" {
   command = plan
 
   variables {
-    destination = "s3"
+    destination = "kinesis"
   }
 
   expect_failures = [var.destination]
+}
+
+run "refused_bucket_arn" {
+  command = plan
+
+  variables {
+    destination = "s3"
+    bucket_arn  = "my-kong-trail"
+  }
+
+  expect_failures = [var.bucket_arn]
+}
+
+run "refused_no_bucket_arn" {
+  command = plan
+
+  variables {
+    destination = "s3"
+  }
+
+  expect_failures = [var.bucket_arn]
+}
+
+run "refused_bucket_of_another_partition" {
+  command = plan
+
+  variables {
+    destination = "s3"
+    bucket_arn  = "arn:aws-cn:s3:::my-kong-trail"
+  }
+
+  expect_failures = [aws_iam_role_policy.task]
+}
+
+run "refused_bucket_account_id" {
+  command = plan
+
+  variables {
+    bucket_account_id = "my-account"
+  }
+
+  expect_failures = [var.bucket_account_id]
+}
+
+run "refused_bucket_prefix" {
+  command = plan
+
+  variables {
+    bucket_prefix = "/kong-audit"
+  }
+
+  expect_failures = [var.bucket_prefix]
+}
+
+run "refused_an_endpoint_that_s3_does_not_use" {
+  command = plan
+
+  variables {
+    destination   = "s3"
+    bucket_arn    = "arn:aws:s3:::my-kong-trail"
+    vpc_endpoints = ["cloudtrail-data"]
+  }
+
+  expect_failures = [var.vpc_endpoints_private_dns]
 }
 
 run "refused_log_group_arn" {

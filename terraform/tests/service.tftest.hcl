@@ -201,6 +201,60 @@ run "the_task_is_told_the_log_group" {
   }
 }
 
+run "to_s3_the_policy_is_the_least_too" {
+  command = plan
+
+  variables {
+    destination        = "s3"
+    channel_arn        = null
+    bucket_arn         = "arn:aws:s3:::my-kong-trail"
+    bucket_prefix      = "audit/kong"
+    bucket_region      = "eu-west-1"
+    bucket_kms_key_arn = "arn:aws:kms:eu-west-1:123456789012:key/00000000-0000-0000-0000-000000000000"
+  }
+
+  assert {
+    condition     = jsonencode(data.aws_iam_policy_document.task.statement[*].actions) == jsonencode([["s3:PutObject"], ["kms:GenerateDataKey"]])
+    error_message = "to write, and a key for it"
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.task.statement[0].resources == toset(["arn:aws:s3:::my-kong-trail/audit/kong/*"])
+    error_message = "below the prefix"
+  }
+
+  assert {
+    condition     = data.aws_iam_policy_document.task.statement[1].resources == toset([var.bucket_kms_key_arn]) && one(data.aws_iam_policy_document.task.statement[1].condition).variable == "kms:ViaService"
+    error_message = "of the bucket's key, through S3"
+  }
+}
+
+run "the_task_is_told_the_bucket" {
+  variables {
+    destination = "s3"
+    channel_arn = null
+    bucket_arn  = "arn:aws:s3:::my-kong-trail"
+  }
+
+  assert {
+    condition = alltrue([
+      for variable, value in {
+        destination   = "s3"
+        bucket        = "my-kong-trail"
+        bucket_region = "us-east-1"
+        bucket_prefix = "kong-audit"
+        account_id    = "123456789012"
+      } : contains(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment, { name = "SPIN_VARIABLE_${upper(variable)}", value = value })
+    ])
+    error_message = "each goes to the variable of its name"
+  }
+
+  assert {
+    condition     = length(data.aws_iam_policy_document.task.statement) == 1
+    error_message = "and without a key of its own there is one right"
+  }
+}
+
 run "an_image_elsewhere_needs_no_rights" {
   command = plan
 

@@ -2,22 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use crate::files::{Module, argument, label, path, text, written};
+use crate::files::{Module, argument, label, members, path, plain, text, written};
 
-const MODULES: [&str; 7] = [
+const MODULES: [&str; 8] = [
     "terraform",
     "terraform/made-secret",
     "terraform/lake",
     "terraform/cloudwatch",
+    "terraform/s3",
     "terraform/watch",
     "terraform/examples/service",
     "terraform/examples/scheduled",
 ];
 
 /// Modules with inputs of their own, and what the headings of their tables end in.
-const DOCUMENTED: [(&str, &str); 3] = [
+const DOCUMENTED: [(&str, &str); 4] = [
     ("terraform", ""),
     ("terraform/cloudwatch", " of `cloudwatch`"),
+    ("terraform/s3", " of `s3`"),
     ("terraform/watch", " of `watch`"),
 ];
 
@@ -157,4 +159,31 @@ fn the_examples_give_the_module_what_it_takes_and_all_that_it_requires() {
             assert!(told || default, "{folder}: terraform.tfvars.example lacks {name}");
         }
     }
+}
+
+/// The table is the same whether Terraform makes it or a person does.
+#[test]
+fn the_table_over_the_bucket_is_the_one_that_the_page_of_queries_makes() {
+    let page = text("docs/queries/athena/README.md");
+    let module = Module::read("terraform/s3");
+    let table = module.resources("aws_glue_catalog_table")["this"];
+    let parameters = table.attributes().find(|argument| argument.key() == "parameters").unwrap();
+    let location = "s3://<bucket>/<bucket_prefix>/<ledger>";
+    let mut told = 0;
+    for (name, value) in members(parameters.expr()) {
+        let value = plain(value).replace("${local.location}", location).replace("$${", "${");
+        told += usize::from(name != "EXTERNAL");
+        assert!(name == "EXTERNAL" || page.contains(&format!("'{name}' = '{value}'")), "{name}");
+    }
+    assert_eq!(page.matches("'projection.").count() + 1, told);
+    let columns = table.blocks().filter(|block| block.identifier() == "partition_keys");
+    let columns: Vec<_> =
+        columns.map(|column| argument(column.body(), "name").unwrap()).collect();
+    assert_eq!(columns, ["stream", "date"]);
+    assert!(page.contains("PARTITIONED BY (stream string, `date` string)"));
+    let stored = table.blocks().find(|block| block.identifier() == "storage_descriptor").unwrap();
+    let serde = stored.body().blocks().find(|block| block.identifier() == "ser_de_info").unwrap();
+    let library = argument(serde.body(), "serialization_library").unwrap();
+    assert!(page.contains(&format!("ROW FORMAT SERDE '{library}'")));
+    assert!(page.contains(&format!("LOCATION '{location}/'")));
 }

@@ -26,6 +26,13 @@ fn the_component_may_send_to_its_destination_and_nothing_else() {
                 r#"["${local.log_group_arn}:log-stream:${var.log_stream}"]"#,
             ],
         ),
+        (
+            "s3",
+            [
+                r#"["s3:PutObject"]"#,
+                r#"["${coalesce(var.bucket_arn, "none")}/${var.bucket_prefix}/*"]"#,
+            ],
+        ),
     ]);
     let rights = members(module.local("rights"));
     let right = |right: &Expression| {
@@ -270,4 +277,27 @@ fn the_log_group_takes_no_retention_shorter_than_what_is_sent_to_it() {
     let days: Vec<u32> = list.split(',').map(|days| days.trim().parse().unwrap()).collect();
     assert!(days.contains(&0) && days.contains(&14), "{days:?}");
     assert!(days.iter().all(|days| *days == 0 || *days >= 14), "{days:?}");
+}
+
+/// What `terraform test` cannot see: that the policy is the bucket's, and that each part names the bucket itself.
+#[test]
+fn the_buckets_policy_only_denies_and_object_lock_is_on() {
+    let module = Module::read("terraform/s3");
+    let bucket = module.resources("aws_s3_bucket")["this"];
+    assert_eq!(argument(bucket, "object_lock_enabled").as_deref(), Some("true"));
+    assert_eq!(argument(bucket, "force_destroy"), None);
+    for part in ["versioning", "object_lock_configuration", "public_access_block", "policy"] {
+        let of = argument(module.resources(&format!("aws_s3_bucket_{part}"))["this"], "bucket");
+        assert_eq!(of.as_deref(), Some("aws_s3_bucket.this.id"), "{part}");
+    }
+    let denied = written(module.local("denied"));
+    for action in [
+        "s3:BypassGovernanceRetention",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+        "s3:PutObjectRetention",
+    ] {
+        assert!(denied.contains(&format!("\"{action}\"")), "{action}");
+    }
+    assert!(denied.contains(r#"variable = "s3:if-none-match""#));
 }

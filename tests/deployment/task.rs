@@ -46,7 +46,7 @@ fn every_variable_that_a_task_is_given_is_the_components_or_the_entrypoints() {
 fn where_events_go_is_told_in_the_components_variables() {
     let component = component_variables();
     let targets = targets(&Module::read("terraform"));
-    assert_eq!(targets.keys().collect::<Vec<_>>(), ["cloudtrail", "cloudwatch"]);
+    assert_eq!(targets.keys().collect::<Vec<_>>(), ["cloudtrail", "cloudwatch", "s3"]);
     for (destination, names) in targets {
         // A component without a choice of destinations knows the first alone.
         let known = destination == "cloudtrail" || component.contains_key("destination");

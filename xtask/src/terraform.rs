@@ -100,9 +100,10 @@ fn hcl_files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// Root modules of their own beside the module: each is validated for itself.
-const ROOTS: [&str; 5] = ["examples/service", "examples/scheduled", "lake", "cloudwatch", "watch"];
+const ROOTS: [&str; 6] =
+    ["examples/service", "examples/scheduled", "lake", "cloudwatch", "s3", "watch"];
 /// Those of them that have tests.
-const TESTED: [&str; 2] = ["cloudwatch", "watch"];
+const TESTED: [&str; 3] = ["cloudwatch", "s3", "watch"];
 /// What it reads beside the Terraform files.
 const QUERIES: &str = "docs/queries/cloudwatch";
 
