@@ -136,26 +136,24 @@ fn string(value: &Value) -> Option<String> {
     }
 }
 
-fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
+/// Functions of Trino's.
+pub fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
     let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
-    // What was parsed already: every query asks for much of the same.
-    let maps: Mutex<HashMap<String, HashMap<String, Option<String>>>> = Mutex::default();
+    let maps = Parsed::default();
     connection.create_scalar_function("element_at", 2, flags, move |call| {
         let (Some(map), Some(key)) = strings(call)? else { return Ok(None) };
-        let mut maps = maps.lock().unwrap();
-        let map = maps.entry(map).or_insert_with_key(|map| serde_json::from_str(map).unwrap());
-        Ok(map.get(&key).cloned().flatten())
+        Ok(maps.with(map, |map| map.get(&key).and_then(string)))
     })?;
-    connection.create_scalar_function("json_extract_scalar", 2, flags, |call| {
+    let documents = Parsed::default();
+    connection.create_scalar_function("json_extract_scalar", 2, flags, move |call| {
         let (Some(json), Some(path)) = strings(call)? else { return Ok(None) };
-        let member = path.strip_prefix("$.").expect("a path to a member");
-        assert!(!member.contains(['.', '[', '"']), "a deeper path than this knows: {path}");
-        // What is no JSON has no members, says Trino too.
-        let value: Value = serde_json::from_str(&json).unwrap_or_default();
-        Ok(value
-            .get(member)
-            .filter(|value| !value.is_object() && !value.is_array())
-            .and_then(string))
+        let path = path.strip_prefix("$.").expect("a path to a member");
+        assert!(!path.contains(['[', '"']), "another path than this knows: {path}");
+        let scalar = |value: &Value| {
+            let found = path.split('.').try_fold(value, |value, member| value.get(member));
+            found.filter(|value| !value.is_object() && !value.is_array()).and_then(string)
+        };
+        Ok(documents.with(json, scalar))
     })?;
     connection
         .create_scalar_function("json_format", 1, flags, |call| call.get::<Option<String>>(0))?;
@@ -175,6 +173,18 @@ fn register_functions(connection: &Connection) -> rusqlite::Result<()> {
     })?;
     register_regexp_replace(connection)?;
     connection.create_aggregate_function("array_agg", 1, flags, ArrayAgg)
+}
+
+/// What was parsed already: every query asks for much of the same. What is no JSON has no members, says Trino too.
+#[derive(Default)]
+struct Parsed(Mutex<HashMap<String, Value>>);
+
+impl Parsed {
+    fn with<T>(&self, json: String, take: impl FnOnce(&Value) -> T) -> T {
+        let mut parsed = self.0.lock().unwrap();
+        let parse = |json: &String| serde_json::from_str(json).unwrap_or_default();
+        take(parsed.entry(json).or_insert_with_key(parse))
+    }
 }
 
 fn strings(call: &Context<'_>) -> rusqlite::Result<(Option<String>, Option<String>)> {

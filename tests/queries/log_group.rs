@@ -13,7 +13,7 @@ use rusqlite::types::Value as Column;
 use serde_json::Value;
 
 use super::lake::FIRST_INGESTION;
-use super::{Place, Row, Store, register_regexp_replace, run};
+use super::{Place, Row, Store, line, register_regexp_replace, run, with_times_of_lake};
 
 const NAME: &str = "/kong/audit";
 
@@ -87,7 +87,7 @@ impl LogGroup {
 }
 
 impl Store for LogGroup {
-    /// Times go in and come out as CloudTrail Lake has them, so that one expectation serves both places.
+    /// Times go in as CloudTrail Lake has them.
     fn ask(&self, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
         let sql = Place::LogGroup.query(name).replace("<log_group>", NAME);
         let times: BTreeMap<&str, String> =
@@ -99,13 +99,7 @@ impl Store for LogGroup {
                 _ => (*name, *value),
             })
             .collect();
-        let mut rows = run(&self.0, name, &sql, &filled);
-        for row in &mut rows {
-            if let Some(Column::Text(time)) = row.get_mut("event_time") {
-                *time = time.replace('T', " ").replace('Z', "");
-            }
-        }
-        rows
+        with_times_of_lake(run(&self.0, name, &sql, &filled))
     }
 }
 
@@ -115,11 +109,6 @@ fn as_in_an_event(time: &str) -> String {
         Some((date, time)) => format!("{date}T{time}Z"),
         None => time.to_owned(),
     }
-}
-
-/// The message of a log event: the id, and then the members of eventData.
-fn line(event: &Event) -> String {
-    format!("{{\"id\":{},{}", Value::from(event.id.as_str()), event.data.strip_prefix('{').unwrap())
 }
 
 /// The fields of a message by their paths; null is none.

@@ -1,4 +1,4 @@
-//! The queries of `docs/queries/` and `docs/queries/cloudwatch/`, each as the file has it.
+//! The queries of `docs/queries/`, `docs/queries/cloudwatch/` and `docs/queries/athena/`, each as the file has it.
 //!
 //! `assembled` and `listed` run them on events that the mapping itself makes of large entries, and
 //! compare what comes out with what went in, byte for byte. `audit` and `forged` run the others on the trail of the
@@ -11,13 +11,14 @@
 //!
 //! `counted` holds the table of `verify` against that of the destination's query.
 //!
-//! For CloudWatch Logs `log_group` stands in, and the same questions must have the same answers. Its other
-//! language, Logs Insights QL, has no parser here: `insights` holds it to rules alone.
+//! For CloudWatch Logs `log_group` stands in, and for Athena `bucket`: the same questions must have the same answers.
+//! The other language of CloudWatch Logs, Logs Insights QL, has no parser here: `insights` holds it to rules alone.
 
 #![allow(clippy::unwrap_used)]
 
 mod assembled;
 mod audit;
+mod bucket;
 mod counted;
 mod forged;
 mod insights;
@@ -41,23 +42,28 @@ use rusqlite::Connection;
 use rusqlite::functions::FunctionFlags;
 use serde_json::Value;
 
+use bucket::Bucket;
 use lake::EventDataStore;
 use log_group::LogGroup;
 
 /// Where events are, and are asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Place {
     Lake,
     LogGroup,
+    Bucket,
 }
 
 impl Place {
-    const ALL: [Self; 2] = [Self::Lake, Self::LogGroup];
+    const ALL: [Self; 3] = [Self::Lake, Self::LogGroup, Self::Bucket];
+    /// Those whose SQL has a hash.
+    const HASHING: [Self; 2] = [Self::Lake, Self::Bucket];
 
     fn folder(self) -> PathBuf {
         let folder = match self {
             Self::Lake => "docs/queries",
             Self::LogGroup => "docs/queries/cloudwatch",
+            Self::Bucket => "docs/queries/athena",
         };
         Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)
     }
@@ -85,6 +91,7 @@ impl Place {
         match self {
             Self::Lake => Box::new(EventDataStore::with(events)),
             Self::LogGroup => Box::new(LogGroup::with(events)),
+            Self::Bucket => Box::new(Bucket::with(events)),
         }
     }
 }
@@ -113,6 +120,21 @@ fn run(connection: &Connection, name: &str, sql: &str, placeholders: &[(&str, &s
         columns.iter().enumerate().map(|(at, name)| Ok((name.clone(), row.get(at)?))).collect()
     });
     rows.unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+/// An event as a line of its own: the id, and then the members of eventData.
+fn line(event: &Event) -> String {
+    format!("{{\"id\":{},{}", Value::from(event.id.as_str()), event.data.strip_prefix('{').unwrap())
+}
+
+/// Rows with their times as CloudTrail Lake has them, so that one expectation serves all places.
+fn with_times_of_lake(mut rows: Vec<Row>) -> Vec<Row> {
+    for row in &mut rows {
+        if let Some(rusqlite::types::Value::Text(time)) = row.get_mut("event_time") {
+            *time = time.replace('T', " ").replace('Z', "");
+        }
+    }
+    rows
 }
 
 /// Trino's and Spark's `regexp_replace`, in what both have of it and the queries use.

@@ -1,14 +1,14 @@
 //! The trail of the simulated Kong, as the demo ships it, in a stand-in for each place.
 //!
 //! A part of the trail is there twice. In CloudTrail Lake it is as during the move from Kong's Lambda: first as
-//! that sent it, then as it is shipped now. The Lambda sends nothing to CloudWatch Logs: there it was shipped
+//! that sent it, then as it is shipped now. The Lambda sends nothing to CloudWatch Logs and S3: there it was shipped
 //! twice, as after a crash.
 //!
 //! Each trail is there a second time with what somebody with the right to send has added: under the ids of entries,
 //! events from another source before them, and events that say something else after them.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use kong_cloudtrail::terms::{Event, Stream};
 use kong_cloudtrail_sim::kong;
@@ -24,7 +24,7 @@ const TWICE: usize = 3;
 const FORGED: usize = 4;
 
 /// What was added to a trail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Added {
     Nothing,
     Forgeries,
@@ -43,21 +43,16 @@ pub struct Trail {
     twice_ids: BTreeSet<String>,
 }
 
-type Stand = LazyLock<Mutex<Box<dyn Store>>>;
+type Stand = Arc<Mutex<Box<dyn Store>>>;
 
-static LAKE: Stand = LazyLock::new(|| TRAIL.stored(Place::Lake, Added::Nothing));
-static LAKE_FORGED: Stand = LazyLock::new(|| TRAIL.stored(Place::Lake, Added::Forgeries));
-static LOG_GROUP: Stand = LazyLock::new(|| TRAIL.stored(Place::LogGroup, Added::Nothing));
-static LOG_GROUP_FORGED: Stand = LazyLock::new(|| TRAIL.stored(Place::LogGroup, Added::Forgeries));
+/// Each is filled once, for all tests.
+static STANDS: Mutex<BTreeMap<(Place, Added), Stand>> = Mutex::new(BTreeMap::new());
 
 /// The rows of a query over the trail in that place.
 pub fn ask(place: Place, added: Added, name: &str, placeholders: &[(&str, &str)]) -> Vec<Row> {
-    let stand = match (place, added) {
-        (Place::Lake, Added::Nothing) => &LAKE,
-        (Place::Lake, Added::Forgeries) => &LAKE_FORGED,
-        (Place::LogGroup, Added::Nothing) => &LOG_GROUP,
-        (Place::LogGroup, Added::Forgeries) => &LOG_GROUP_FORGED,
-    };
+    let mut stands = STANDS.lock().unwrap();
+    let stand = stands.entry((place, added)).or_insert_with(|| TRAIL.stored(place, added)).clone();
+    drop(stands);
     stand.lock().unwrap().ask(name, placeholders)
 }
 
@@ -99,11 +94,11 @@ impl Trail {
         if lacking { None } else { string(call, field) }
     }
 
-    fn stored(&self, place: Place, added: Added) -> Mutex<Box<dyn Store>> {
+    fn stored(&self, place: Place, added: Added) -> Stand {
         let shipped: Vec<Event> = self.events().collect();
         let mut events: Vec<Event> = match place {
             Place::Lake => self.twice().map(as_the_lambda_sends).collect(),
-            Place::LogGroup => self.twice().flat_map(younger).collect(),
+            Place::LogGroup | Place::Bucket => self.twice().flat_map(younger).collect(),
         };
         events.extend_from_slice(&shipped);
         if added == Added::Forgeries {
@@ -111,7 +106,7 @@ impl Trail {
             events.splice(0..0, chosen().map(from_another_source));
             events.extend(chosen().enumerate().map(|(number, event)| self.forged(event, number)));
         }
-        Mutex::new(place.with(&events))
+        Arc::new(Mutex::new(place.with(&events)))
     }
 
     /// The ids of the events that were forged.

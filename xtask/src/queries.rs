@@ -1,5 +1,5 @@
 //! The queries of `docs/queries`, held against the dialects of SQL that they are in. CloudTrail Lake takes
-//! Trino's. CloudWatch Logs takes a part of OpenSearch's, whose functions and backquotes are those of Spark.
+//! Trino's, and so does Athena. CloudWatch Logs takes a part of OpenSearch's, whose functions and backquotes are those of Spark.
 //! What they find is the matter of `tests/queries`.
 
 use std::process::Command;
@@ -20,7 +20,7 @@ struct Queries {
     placeholder: &'static str,
 }
 
-const QUERIES: [Queries; 2] = [
+const QUERIES: [Queries; 3] = [
     Queries {
         step: "queries: Trino's SQL",
         folder: "docs/queries",
@@ -32,6 +32,12 @@ const QUERIES: [Queries; 2] = [
         folder: "docs/queries/cloudwatch",
         dialect: "sparksql",
         placeholder: "<log_group>",
+    },
+    Queries {
+        step: "queries: Athena's SQL",
+        folder: "docs/queries/athena",
+        dialect: "trino",
+        placeholder: "<trail>",
     },
 ];
 
