@@ -24,7 +24,11 @@ fn assert_assembled<'e>(
         let expected_fields: Vec<_> = expected.iter().map(|(field, ..)| *field).collect();
         assert_eq!(fields, expected_fields, "{place:?}");
         for (row, (field, encoding, whole)) in rows.iter().zip(expected) {
-            assert!(text(row, "text") == *whole, "{field} in {place:?}: {:.200}", text(row, "text"));
+            assert!(
+                text(row, "text") == *whole,
+                "{field} in {place:?}: {:.200}",
+                text(row, "text")
+            );
             assert_eq!(text(row, "encoding"), *encoding, "{field} in {place:?}");
             assert_eq!(integer(row, "bytes"), i64::try_from(whole.len()).unwrap(), "{field}");
             assert_eq!(text(row, "sha256"), hex::encode(Sha256::digest(whole)), "{field}");
@@ -142,7 +146,11 @@ fn an_entry_that_was_shipped_twice_comes_out_once() {
     let first = events(Stream::Requests, &of_age(2_591_899));
     let second = events(Stream::Requests, &of_age(2_591_000));
     assert_ne!(first[0], second[0]);
-    assert_assembled(first.iter().chain(&second), "r1", &[("requestParameters.payload", "text", &payload)]);
+    assert_assembled(
+        first.iter().chain(&second),
+        "r1",
+        &[("requestParameters.payload", "text", &payload)],
+    );
 }
 
 #[test]

@@ -9,6 +9,7 @@ use rusqlite::{Connection, params};
 use serde_json::Value;
 
 use super::lake::{self, FIRST_INGESTION};
+use super::shipping::Sent;
 use super::{Place, Row, Store, line, run, with_times_of_lake};
 
 /// Functions registered here; SQLite has the others that the queries use.
@@ -37,14 +38,31 @@ impl Bucket {
     /// Takes each event in as an object of its own, whatever is there already: each a second after the one before.
     pub fn with<'e>(events: impl IntoIterator<Item = &'e Event>) -> Self {
         let bucket = Self::new();
-        for (second, event) in (1_i64..).zip(events) {
-            bucket.put(&key(event, second), &line(event), second);
+        (1_i64..).zip(events).for_each(|(second, event)| bucket.put_alone(event, second));
+        bucket
+    }
+
+    /// Takes in an object that holds that event.
+    pub fn put_alone(&self, event: &Event, second: i64) {
+        self.put(&key(event, second), &line(event), second);
+    }
+
+    /// Takes in an object that a run wrote.
+    pub fn put_object(&self, object: &[Sent], second: i64) {
+        object.iter().for_each(|sent| self.put(&sent.object, &line(&sent.event), second));
+    }
+
+    /// Takes in what a run wrote, a line each second.
+    pub fn of(taken: &[Sent]) -> Self {
+        let bucket = Self::new();
+        for (second, sent) in (1_i64..).zip(taken) {
+            bucket.put(&sent.object, &line(&sent.event), second);
         }
         bucket
     }
 
     /// Takes in what an object holds, in that second after the first.
-    pub fn put(&self, key: &str, lines: &str, second: i64) {
+    fn put(&self, key: &str, lines: &str, second: i64) {
         let partition = |name: &str| {
             let folder = key.split('/').find_map(|folder| folder.strip_prefix(name));
             folder.unwrap_or_else(|| panic!("{key} has no {name}")).to_owned()
@@ -60,13 +78,13 @@ impl Bucket {
     }
 }
 
-/// The name of an object with that event alone.
+/// The name of an object with that event alone. Its time is before that of any that a run writes: a writer may choose.
 fn key(event: &Event, second: i64) -> String {
     let data: Value = serde_json::from_str(&event.data).unwrap();
     let object = data["additionalEventData"].get("dao_name").is_some();
     let stream = if object { "objects" } else { "requests" };
     let (day, _) = data["eventTime"].as_str().unwrap().split_once('T').unwrap();
-    format!("kong-audit/default/stream={stream}/date={day}/{second:08}.ndjson.gz")
+    format!("kong-audit/default/stream={stream}/date={day}/{second:016}.ndjson.gz")
 }
 
 impl Store for Bucket {

@@ -9,7 +9,8 @@
 //! within `requestParameters` into the value of a `map<string,string>`. `docs/queries/README.md`
 //! lists those assumptions; `syntax` holds the text to the grammar and functions of each place.
 //!
-//! `counted` holds the table of `verify` against that of the destination's query.
+//! `counted` holds the table of `verify` against that of the destination's query. What it asks, and the trail in the
+//! bucket, is what whole runs have shipped, by `shipping`.
 //!
 //! For CloudWatch Logs `log_group` stands in, and for Athena `bucket`: the same questions must have the same answers.
 //! The other language of CloudWatch Logs, Logs Insights QL, has no parser here: `insights` holds it to rules alone.
@@ -25,6 +26,7 @@ mod insights;
 mod lake;
 mod listed;
 mod log_group;
+mod shipping;
 mod syntax;
 mod trail;
 

@@ -14,6 +14,8 @@ use kong_cloudtrail::terms::{Event, Stream};
 use kong_cloudtrail_sim::kong;
 use serde_json::{Value, json};
 
+use super::bucket::Bucket;
+use super::shipping::{self, Sent};
 use super::{Place, Row, Store, events};
 
 /// Entries of each stream: of the backlog that `cargo xtask demo` has, so many that every kind is among them.
@@ -96,17 +98,44 @@ impl Trail {
 
     fn stored(&self, place: Place, added: Added) -> Stand {
         let shipped: Vec<Event> = self.events().collect();
-        let mut events: Vec<Event> = match place {
-            Place::Lake => self.twice().map(as_the_lambda_sends).collect(),
-            Place::LogGroup | Place::Bucket => self.twice().flat_map(younger).collect(),
+        let chosen = shipped.iter().step_by(FORGED);
+        let chosen: Vec<_> = chosen.filter(|_| added == Added::Forgeries).collect();
+        let before = chosen.iter().map(|event| from_another_source(event));
+        let forged = chosen.iter().enumerate().map(|(number, event)| self.forged(event, number));
+        let store: Box<dyn Store> = match place {
+            Place::Bucket => Box::new(self.bucket(before, forged)),
+            Place::Lake | Place::LogGroup => {
+                let first = self.twice().flat_map(|entry| match place {
+                    Place::Lake => vec![as_the_lambda_sends(entry)],
+                    _ => events(Stream::Requests, &younger(entry)),
+                });
+                let shipped = shipped.iter().cloned();
+                let all: Vec<_> = before.chain(first).chain(shipped).chain(forged).collect();
+                place.with(&all)
+            }
         };
-        events.extend_from_slice(&shipped);
-        if added == Added::Forgeries {
-            let chosen = || shipped.iter().step_by(FORGED);
-            events.splice(0..0, chosen().map(from_another_source));
-            events.extend(chosen().enumerate().map(|(number, event)| self.forged(event, number)));
-        }
-        Arc::new(Mutex::new(place.with(&events)))
+        Arc::new(Mutex::new(store))
+    }
+
+    /// The objects of two runs, of which the second had lost its store, with what was forged before and after.
+    fn bucket(
+        &self,
+        before: impl Iterator<Item = Event>,
+        forged: impl Iterator<Item = Event>,
+    ) -> Bucket {
+        let twice: Vec<Value> = self.twice().map(younger).collect();
+        let first = shipping::objects(&shipping::rows(twice.iter(), &[]));
+        let second = shipping::objects(&shipping::rows(self.requests.iter(), &self.objects));
+        let bucket = Bucket::new();
+        before.for_each(|event| bucket.put_alone(&event, 1));
+        let put = |objects: &[Vec<Sent>], from: usize| {
+            let numbered = (i64::try_from(from).unwrap()..).zip(objects);
+            numbered.for_each(|(second, object)| bucket.put_object(object, second));
+        };
+        put(&first, 1);
+        put(&second, twice.len() + 1);
+        forged.for_each(|event| bucket.put_alone(&event, i64::from(i32::MAX)));
+        bucket
     }
 
     /// The ids of the events that were forged.
@@ -160,11 +189,11 @@ impl Trail {
     }
 }
 
-/// The event of an entry that was shipped a hundred seconds earlier.
-fn younger(entry: &Value) -> Vec<Event> {
+/// An entry as Kong showed it a hundred seconds earlier.
+fn younger(entry: &Value) -> Value {
     let mut entry = entry.clone();
     entry["ttl"] = json!(entry["ttl"].as_i64().unwrap() + 100);
-    events(Stream::Requests, &entry)
+    entry
 }
 
 /// An event that some other channel's sender gave the id of this one.
