@@ -138,6 +138,15 @@ impl Channel {
         self.control.get("/_sim/sts")?.as_u64().context("no calls of STS")
     }
 
+    /// The objects of S3, with their bytes.
+    pub fn objects(&self) -> Result<Vec<(String, Vec<u8>)>> {
+        let listed = self.control.get("/_sim/objects")?;
+        let keys = listed.as_array().context("no objects")?.iter();
+        let keys = keys.filter_map(|object| object["key"].as_str());
+        keys.map(|key| Ok((key.to_owned(), self.control.bytes(&format!("/_sim/object/{key}"))?)))
+            .collect()
+    }
+
     /// The bytes of all objects of S3, and those of their lines.
     pub fn object_bytes(&self) -> Result<(u64, u64)> {
         let objects = self.control.get("/_sim/objects")?;
@@ -253,6 +262,12 @@ impl Control {
         let url = format!("{}{path}", self.url);
         let mut response = self.agent.get(&url).call().with_context(|| url.clone())?;
         response.body_mut().with_config().limit(u64::MAX).read_json().context(url)
+    }
+
+    fn bytes(&self, path: &str) -> Result<Vec<u8>> {
+        let url = format!("{}{path}", self.url);
+        let mut response = self.agent.get(&url).call().with_context(|| url.clone())?;
+        response.body_mut().with_config().limit(u64::MAX).read_to_vec().context(url)
     }
 
     /// Reads a paged list to its end.

@@ -3,10 +3,12 @@
 //! Nothing here knows how the component works: it sees a Kong, a destination, the shipped
 //! `spin.toml`, and compares what the one holds with what arrived at the other. It ends with the status page.
 
+mod bucket;
 mod page;
 mod verdict;
 mod view;
 
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
@@ -26,6 +28,8 @@ use verdict::{Entry, Event, Stream};
 /// Entries in each stream before the first run, and what comes in before the second.
 const BACKLOG: u64 = 5000;
 const FRESH: u64 = 120;
+/// Where the objects of the bucket are left in the checkout.
+const BUCKET: &str = "target/demo-bucket";
 /// The backlog where only the verdict is wanted.
 const SHORT_BACKLOG: u64 = 300;
 
@@ -62,6 +66,10 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     println!("\nAs an auditor reads it:\n{}", view::trail(&events));
     if let Some(event) = view::example(&events) {
         println!("\nOne event in full:\n{}", serde_json::to_string_pretty(event)?);
+    }
+    if destination == Destination::S3 {
+        let objects = bucket::objects(&stage.channel)?;
+        println!("\n{}", bucket::keep(&objects, &emptied(BUCKET)?)?);
     }
     let verdict = verdict::check(&entries, &events);
     println!("\n{}", verdict.told(destination.name()));
@@ -185,8 +193,20 @@ fn entries(kong: &Kong) -> Result<Vec<Entry>> {
     Ok(entries)
 }
 
-/// What the destination accepted.
+/// The folder in the checkout, with nothing in it.
+fn emptied(folder: &str) -> Result<PathBuf> {
+    let folder = tool::root()?.join(folder);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    Ok(folder)
+}
+
+/// What the destination accepted; of a bucket, what is in its objects.
 fn events(channel: &Channel) -> Result<Vec<Event>> {
+    if channel.destination == Destination::S3 {
+        return bucket::events(&bucket::objects(channel)?);
+    }
     let take = |mut event: Value| Event {
         id: event["id"].as_str().unwrap_or_default().to_owned(),
         data: event["eventData"].take(),
