@@ -9,7 +9,7 @@ locals {
   ecr = try(regex("^([0-9]{12})\\.dkr\\.ecr\\.([a-z0-9-]+)\\.amazonaws\\.com(?:\\.cn)?/([^:@]+)", var.image), null)
   # Secrets that are given to a task when it starts.
   secrets = merge(
-    { REDIS_PASSWORD = module.redis_password["shipper"].secret_arn },
+    { for user, arn in local.redis_secrets : "REDIS_PASSWORD" => arn if user == "shipper" },
     var.kong_admin_token_secret_arn == null ? {} : { SPIN_VARIABLE_KONG_ADMIN_TOKEN = var.kong_admin_token_secret_arn },
     { for key in [local.ledger_key] : "SPIN_VARIABLE_LEDGER_KEY" => key if var.ledger_key != "none" },
     local.ledger_key_previous == null ? {} : { SPIN_VARIABLE_LEDGER_KEY_PREVIOUS = local.ledger_key_previous },
@@ -94,10 +94,12 @@ data "aws_iam_policy_document" "task" {
 }
 
 resource "aws_iam_role" "task" {
-  name               = "${var.resource_name}-task"
-  description        = "kong-cloudtrail: sends audit events to their destination"
-  assume_role_policy = data.aws_iam_policy_document.assume_task.json
-  tags               = var.resource_tags
+  name                 = "${var.resource_name}-task"
+  description          = "kong-cloudtrail: sends audit events to their destination"
+  assume_role_policy   = data.aws_iam_policy_document.assume_task.json
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.resource_tags
 }
 
 resource "aws_iam_role_policy" "task" {
@@ -167,10 +169,12 @@ data "aws_iam_policy_document" "execution" {
 }
 
 resource "aws_iam_role" "execution" {
-  name               = "${var.resource_name}-execution"
-  description        = "kong-cloudtrail: has ECS start its tasks"
-  assume_role_policy = data.aws_iam_policy_document.assume_task.json
-  tags               = var.resource_tags
+  name                 = "${var.resource_name}-execution"
+  description          = "kong-cloudtrail: has ECS start its tasks"
+  assume_role_policy   = data.aws_iam_policy_document.assume_task.json
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.resource_tags
 }
 
 resource "aws_iam_role_policy" "execution" {

@@ -4,7 +4,7 @@
 resource "aws_cloudwatch_log_group" "this" {
   #checkov:skip=CKV_AWS_158:The key is the user's choice (kms_key_arn); without one AWS's own encrypts it
   #checkov:skip=CKV_AWS_338:Retention is the user's choice (log_retention_days), a year by default
-  name              = "/ecs/${var.resource_name}"
+  name              = coalesce(var.log_group_name, "/ecs/${var.resource_name}")
   retention_in_days = var.log_retention_days
   kms_key_id        = var.kms_key_arn
   tags              = var.resource_tags

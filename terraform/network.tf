@@ -57,13 +57,27 @@ resource "aws_vpc_security_group_ingress_rule" "kong_group" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "redis" {
+  count = local.redis_has_group ? 1 : 0
+
   security_group_id            = aws_security_group.task.id
   description                  = "Redis"
   ip_protocol                  = "tcp"
   from_port                    = local.redis_port
   to_port                      = local.redis_port
-  referenced_security_group_id = aws_security_group.redis.id
+  referenced_security_group_id = local.redis_group
   tags                         = var.resource_tags
+}
+
+resource "aws_vpc_security_group_egress_rule" "redis_blocks" {
+  for_each = local.redis_cidrs
+
+  security_group_id = aws_security_group.task.id
+  description       = "Redis"
+  ip_protocol       = "tcp"
+  from_port         = local.redis_port
+  to_port           = local.redis_port
+  cidr_ipv4         = each.value
+  tags              = var.resource_tags
 }
 
 resource "aws_vpc_security_group_egress_rule" "https" {

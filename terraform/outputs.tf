@@ -45,7 +45,7 @@ output "task_role_arn" {
 
 output "cluster_arn" {
   description = "The ECS cluster."
-  value       = aws_ecs_cluster.this.arn
+  value       = local.cluster_arn
 }
 
 output "log_group_name" {
@@ -59,8 +59,8 @@ output "ledger_key_secret_arn" {
 }
 
 output "redis_secret_arn" {
-  description = "The secret that holds the password of Redis' user `shipper`."
-  value       = module.redis_password["shipper"].secret_arn
+  description = "The secret that holds the password by which the tasks log in to Redis; null where there is none."
+  value       = lookup(local.redis_secrets, "shipper", null)
 }
 
 locals {
@@ -98,7 +98,7 @@ locals {
 
   run_task_arguments = join(" ", [
     "--region ${local.region}",
-    "--cluster ${aws_ecs_cluster.this.name}",
+    "--cluster ${local.cluster_name}",
     "--task-definition ${aws_ecs_task_definition.this.family}",
     "--launch-type FARGATE",
     "--network-configuration '${jsonencode({

@@ -28,7 +28,7 @@ resource "aws_scheduler_schedule" "this" {
   }
 
   target {
-    arn      = aws_ecs_cluster.this.arn
+    arn      = local.cluster_arn
     role_arn = aws_iam_role.schedule[0].arn
 
     ecs_parameters {
@@ -82,7 +82,7 @@ data "aws_iam_policy_document" "schedule" {
     condition {
       test     = "ArnEquals"
       variable = "ecs:cluster"
-      values   = [aws_ecs_cluster.this.arn]
+      values   = [local.cluster_arn]
     }
   }
 
@@ -117,7 +117,7 @@ data "aws_iam_policy_document" "schedule" {
   statement {
     sid       = "Tag"
     actions   = ["ecs:TagResource"]
-    resources = ["arn:${local.partition}:ecs:${local.region}:${local.account}:task/${aws_ecs_cluster.this.name}/*"]
+    resources = ["arn:${local.partition}:ecs:${local.region}:${local.account}:task/${local.cluster_name}/*"]
     condition {
       test     = "StringEquals"
       variable = "ecs:CreateAction"
@@ -129,10 +129,12 @@ data "aws_iam_policy_document" "schedule" {
 resource "aws_iam_role" "schedule" {
   count = local.schedules
 
-  name               = "${var.resource_name}-schedule"
-  description        = "kong-cloudtrail: has EventBridge Scheduler start its tasks"
-  assume_role_policy = data.aws_iam_policy_document.assume_schedule.json
-  tags               = var.resource_tags
+  name                 = "${var.resource_name}-schedule"
+  description          = "kong-cloudtrail: has EventBridge Scheduler start its tasks"
+  assume_role_policy   = data.aws_iam_policy_document.assume_schedule.json
+  path                 = var.role_path
+  permissions_boundary = var.permissions_boundary_arn
+  tags                 = var.resource_tags
 }
 
 resource "aws_iam_role_policy" "schedule" {

@@ -4,7 +4,7 @@ resource "aws_ecs_service" "this" {
   count = var.run_mode == "service" ? 1 : 0
 
   name             = var.resource_name
-  cluster          = aws_ecs_cluster.this.id
+  cluster          = local.cluster_arn
   task_definition  = aws_ecs_task_definition.this.arn
   desired_count    = var.task_count
   launch_type      = "FARGATE"

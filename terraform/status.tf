@@ -7,13 +7,17 @@ locals {
   # The page reads, and so needs these alone.
   status_secrets = merge(
     { for name, arn in local.secrets : name => arn if startswith(name, "SPIN_VARIABLE_LEDGER_KEY") },
-    { for user in ["status"] : "REDIS_PASSWORD" => module.redis_password[user].secret_arn if local.has_status_page },
+    { for user, arn in local.redis_secrets : "REDIS_PASSWORD" => arn if user == "status" },
   )
-  status_environment = {
-    REDIS_URL                      = local.redis_urls["status"]
-    SPIN_VARIABLE_LEDGER           = local.ledger
-    SPIN_VARIABLE_STALE_AFTER_SECS = tostring(local.alarm_ok_within_minutes * 60)
-  }
+  status_environment = merge(
+    {
+      REDIS_URL                      = local.redis_urls["status"]
+      SPIN_VARIABLE_LEDGER           = local.ledger
+      SPIN_VARIABLE_STALE_AFTER_SECS = tostring(local.alarm_ok_within_minutes * 60)
+    },
+    # For the entrypoint, which else sends no password without TLS.
+    local.redis_scheme == "redis" ? { SPIN_VARIABLE_ALLOW_PLAINTEXT = "true" } : {},
+  )
 }
 
 resource "aws_security_group" "status" {
@@ -38,15 +42,27 @@ resource "aws_vpc_security_group_ingress_rule" "status" {
 }
 
 resource "aws_vpc_security_group_egress_rule" "status_redis" {
-  count = local.has_status_page ? 1 : 0
+  count = local.has_status_page && local.redis_has_group ? 1 : 0
 
   security_group_id            = aws_security_group.status[0].id
   description                  = "Redis"
   ip_protocol                  = "tcp"
   from_port                    = local.redis_port
   to_port                      = local.redis_port
-  referenced_security_group_id = aws_security_group.redis.id
+  referenced_security_group_id = local.redis_group
   tags                         = var.resource_tags
+}
+
+resource "aws_vpc_security_group_egress_rule" "status_redis_blocks" {
+  for_each = local.has_status_page ? local.redis_cidrs : []
+
+  security_group_id = aws_security_group.status[0].id
+  description       = "Redis"
+  ip_protocol       = "tcp"
+  from_port         = local.redis_port
+  to_port           = local.redis_port
+  cidr_ipv4         = each.value
+  tags              = var.resource_tags
 }
 
 resource "aws_vpc_security_group_egress_rule" "status_https" {
@@ -62,9 +78,9 @@ resource "aws_vpc_security_group_egress_rule" "status_https" {
 }
 
 resource "aws_vpc_security_group_ingress_rule" "redis_from_status" {
-  count = local.has_status_page ? 1 : 0
+  count = local.has_status_page && local.redis_has_group ? 1 : 0
 
-  security_group_id            = aws_security_group.redis.id
+  security_group_id            = local.redis_group
   description                  = "kong-cloudtrail's status page"
   ip_protocol                  = "tcp"
   from_port                    = local.redis_port
@@ -127,7 +143,7 @@ resource "aws_ecs_service" "status" {
   count = local.has_status_page ? 1 : 0
 
   name                              = local.status
-  cluster                           = aws_ecs_cluster.this.id
+  cluster                           = local.cluster_arn
   task_definition                   = aws_ecs_task_definition.status[0].arn
   desired_count                     = 1
   launch_type                       = "FARGATE"

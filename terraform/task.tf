@@ -14,9 +14,6 @@ locals {
     s3         = { bucket = local.bucket, bucket_region = local.bucket_region, bucket_prefix = var.bucket_prefix, account_id = coalesce(var.bucket_account_id, local.account) }
   }
 
-  # Where Redis is, for each of its users.
-  redis_urls = { for user in ["shipper", "status"] : user => "rediss://${user}@${aws_elasticache_replication_group.redis.primary_endpoint_address}:${local.redis_port}" }
-
   variables = merge(
     local.endpoint_variables,
     var.component_variables,
@@ -39,8 +36,15 @@ locals {
   volume    = "state"
 }
 
+locals {
+  cluster_arn  = var.existing_cluster_arn == null ? aws_ecs_cluster.this[0].arn : var.existing_cluster_arn
+  cluster_name = var.existing_cluster_arn == null ? var.resource_name : split("/", var.existing_cluster_arn)[1]
+}
+
 resource "aws_ecs_cluster" "this" {
   #checkov:skip=CKV_AWS_65:The alarms watch the reports, which say more than a task's CPU and memory; Container Insights is billed by the metric
+  count = var.existing_cluster_arn == null ? 1 : 0
+
   name = var.resource_name
   tags = var.resource_tags
 }

@@ -32,6 +32,29 @@ variable "resource_tags" {
   nullable    = false
 }
 
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the roles that are created; none when null."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.permissions_boundary_arn == null || can(regex("^arn:aws[a-z-]*:iam::([0-9]{12}|aws):policy/", var.permissions_boundary_arn))
+    error_message = "permissions_boundary_arn is a policy's ARN, as in arn:aws:iam::123456789012:policy/boundary."
+  }
+}
+
+variable "role_path" {
+  description = "Path of the roles that are created. Their names begin with `resource_name`."
+  type        = string
+  default     = "/"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^/([!-~]+/)?$", var.role_path))
+    error_message = "role_path begins and ends with a slash, as in /applications/."
+  }
+}
+
 variable "existing_vpc" {
   description = "Id of the VPC that Kong's control plane is in or can be reached from."
   type        = string
@@ -44,13 +67,24 @@ variable "existing_vpc" {
 }
 
 variable "existing_subnet_ids" {
-  description = "Subnets for the tasks and for Redis, in at least two availability zones, with a way to AWS's services: NAT, VPC endpoints, or an internet gateway together with `assign_public_ip`."
+  description = "Subnets for the tasks and for a Redis that is made, which wants two availability zones, with a way to AWS's services: NAT, VPC endpoints, or an internet gateway together with `assign_public_ip`."
   type        = list(string)
   nullable    = false
 
   validation {
-    condition     = length(distinct(var.existing_subnet_ids)) >= 2
-    error_message = "existing_subnet_ids needs two subnets, in two availability zones: Redis has two nodes."
+    condition     = length(distinct(var.existing_subnet_ids)) >= (var.existing_redis == null ? 2 : 1)
+    error_message = "existing_subnet_ids needs two subnets, in two availability zones, since Redis has two nodes; with existing_redis one will do."
+  }
+}
+
+variable "existing_cluster_arn" {
+  description = "ECS cluster for the tasks, of the same region; one is made when null."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.existing_cluster_arn == null || can(regex("^arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:cluster/[-_A-Za-z0-9]+$", var.existing_cluster_arn))
+    error_message = "existing_cluster_arn is a cluster's ARN, as in arn:aws:ecs:us-east-1:123456789012:cluster/applications."
   }
 }
 
@@ -209,7 +243,7 @@ variable "kong_admin_api" {
 }
 
 variable "allow_plaintext" {
-  description = "Whether `kong_admin_api` may be `http://`. Then Kong's token and the audit log can be read on their way, and each report says so."
+  description = "Whether `kong_admin_api` may be `http://`, and `existing_redis` without TLS. Then Kong's token and the audit log, or Redis' password and the ledger, can be read on their way. Each report says so."
   type        = bool
   default     = false
   nullable    = false
@@ -390,6 +424,52 @@ variable "schedule_expression" {
   }
 }
 
+variable "existing_redis" {
+  description = "Redis or Valkey for the ledger; one is made in ElastiCache when null, and the `redis_*` inputs are for that one. The passwords are the whole text of secrets in Secrets Manager. The status page reads as `status_user`, or as `user` where there is none. `security_group_id` is Redis' own, which gets a rule that lets the tasks in; without it they may reach `cidrs`, or the VPC's block. [docs/operations.md](../docs/operations.md#redis) says what the users must be allowed."
+  type = object({
+    address                    = string
+    port                       = optional(number, 6379)
+    tls                        = optional(bool, true)
+    user                       = optional(string)
+    password_secret_arn        = optional(string)
+    status_user                = optional(string)
+    status_password_secret_arn = optional(string)
+    security_group_id          = optional(string)
+    cidrs                      = optional(set(string))
+  })
+  default = null
+
+  validation {
+    condition     = var.existing_redis == null || can(regex("^[-.A-Za-z0-9]+$", var.existing_redis.address))
+    error_message = "existing_redis.address is a name or an IPv4 address, as in redis.example.internal; port and user have members of their own."
+  }
+
+  validation {
+    condition     = var.existing_redis == null || alltrue([for arn in try([var.existing_redis.password_secret_arn, var.existing_redis.status_password_secret_arn], []) : arn == null || can(regex("^arn:aws[a-z-]*:secretsmanager:", arn))])
+    error_message = "existing_redis.password_secret_arn and status_password_secret_arn are ARNs of secrets. A password itself does not go into Terraform."
+  }
+
+  validation {
+    condition     = try(var.existing_redis.tls, true) || var.allow_plaintext
+    error_message = "existing_redis.tls is false, so the password and the ledger could be read on their way: give Redis a certificate, or set allow_plaintext = true."
+  }
+
+  validation {
+    condition     = try((var.existing_redis.status_user == null) == (var.existing_redis.status_password_secret_arn == null), true)
+    error_message = "existing_redis.status_user and status_password_secret_arn go together: set both or none."
+  }
+
+  validation {
+    condition     = alltrue([for cidr in coalesce(try(var.existing_redis.cidrs, null), []) : can(cidrnetmask(cidr))])
+    error_message = "existing_redis.cidrs holds IPv4 blocks, as in 10.0.0.0/16."
+  }
+
+  validation {
+    condition     = var.existing_redis == null || var.redis_snapshot_name == null
+    error_message = "redis_snapshot_name fills a Redis that is made, and existing_redis has none made: leave one of them out."
+  }
+}
+
 variable "redis_engine" {
   description = "What ElastiCache runs: `valkey` (7.2) or `redis` (7.1)."
   type        = string
@@ -428,7 +508,7 @@ variable "redis_snapshot_days" {
 }
 
 variable "redis_password_version" {
-  description = "Raise it to have new passwords for Redis made, stored and taken up by the tasks."
+  description = "Raise it to have new passwords for Redis made, stored and taken up by the tasks. With `existing_redis` tasks are started that read the given ones anew."
   type        = number
   default     = 1
   nullable    = false
@@ -445,6 +525,17 @@ variable "secrets_kms_key_arns" {
   type        = list(string)
   default     = []
   nullable    = false
+}
+
+variable "log_group_name" {
+  description = "Name of the log group of the reports, which is created; `/ecs/` and `resource_name` when null."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.log_group_name == null || can(regex("^[-._/#A-Za-z0-9]{1,512}$", var.log_group_name))
+    error_message = "log_group_name is 1 to 512 letters, digits and any of . _ - / #."
+  }
 }
 
 variable "log_retention_days" {

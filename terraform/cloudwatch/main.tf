@@ -2,13 +2,13 @@
 # It has a state of its own, so that what holds the audit trail is not destroyed with what fills it.
 
 terraform {
-  required_version = ">= 1.11.0"
+  required_version = ">= 1.11.0, < 2.0.0"
 
   required_providers {
     aws = {
       source = "hashicorp/aws"
       # deletion_protection_enabled came with 6.25; the module above needs 6.62.
-      version = "~> 6.62"
+      version = ">= 6.62.0, < 7.0.0"
     }
   }
 }

@@ -91,7 +91,7 @@ variable "data_source_type" {
 }
 
 variable "alarm_topic_arn" {
-  description = "SNS topic that is told of calls that change what holds the trail: the [watch](#the-watch). Needed, unless `alarms_tell_nobody` says otherwise."
+  description = "SNS topic that is told of calls that change what holds the trail: the [watch](../watch/README.md). Needed, unless `alarms_tell_nobody` says otherwise."
   type        = string
   default     = null
 

@@ -2,17 +2,17 @@
 # It has a state of its own, so that what holds the audit trail is not destroyed with what fills it.
 
 terraform {
-  required_version = ">= 1.11.0"
+  required_version = ">= 1.11.0, < 2.0.0"
 
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 6.62"
+      version = ">= 6.62.0, < 7.0.0"
     }
     # The aws provider has no channel.
     awscc = {
       source  = "hashicorp/awscc"
-      version = "~> 1.0"
+      version = ">= 1.0.0, < 2.0.0"
     }
   }
 }

@@ -2,12 +2,12 @@
 # It has a state of its own, so that what holds the audit trail is not destroyed with what fills it.
 
 terraform {
-  required_version = ">= 1.11.0"
+  required_version = ">= 1.11.0, < 2.0.0"
 
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 6.62"
+      version = ">= 6.62.0, < 7.0.0"
     }
   }
 }

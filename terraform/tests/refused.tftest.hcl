@@ -451,3 +451,104 @@ run "refused_a_topic_and_nobody" {
 
   expect_failures = [var.alarm_topic_arn]
 }
+
+run "refused_permissions_boundary_arn" {
+  command = plan
+
+  variables {
+    permissions_boundary_arn = "boundary"
+  }
+
+  expect_failures = [var.permissions_boundary_arn]
+}
+
+run "refused_role_path" {
+  command = plan
+
+  variables {
+    role_path = "applications"
+  }
+
+  expect_failures = [var.role_path]
+}
+
+run "refused_log_group_name" {
+  command = plan
+
+  variables {
+    log_group_name = "arn:aws:logs:us-east-1:123456789012:log-group:/kong/audit"
+  }
+
+  expect_failures = [var.log_group_name]
+}
+
+run "refused_existing_cluster_arn" {
+  command = plan
+
+  variables {
+    existing_cluster_arn = "applications"
+  }
+
+  expect_failures = [var.existing_cluster_arn]
+}
+
+run "refused_existing_redis_with_a_scheme" {
+  command = plan
+
+  variables {
+    existing_redis = { address = "rediss://redis.example.internal" }
+  }
+
+  expect_failures = [var.existing_redis]
+}
+
+run "refused_existing_redis_with_the_password_itself" {
+  command = plan
+
+  variables {
+    existing_redis = { address = "redis.example.internal", password_secret_arn = "the-password-itself" }
+  }
+
+  expect_failures = [var.existing_redis]
+}
+
+run "refused_existing_redis_without_tls" {
+  command = plan
+
+  variables {
+    existing_redis = { address = "redis.example.internal", tls = false }
+  }
+
+  expect_failures = [var.existing_redis]
+}
+
+run "refused_existing_redis_with_half_a_user_for_the_page" {
+  command = plan
+
+  variables {
+    existing_redis = { address = "redis.example.internal", status_user = "status" }
+  }
+
+  expect_failures = [var.existing_redis]
+}
+
+run "refused_existing_redis_and_a_snapshot" {
+  command = plan
+
+  variables {
+    existing_redis      = { address = "redis.example.internal" }
+    redis_snapshot_name = "kong-cloudtrail-final"
+  }
+
+  expect_failures = [var.existing_redis]
+}
+
+run "refused_existing_redis_in_a_block_that_is_none" {
+  command = plan
+
+  variables {
+    existing_redis = { address = "redis.example.internal", cidrs = ["10.9.0.0"] }
+  }
+
+  expect_failures = [var.existing_redis]
+}

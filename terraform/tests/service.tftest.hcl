@@ -104,7 +104,7 @@ run "tasks_may_reach_kong_redis_and_https_alone" {
   }
 
   assert {
-    condition     = aws_vpc_security_group_egress_rule.redis.from_port == 6379 && aws_vpc_security_group_egress_rule.redis.cidr_ipv4 == null
+    condition     = aws_vpc_security_group_egress_rule.redis[0].from_port == 6379 && aws_vpc_security_group_egress_rule.redis[0].cidr_ipv4 == null
     error_message = "Redis by its security group"
   }
 
@@ -337,7 +337,7 @@ run "redis_has_a_user_with_the_commands_that_are_needed_on_this_ledger_alone" {
   }
 
   assert {
-    condition     = aws_elasticache_user_group.this.user_ids == toset(["kong-cloudtrail-shipper"]) && aws_elasticache_replication_group.redis.user_group_ids == toset(["kong-cloudtrail"])
+    condition     = aws_elasticache_user_group.this[0].user_ids == toset(["kong-cloudtrail-shipper"]) && aws_elasticache_replication_group.redis[0].user_group_ids == toset(["kong-cloudtrail"])
     error_message = "and no other"
   }
 }
@@ -359,7 +359,7 @@ run "in_redis_the_user_without_a_name_is_let_in_nowhere" {
   }
 
   assert {
-    condition     = aws_elasticache_user.default[0].access_string == "off ~* -@all" && contains(aws_elasticache_user_group.this.user_ids, "kong-cloudtrail-default")
+    condition     = aws_elasticache_user.default[0].access_string == "off ~* -@all" && contains(aws_elasticache_user_group.this[0].user_ids, "kong-cloudtrail-default")
     error_message = "its group must have it"
   }
 }

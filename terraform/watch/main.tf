@@ -6,12 +6,12 @@
 # watched too. Calls that were refused count as well: somebody tried.
 
 terraform {
-  required_version = ">= 1.11.0"
+  required_version = ">= 1.11.0, < 2.0.0"
 
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 6.62"
+      version = ">= 6.62.0, < 7.0.0"
     }
   }
 }

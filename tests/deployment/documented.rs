@@ -1,68 +1,22 @@
-//! terraform/README.md says what the module takes, gives and has.
+//! The modules are described and used: their files, inputs and outputs, and the examples.
 
 use std::collections::BTreeSet;
 
-use crate::files::{Module, argument, label, members, path, plain, text, written};
+use crate::files::{Module, argument, label, members, path, plain, text};
 
-const MODULES: [&str; 8] = [
+const MODULES: [&str; 11] = [
     "terraform",
     "terraform/made-secret",
     "terraform/lake",
     "terraform/cloudwatch",
     "terraform/s3",
     "terraform/watch",
-    "terraform/examples/service",
-    "terraform/examples/scheduled",
+    "terraform/deployer",
+    "terraform/examples/cloudtrail",
+    "terraform/examples/cloudwatch",
+    "terraform/examples/existing",
+    "terraform/examples/s3",
 ];
-
-/// Modules with inputs of their own, and what the headings of their tables end in.
-const DOCUMENTED: [(&str, &str); 4] = [
-    ("terraform", ""),
-    ("terraform/cloudwatch", " of `cloudwatch`"),
-    ("terraform/s3", " of `s3`"),
-    ("terraform/watch", " of `watch`"),
-];
-
-/// The rows of the table under a heading, as cells.
-fn rows(document: &str, heading: &str) -> Vec<Vec<String>> {
-    let (_, rest) = document.split_once(&format!("# {heading}\n")).unwrap();
-    let section = rest.split("\n#").next().unwrap();
-    let rows = section.lines().filter(|line| line.starts_with("| `"));
-    let cells = |line: &str| {
-        line.trim_matches('|').split(" | ").map(|cell| cell.trim().to_owned()).collect()
-    };
-    rows.map(cells).collect()
-}
-
-#[test]
-fn the_tables_of_inputs_are_those_of_the_modules() {
-    for (folder, of) in DOCUMENTED {
-        let told = rows(&text("terraform/README.md"), &format!("Inputs{of}"));
-        let input = |variable: &hcl::Block| {
-            let default = variable.body().attributes().find(|argument| argument.key() == "default");
-            let default = default
-                .map_or("required".to_owned(), |default| format!("`{}`", written(default.expr())));
-            let kind = argument(variable.body(), "type").unwrap();
-            let meaning = argument(variable.body(), "description").unwrap();
-            vec![format!("`{}`", label(variable, 0)), format!("`{kind}`"), default, meaning]
-        };
-        let there: Vec<_> = Module::read(folder).blocks("variable").map(input).collect();
-        assert_eq!(told, there, "{folder}");
-    }
-}
-
-#[test]
-fn the_tables_of_outputs_are_those_of_the_modules() {
-    for (folder, of) in DOCUMENTED {
-        let output = |output: &hcl::Block| {
-            let meaning = argument(output.body(), "description").unwrap();
-            vec![format!("`{}`", label(output, 0)), meaning]
-        };
-        let there: Vec<_> = Module::read(folder).blocks("output").map(output).collect();
-        let told = rows(&text("terraform/README.md"), &format!("Outputs{of}"));
-        assert_eq!(told, there, "{folder}");
-    }
-}
 
 #[test]
 fn every_file_and_folder_of_the_module_is_told_of() {
@@ -140,15 +94,16 @@ fn the_examples_give_the_module_what_it_takes_and_all_that_it_requires() {
         .filter(|variable| argument(variable.body(), "default").is_none())
         .map(|variable| label(variable, 0))
         .collect();
-    for mode in ["service", "scheduled"] {
-        let folder = format!("terraform/examples/{mode}");
+    let mut destinations = BTreeSet::new();
+    for entry in std::fs::read_dir(path("terraform/examples")).unwrap() {
+        let folder = format!("terraform/examples/{}", entry.unwrap().file_name().to_str().unwrap());
         let example = Module::read(&folder);
         let call = example.blocks("module").next().unwrap().body();
         let given: BTreeSet<&str> =
             call.attributes().map(hcl::Attribute::key).filter(|name| *name != "source").collect();
         assert!(given.is_subset(&takes), "{folder}");
         assert!(required.is_subset(&given), "{folder}");
-        assert_eq!(argument(call, "run_mode").as_deref(), Some(mode));
+        destinations.insert(argument(call, "destination").unwrap());
 
         let values: hcl::Body =
             hcl::parse(&text(&format!("{folder}/terraform.tfvars.example"))).unwrap();
@@ -157,6 +112,63 @@ fn the_examples_give_the_module_what_it_takes_and_all_that_it_requires() {
             let told = argument(&values, name).is_some();
             let default = argument(variable.body(), "default").is_some();
             assert!(told || default, "{folder}: terraform.tfvars.example lacks {name}");
+        }
+        // `cargo xtask deployment` plans it with these values.
+        assert!(path(&format!("{folder}/tests/plan.tftest.hcl")).is_file(), "{folder}");
+    }
+    let module = members(module.local("target")).into_keys().collect();
+    assert_eq!(destinations, module, "an example for each destination");
+}
+
+/// What the newest version of the next number does is not known.
+#[test]
+fn every_version_has_a_lower_bound_and_ends_before_the_next_major_one() {
+    for folder in MODULES {
+        let module = Module::read(folder);
+        let settings = module.blocks("terraform").next().unwrap().body();
+        let mut versions = vec![argument(settings, "required_version").unwrap()];
+        let providers = settings.blocks().next().unwrap().body();
+        for provider in providers.attributes() {
+            versions.push(plain(members(provider.expr())["version"]));
+        }
+        for version in versions {
+            let numbers: Vec<&str> = version.split(['>', '=', '<', ',', ' ', '.']).filter(|it| !it.is_empty()).collect();
+            let [major, _, _, next, "0", "0"] = numbers[..] else { panic!("{folder}: {version}") };
+            assert_eq!(next.parse::<u32>().unwrap(), major.parse::<u32>().unwrap() + 1, "{folder}");
+        }
+    }
+}
+
+/// Types that take no tags, by the provider's documentation.
+const UNTAGGED: [&str; 15] = [
+    "aws_cloudwatch_event_target",
+    "aws_cloudwatch_log_metric_filter",
+    "aws_cloudwatch_log_stream",
+    "aws_cloudwatch_query_definition",
+    "aws_glue_catalog_table",
+    "aws_iam_role_policy",
+    "aws_s3_bucket_lifecycle_configuration",
+    "aws_s3_bucket_object_lock_configuration",
+    "aws_s3_bucket_ownership_controls",
+    "aws_s3_bucket_policy",
+    "aws_s3_bucket_public_access_block",
+    "aws_s3_bucket_server_side_encryption_configuration",
+    "aws_s3_bucket_versioning",
+    "aws_scheduler_schedule",
+    "aws_secretsmanager_secret_version",
+];
+
+#[test]
+fn whatever_takes_tags_has_the_tags_that_are_given() {
+    for folder in MODULES {
+        for resource in Module::read(folder).blocks("resource") {
+            let tags = argument(resource.body(), "tags");
+            let given = tags.as_ref().is_some_and(|tags| {
+                tags.contains("var.resource_tags") || tags.contains("var.tags")
+            });
+            let kind = label(resource, 0);
+            let takes = !UNTAGGED.contains(&kind);
+            assert_eq!(given, takes, "{folder}: {kind}.{}: {tags:?}", label(resource, 1));
         }
     }
 }

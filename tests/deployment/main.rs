@@ -7,5 +7,6 @@ mod documented;
 mod documents;
 mod files;
 mod filters;
+mod readme;
 mod rights;
 mod task;

@@ -56,7 +56,7 @@ fn format(round: &mut Round) -> Result<()> {
         Err(why) => round.skip(STEP, &why),
         Ok(formatter) => {
             let mut node = Command::new("node");
-            node.args(["-e", FORMAT]).arg(formatter).args(hcl_files(&folder)?);
+            node.args(["-e", FORMAT]).arg(formatter).args(files(&folder, &LANGUAGES)?);
             round.command(STEP, &mut node)?;
         }
     }
@@ -80,9 +80,11 @@ fn formatter() -> Result<PathBuf> {
     Ok(own)
 }
 
-/// The files of Terraform's language below `folder`.
-fn hcl_files(folder: &Path) -> Result<Vec<PathBuf>> {
-    const LANGUAGES: [&str; 2] = ["tf", "hcl"];
+/// What files of Terraform's language end in.
+const LANGUAGES: [&str; 2] = ["tf", "hcl"];
+
+/// The files below `folder` that end in one of these.
+fn files(folder: &Path, kinds: &[&str]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();
@@ -91,19 +93,28 @@ fn hcl_files(folder: &Path) -> Result<Vec<PathBuf>> {
             continue;
         }
         if path.is_dir() {
-            found.extend(hcl_files(&path)?);
-        } else if path.extension().is_some_and(|kind| LANGUAGES.map(OsStr::new).contains(&kind)) {
+            found.extend(files(&path, kinds)?);
+        } else if path.extension().and_then(OsStr::to_str).is_some_and(|it| kinds.contains(&it)) {
             found.push(path);
         }
     }
     Ok(found)
 }
 
-/// Root modules of their own beside the module: each is validated for itself.
-const ROOTS: [&str; 6] =
-    ["examples/service", "examples/scheduled", "lake", "cloudwatch", "s3", "watch"];
-/// Those of them that have tests.
-const TESTED: [&str; 3] = ["cloudwatch", "s3", "watch"];
+/// Root modules of their own beside the module: each is validated for itself, and tested where it has tests.
+const ROOTS: [&str; 9] = [
+    "examples/cloudtrail",
+    "examples/cloudwatch",
+    "examples/existing",
+    "examples/s3",
+    "lake",
+    "cloudwatch",
+    "s3",
+    "watch",
+    "deployer",
+];
+/// The values that an example is planned with, which its user starts from.
+const EXAMPLE_VALUES: &str = "terraform.tfvars.example";
 /// What it reads beside the Terraform files.
 const QUERIES: &str = "docs/queries/cloudwatch";
 
@@ -120,13 +131,12 @@ fn validate_and_test(round: &mut Round) -> Result<()> {
         }
     };
     round.attempt(VALIDATE, || validate(&copy).map(|()| ((), seen)));
+    let mut ready = Vec::new();
     for root in ROOTS {
         let (step, folder) = (format!("{VALIDATE}, {root}"), copy.join(root));
         if init(&folder)?.is_some() {
             round.attempt(&step, || validate(&folder).map(|()| ((), String::new())));
-            if TESTED.contains(&root) {
-                test(round, &format!("{TEST}, {root}"), &folder)?;
-            }
+            ready.push((root, folder));
         } else {
             round.skip(&step, &anyhow!("terraform init does not find all of its providers"));
         }
@@ -135,12 +145,19 @@ fn validate_and_test(round: &mut Round) -> Result<()> {
     // It cannot pretend ephemeral resources: something else takes their place.
     let stand_in = copy.join("tests/made-secret/main.tf");
     std::fs::copy(stand_in, copy.join("made-secret/main.tf"))?;
+    for (root, folder) in ready.iter().filter(|(_, folder)| folder.join("tests").is_dir()) {
+        test(round, &format!("{TEST}, {root}"), folder)?;
+    }
     test(round, TEST, &copy)
 }
 
 fn test(round: &mut Round, step: &str, folder: &Path) -> Result<()> {
     let mut test = own_terraform()?;
-    let finished = shell::run(step, test.current_dir(folder).args(["test", "-no-color"]))?;
+    test.current_dir(folder).args(["test", "-no-color"]);
+    if folder.join(EXAMPLE_VALUES).is_file() {
+        test.arg(format!("-var-file={EXAMPLE_VALUES}"));
+    }
+    let finished = shell::run(step, &mut test)?;
     let took = finished.took;
     match finished.or_show("terraform test") {
         Ok(finished) => {
@@ -184,7 +201,7 @@ fn prepare() -> Result<(PathBuf, String)> {
             let query = query?;
             std::fs::copy(query.path(), beside.join(QUERIES).join(query.file_name()))?;
         }
-        for file in hcl_files(&root.join("terraform"))? {
+        for file in files(&root.join("terraform"), &[&LANGUAGES[..], &["example"]].concat())? {
             let mut text = std::fs::read_to_string(&file)?;
             if older {
                 text = for_an_older_provider(&text);
@@ -206,7 +223,7 @@ fn prepare() -> Result<(PathBuf, String)> {
 fn for_an_older_provider(text: &str) -> String {
     const LATER: [&str; 2] = ["passwords_wo", "deletion_protection_enabled"];
     let lines = text.lines().filter(|line| !LATER.iter().any(|later| line.contains(later)));
-    let lines = lines.map(|line| line.replace("\"~> 6.62\"", "\">= 5.100\""));
+    let lines = lines.map(|line| line.replace("\">= 6.62.0, < 7.0.0\"", "\">= 5.100\""));
     lines.map(|line| line + "\n").collect()
 }
 
@@ -223,7 +240,7 @@ mod tests {
 
     #[test]
     fn for_an_older_provider_what_came_later_is_left_out_and_nothing_else() {
-        let text = "version = \"~> 6.62\"\npasswords_wo = x\npasswords_wo_version = 1\n\
+        let text = "version = \">= 6.62.0, < 7.0.0\"\npasswords_wo = x\npasswords_wo_version = 1\n\
                     deletion_protection_enabled = true\nport = 1\n";
         assert_eq!(for_an_older_provider(text), "version = \">= 5.100\"\nport = 1\n");
     }

@@ -1,12 +1,12 @@
-# terraform init, terraform apply. Values go into terraform.tfvars; terraform.tfvars.example has some.
+# Into an ECS cluster and with a Redis that are there already, with roles under a boundary; to a log group. Values go into terraform.tfvars; terraform.tfvars.example has some.
 
 terraform {
-  required_version = ">= 1.11.0"
+  required_version = ">= 1.11.0, < 2.0.0"
 
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 6.62"
+      version = ">= 6.62.0, < 7.0.0"
     }
   }
 }
@@ -18,17 +18,21 @@ provider "aws" {
 module "kong_cloudtrail" {
   source = "../.."
 
-  run_mode            = "scheduled"
-  schedule_expression = "rate(1 hour)"
+  run_mode            = "service"
   resource_name       = var.resource_name
   resource_tags       = var.resource_tags
   existing_vpc        = var.existing_vpc
   existing_subnet_ids = var.existing_subnet_ids
   security_group      = var.security_group
   image               = var.image
-  destination         = var.destination
-  channel_arn         = var.channel_arn
+  destination         = "cloudwatch"
   log_group_arn       = var.log_group_arn
+
+  existing_cluster_arn     = var.existing_cluster_arn
+  existing_redis           = var.existing_redis
+  permissions_boundary_arn = var.permissions_boundary_arn
+  role_path                = var.role_path
+  log_group_name           = var.log_group_name
 
   kong_admin_api              = var.kong_admin_api
   kong_admin_token_secret_arn = var.kong_admin_token_secret_arn

@@ -1,12 +1,12 @@
-# terraform init, terraform apply. Values go into terraform.tfvars; terraform.tfvars.example has some.
+# To a channel of CloudTrail Lake, by a service. Values go into terraform.tfvars; terraform.tfvars.example has some.
 
 terraform {
-  required_version = ">= 1.11.0"
+  required_version = ">= 1.11.0, < 2.0.0"
 
   required_providers {
     aws = {
       source  = "hashicorp/aws"
-      version = "~> 6.62"
+      version = ">= 6.62.0, < 7.0.0"
     }
   }
 }
@@ -26,9 +26,8 @@ module "kong_cloudtrail" {
   existing_subnet_ids = var.existing_subnet_ids
   security_group      = var.security_group
   image               = var.image
-  destination         = var.destination
+  destination         = "cloudtrail"
   channel_arn         = var.channel_arn
-  log_group_arn       = var.log_group_arn
 
   kong_admin_api              = var.kong_admin_api
   kong_admin_token_secret_arn = var.kong_admin_token_secret_arn

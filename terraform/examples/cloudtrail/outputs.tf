@@ -29,7 +29,7 @@ output "dead_letters_command" {
 }
 
 output "verify_query" {
-  description = "For the editor of CloudTrail Lake, or for CloudWatch Logs Insights."
+  description = "For the editor of CloudTrail Lake."
   value       = module.kong_cloudtrail.verify_query
 }
 

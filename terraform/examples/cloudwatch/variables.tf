@@ -36,22 +36,9 @@ variable "image" {
   type        = string
 }
 
-variable "destination" {
-  description = "Where events go: `cloudtrail` or `cloudwatch`."
-  type        = string
-  default     = "cloudtrail"
-}
-
-variable "channel_arn" {
-  description = "The CloudTrail channel, for `cloudtrail`."
-  type        = string
-  default     = null
-}
-
 variable "log_group_arn" {
-  description = "The log group, for `cloudwatch`."
+  description = "The log group that events go to, from terraform/cloudwatch."
   type        = string
-  default     = null
 }
 
 variable "kong_admin_api" {

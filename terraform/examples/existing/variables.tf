@@ -21,8 +21,41 @@ variable "existing_vpc" {
 }
 
 variable "existing_subnet_ids" {
-  description = "Subnets in at least two availability zones, with a way to AWS's services."
+  description = "Subnets with a way to AWS's services."
   type        = list(string)
+}
+
+variable "existing_cluster_arn" {
+  description = "ECS cluster for the tasks."
+  type        = string
+}
+
+variable "existing_redis" {
+  description = "Redis or Valkey for the ledger. docs/operations.md says what its user must be allowed."
+  type = object({
+    address             = string
+    port                = optional(number)
+    user                = optional(string)
+    password_secret_arn = optional(string)
+    security_group_id   = optional(string)
+  })
+}
+
+variable "permissions_boundary_arn" {
+  description = "Policy that bounds the roles that are created."
+  type        = string
+}
+
+variable "role_path" {
+  description = "Path of the roles."
+  type        = string
+  default     = "/"
+}
+
+variable "log_group_name" {
+  description = "Name of the log group of the reports."
+  type        = string
+  default     = null
 }
 
 variable "security_group" {
@@ -36,22 +69,9 @@ variable "image" {
   type        = string
 }
 
-variable "destination" {
-  description = "Where events go: `cloudtrail` or `cloudwatch`."
-  type        = string
-  default     = "cloudtrail"
-}
-
-variable "channel_arn" {
-  description = "The CloudTrail channel, for `cloudtrail`."
-  type        = string
-  default     = null
-}
-
 variable "log_group_arn" {
-  description = "The log group, for `cloudwatch`."
+  description = "The log group that events go to, from terraform/cloudwatch."
   type        = string
-  default     = null
 }
 
 variable "kong_admin_api" {

@@ -29,16 +29,11 @@ output "dead_letters_command" {
 }
 
 output "verify_query" {
-  description = "For the editor of CloudTrail Lake, or for CloudWatch Logs Insights."
+  description = "For CloudWatch Logs Insights."
   value       = module.kong_cloudtrail.verify_query
 }
 
 output "security_group_id" {
   description = "The tasks' security group, for the Admin API to let in."
   value       = module.kong_cloudtrail.security_group_id
-}
-
-output "task_role_arn" {
-  description = "For the channel's resource policy where the channel is another account's."
-  value       = module.kong_cloudtrail.task_role_arn
 }
