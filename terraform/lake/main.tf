@@ -18,7 +18,7 @@ terraform {
 }
 
 variable "resource_name" {
-  description = "Names the event data store and the channel: 3 to 128 letters, digits and any of . _ -"
+  description = "Names the event data store and the channel: 3 to 128 letters, digits and any of `. _ -`."
   type        = string
   default     = "kong-cloudtrail"
   nullable    = false

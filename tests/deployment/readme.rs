@@ -139,7 +139,8 @@ fn inputs(module: &Module) -> Vec<Vec<String>> {
     let row = |variable: &Block| {
         let name = label(variable, 0);
         let default = variable.body().attributes().find(|argument| argument.key() == "default");
-        let default = default.map(|default| serde_json::to_value(default.expr()).unwrap());
+        let value = |default: &hcl::Attribute| hcl::Value::from(default.expr().clone());
+        let default = default.map(|default| serde_json::to_value(value(default)).unwrap());
         let value = default.as_ref().map(|value| code(&serde_json::to_string_pretty(value).unwrap()));
         let cells = vec![
             anchor("input", name),
