@@ -153,10 +153,7 @@ fn every_link_within_the_repository_leads_to_a_file() {
                     .chain(named)
                     .collect();
                 let heading = heading.replace("\\_", "_");
-                assert!(
-                    anchors.contains(&heading),
-                    "{document} links to {target}"
-                );
+                assert!(anchors.contains(&heading), "{document} links to {target}");
             }
         }
     }

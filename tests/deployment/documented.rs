@@ -132,7 +132,8 @@ fn every_version_has_a_lower_bound_and_ends_before_the_next_major_one() {
             versions.push(plain(members(provider.expr())["version"]));
         }
         for version in versions {
-            let numbers: Vec<&str> = version.split(['>', '=', '<', ',', ' ', '.']).filter(|it| !it.is_empty()).collect();
+            let numbers: Vec<&str> =
+                version.split(['>', '=', '<', ',', ' ', '.']).filter(|it| !it.is_empty()).collect();
             let [major, _, _, next, "0", "0"] = numbers[..] else { panic!("{folder}: {version}") };
             assert_eq!(next.parse::<u32>().unwrap(), major.parse::<u32>().unwrap() + 1, "{folder}");
         }

@@ -25,9 +25,8 @@ fn the_tables_of_each_readme_are_those_of_its_module() {
         let (told, after) = rest.split_once("\n<!-- END_TF_DOCS -->").unwrap();
         let there = tables(folder);
         if std::env::var_os("KONG_CLOUDTRAIL_WRITE_README").is_some() {
-            let written = format!(
-                "{before}<!-- BEGIN_TF_DOCS -->\n{there}\n<!-- END_TF_DOCS -->{after}"
-            );
+            let written =
+                format!("{before}<!-- BEGIN_TF_DOCS -->\n{there}\n<!-- END_TF_DOCS -->{after}");
             std::fs::write(path(&file), written).unwrap();
             continue;
         }
@@ -103,16 +102,23 @@ fn requirements(module: &Module) -> BTreeMap<String, String> {
 /// What calls AWS: for each resource and data source its mode, its provider and its block.
 fn calls(module: &Module) -> impl Iterator<Item = (&'static str, &str, &Block)> {
     ["resource", "data"].into_iter().flat_map(move |mode| {
-        module.blocks(mode).map(move |block| {
-            (mode, label(block, 0).split('_').next().unwrap(), block)
-        })
+        module
+            .blocks(mode)
+            .map(move |block| (mode, label(block, 0).split('_').next().unwrap(), block))
     })
 }
 
 fn modules(module: &Module) -> Vec<Vec<String>> {
     let row = |call: &Block| {
         let name = label(call, 0).to_owned();
-        (name.clone(), vec![anchor("module", &name), argument(call.body(), "source").unwrap(), "n/a".to_owned()])
+        (
+            name.clone(),
+            vec![
+                anchor("module", &name),
+                argument(call.body(), "source").unwrap(),
+                "n/a".to_owned(),
+            ],
+        )
     };
     module.blocks("module").map(row).collect::<BTreeMap<_, _>>().into_values().collect()
 }
@@ -141,7 +147,8 @@ fn inputs(module: &Module) -> Vec<Vec<String>> {
         let default = variable.body().attributes().find(|argument| argument.key() == "default");
         let value = |default: &hcl::Attribute| hcl::Value::from(default.expr().clone());
         let default = default.map(|default| serde_json::to_value(value(default)).unwrap());
-        let value = default.as_ref().map(|value| code(&serde_json::to_string_pretty(value).unwrap()));
+        let value =
+            default.as_ref().map(|value| code(&serde_json::to_string_pretty(value).unwrap()));
         let cells = vec![
             anchor("input", name),
             prose(&argument(variable.body(), "description").unwrap()),
@@ -157,7 +164,8 @@ fn inputs(module: &Module) -> Vec<Vec<String>> {
 fn outputs(module: &Module) -> Vec<Vec<String>> {
     let row = |output: &Block| {
         let name = label(output, 0);
-        let cells = vec![anchor("output", name), prose(&argument(output.body(), "description").unwrap())];
+        let cells =
+            vec![anchor("output", name), prose(&argument(output.body(), "description").unwrap())];
         (name.to_owned(), cells)
     };
     module.blocks("output").map(row).collect::<BTreeMap<_, _>>().into_values().collect()
@@ -185,9 +193,11 @@ fn code(text: &str) -> String {
 
 /// A description: what would be Markdown outside of code is escaped, and addresses are left as they are.
 fn prose(text: &str) -> String {
-    let escape = |word: &str| match word.contains("://") {
-        true => word.to_owned(),
-        false => word.replace('|', "\\|").replace('_', "\\_"),
+    let escape = |word: &str| {
+        if word.contains("://") {
+            return word.to_owned();
+        }
+        word.replace('|', "\\|").replace('_', "\\_")
     };
     let mut in_code = true;
     let parts = text.split('`').map(|part| {
@@ -195,7 +205,11 @@ fn prose(text: &str) -> String {
         // terraform-docs takes these for emphasis, or for the end of a cell.
         assert!(!in_code || !part.contains('|'), "{text}");
         assert!(in_code || !(part.contains(" _") || part.starts_with('_')), "{text}");
-        if in_code { part.to_owned() } else { part.split(' ').map(escape).collect::<Vec<_>>().join(" ") }
+        if in_code {
+            part.to_owned()
+        } else {
+            part.split(' ').map(escape).collect::<Vec<_>>().join(" ")
+        }
     });
     parts.collect::<Vec<_>>().join("`")
 }

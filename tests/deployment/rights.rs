@@ -209,7 +209,11 @@ fn the_user_of_redis_has_the_commands_that_were_tried() {
         let Ok(page) = std::fs::read_to_string(&entry) else { continue };
         for list in page.split(['`', '\n', '|', ',', ';']).filter(|part| part.contains("+get")) {
             let told = allowed(list);
-            assert!(told == allowed(&shipper) || told == allowed(&status), "{}: {list}", entry.display());
+            assert!(
+                told == allowed(&shipper) || told == allowed(&status),
+                "{}: {list}",
+                entry.display()
+            );
             lists += 1;
         }
     }
