@@ -87,13 +87,20 @@ run "blocks_are_the_vpcs_unless_they_are_named" {
 
 run "a_redis_without_tls_is_reached_where_somebody_says_so" {
   variables {
-    existing_redis  = { address = "redis.example.internal", tls = false }
-    allow_plaintext = true
+    existing_redis           = { address = "redis.example.internal", tls = false }
+    allow_plaintext          = true
+    status_target_group_arn  = "arn:aws:elasticloadbalancing:us-east-1:123456789012:targetgroup/status/0123456789abcdef"
+    status_security_group_id = "sg-0123456789abcdef0"
   }
 
   assert {
     condition     = strcontains(aws_ecs_task_definition.this.container_definitions, "\"redis://redis.example.internal:6379\"")
     error_message = "by another scheme"
+  }
+
+  assert {
+    condition     = alltrue([for task in [aws_ecs_task_definition.this, aws_ecs_task_definition.status[0]] : strcontains(task.container_definitions, "SPIN_VARIABLE_ALLOW_PLAINTEXT")])
+    error_message = "and the entrypoint may send a password so, also that of the page"
   }
 }
 
