@@ -3,6 +3,9 @@
 //! held by `tests/variables.rs`, command lines by `xtask/src/docs` and `crates/cli/src/documented.rs`.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../xtask/src/docs/blocks.rs"]
+#[allow(dead_code, reason = "commands are read elsewhere")]
+mod blocks;
 mod documents;
 #[path = "runbook/mod.rs"]
 mod runbook;
@@ -133,6 +136,35 @@ fn every_page_of_the_documents_is_in_the_book() {
             assert!(pages.contains(&page), "docs/SUMMARY.md has no {page}");
         }
     }
+}
+
+/// Of another language nothing here would look at a block.
+const PROSE: [&str; 6] = ["console", "sh", "bash", "text", "mermaid", "sql"];
+
+fn is_setting(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with(['#', '[']) || line.contains('=')
+}
+
+#[test]
+fn every_block_of_configuration_can_be_read() {
+    let mut read = 0;
+    for (page, text) in blocks::pages(&path("")).unwrap() {
+        for block in blocks::blocks(&page, &text) {
+            let text = &block.text;
+            let sound = match &*block.language {
+                "toml" => text.parse::<toml::Table>().is_ok(),
+                "json" => serde_json::from_str::<Value>(text).is_ok(),
+                "hcl" => hcl::parse(text).is_ok(),
+                "yaml" => serde_saphyr::from_str::<Value>(text).is_ok(),
+                "ini" => text.lines().all(is_setting),
+                language => PROSE.contains(&language),
+            };
+            assert!(sound, "{page}:{}: {}", block.line, block.language);
+            read += usize::from(!PROSE.contains(&&*block.language));
+        }
+    }
+    assert!(read > 10, "{read}");
 }
 
 /// What a heading is called in a link, as GitHub and mdBook make it.
