@@ -115,10 +115,8 @@ impl Block {
     /// The commands in it, those within `$(…)` too.
     pub fn commands(&self) -> Vec<Command> {
         let mut commands = Vec::new();
-        let mut line = self.line;
         let mut script = String::new();
-        for next in self.script().lines() {
-            line += 1;
+        for (line, next) in (self.line + 1..).zip(self.script().lines()) {
             if let Some(begun) = next.strip_suffix('\\') {
                 script.push_str(begun);
                 continue;
@@ -162,7 +160,6 @@ pub fn simple_commands(line: &str) -> Vec<Vec<String>> {
                 all.extend(simple_commands(&inner));
                 word.push_str("$()");
             }
-            (Some(_), c) => word.push(c),
             (None, '#') if word.is_empty() => break,
             (None, '<' | '>') => {
                 if word.chars().all(|c| c.is_ascii_digit()) {
@@ -177,7 +174,7 @@ pub fn simple_commands(line: &str) -> Vec<Vec<String>> {
                 redirected = false;
                 all.push(std::mem::take(&mut words));
             }
-            (None, c) => word.push(c),
+            (_, c) => word.push(c),
         }
     }
     end_word(&mut word, &mut words, &mut redirected);

@@ -6,6 +6,7 @@ mod book;
 mod sentences;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::{self, ExitCode};
 use std::time::Duration;
@@ -209,7 +210,7 @@ fn not_tried(found: &[Block]) -> String {
     let mut told = "\nNot tried: commands of programs, accounts and clusters that are not here. Bash has read them.".to_owned();
     for (program, (count, pages)) in programs {
         let pages: Vec<_> = pages.into_iter().collect();
-        told += &format!("\n  {program:<12} {count:>3}  {}", pages.join(", "));
+        let _ = write!(told, "\n  {program:<12} {count:>3}  {}", pages.join(", "));
     }
     told
 }
