@@ -122,6 +122,10 @@ impl Block {
                 continue;
             }
             script.push_str(next);
+            if quote_is_open(&script) {
+                script.push(' ');
+                continue;
+            }
             for words in simple_commands(&script) {
                 commands.push(Command { page: self.page.clone(), line, words });
             }
@@ -136,6 +140,20 @@ const KEYWORDS: [&str; 17] = [
     "if", "then", "else", "elif", "fi", "for", "while", "until", "do", "done", "case", "esac", "{",
     "}", "!", "eval", "time",
 ];
+
+/// Whether a string goes on in the next line.
+fn quote_is_open(script: &str) -> bool {
+    let mut quote = None;
+    for c in script.chars() {
+        match quote {
+            Some(open) if open == c => quote = None,
+            None if c == '#' => break,
+            None if ['\'', '"'].contains(&c) => quote = Some(c),
+            _ => {}
+        }
+    }
+    quote.is_some()
+}
 
 /// Splits a line as a shell does, near enough for what stands in the documents.
 pub fn simple_commands(line: &str) -> Vec<Vec<String>> {
@@ -219,8 +237,11 @@ fn inside(rest: &mut std::iter::Peekable<std::str::Chars<'_>>) -> String {
     text
 }
 
-/// Without keywords and assignments.
+/// Without keywords and assignments. The head of a `for` is no command.
 fn without_what_comes_before(words: Vec<String>) -> Vec<String> {
+    if words.first().is_some_and(|word| word == "for") {
+        return Vec::new();
+    }
     let assigns = |word: &str| {
         word.split_once('=').is_some_and(|(name, _)| {
             !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
