@@ -1,12 +1,17 @@
-//! What the documents state is what the code does: the README's example of a report has the fields of a
-//! report, every link leads somewhere, and the runbook leaves nothing out. Its table of variables is held by `tests/variables.rs`.
+//! What the documents state is what the code does: the example of a report has the fields of a report, every
+//! page is in the book, every link leads somewhere, and the runbook leaves nothing out. The table of variables is
+//! held by `tests/variables.rs`, command lines by `xtask/src/docs` and `crates/cli/src/documented.rs`.
 #![allow(clippy::unwrap_used)]
 
+#[path = "../xtask/src/docs/blocks.rs"]
+#[allow(dead_code, reason = "commands are read elsewhere")]
+mod blocks;
 mod documents;
 #[path = "runbook/mod.rs"]
 mod runbook;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use documents::{path, rows, section, text};
 use kong_cloudtrail::report::Report;
@@ -24,20 +29,19 @@ fn names(value: &Value) -> BTreeSet<String> {
 
 #[test]
 fn the_example_of_a_report_has_the_fields_of_a_report_and_each_is_explained() {
-    let readme = text("README.md");
-    let section = section(&readme, "The report");
-    let example = section.lines().find(|line| line.starts_with('{')).unwrap();
+    let page = text("docs/report.md");
+    let example = page.lines().find(|line| line.starts_with('{')).unwrap();
     let example: Value = serde_json::from_str(example).unwrap();
     let report: Value = serde_json::from_str(&Report::default().line()).unwrap();
     let fields = names(&report);
     assert_eq!(names(&example), fields);
 
-    let explained = rows(section);
+    let explained = rows(section(&page, "Fields"));
     for field in fields {
         let aside = ["event", "requests", "objects", "kong", "destination", "kv", "retries"];
         let named = explained.contains_key(&field)
-            || aside.contains(&field.as_str()) && section.contains(&format!("`{field}`"))
-            || section.contains(&format!("`\"{field}\":"));
+            || aside.contains(&field.as_str()) && page.contains(&format!("`{field}`"))
+            || page.contains(&format!("`\"{field}\":"));
         assert!(named, "{field} is not explained");
     }
 }
@@ -61,9 +65,9 @@ fn words_of(file: &str, of: &str) -> BTreeSet<String> {
 #[test]
 fn each_word_of_notes_and_attention_is_explained_and_no_other() {
     assert!(words_of("src/report.rs", "Note").contains("endpoint-overridden"));
-    let readme = text("README.md");
+    let page = text("docs/report.md");
     for (list, of) in [("notes", "Note"), ("attention", "Attention")] {
-        let (_, rest) = readme.split_once(&format!("\n| in `{list}` | ")).unwrap();
+        let (_, rest) = page.split_once(&format!("\n| in `{list}` | ")).unwrap();
         let table = rest.split("\n\n").next().unwrap();
         let told: BTreeSet<String> = rows(table).into_keys().collect();
         assert_eq!(told, words_of("src/report.rs", of));
@@ -96,67 +100,107 @@ fn whatever_somebody_can_do_is_shown_by_something_and_each_word_of_a_report_show
     }
 }
 
+/// Where the links of a document lead that stay in the repository: file and heading.
+fn links(document: &str) -> Vec<(PathBuf, String)> {
+    let folder = path(document).parent().unwrap().to_owned();
+    let text = text(document);
+    let targets = text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
+    let targets = targets.filter(|target| !target.contains("://"));
+    let split = |target: &str| {
+        let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+        let file = if file.is_empty() { path(document) } else { folder.join(file) };
+        (file, heading.to_owned())
+    };
+    targets.map(split).collect()
+}
+
+/// The pages of the book, from the repository's root.
+fn pages() -> BTreeSet<String> {
+    let root = path("").canonicalize().unwrap();
+    let pages = links("docs/SUMMARY.md").into_iter().map(|(file, _)| {
+        let file = file.canonicalize().unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+        file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned()
+    });
+    pages.collect()
+}
+
 #[test]
-fn every_link_within_the_repository_leads_to_a_file() {
-    for document in [
-        "README.md",
-        "CHANGELOG.md",
-        "SECURITY.md",
-        "deploy/kubernetes/README.md",
-        "docs/architecture.md",
-        "docs/auditor.md",
-        "docs/check-and-verify.md",
-        "deploy/image/README.md",
-        "deploy/image/timer-trigger/README.md",
-        "docs/cloudwatch.md",
-        "docs/credentials.md",
-        "docs/decisions/README.md",
-        "docs/deploying.md",
-        "docs/event-mapping.md",
-        "docs/guarantees.md",
-        "docs/migrating.md",
-        "docs/operations.md",
-        "docs/s3.md",
-        "docs/queries/README.md",
-        "docs/queries/cloudwatch/README.md",
-        "docs/status.md",
-        "docs/threat-model.md",
-        "docs/tls.md",
-        "terraform/README.md",
-        "terraform/cloudwatch/README.md",
-        "terraform/deployer/README.md",
-        "terraform/lake/README.md",
-        "terraform/s3/README.md",
-        "terraform/watch/README.md",
-    ] {
-        let folder = path(document).parent().unwrap().to_owned();
-        let document_text = text(document);
-        let targets = document_text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap());
-        for target in targets.filter(|target| !target.contains("://")) {
-            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
-            let linked = if file.is_empty() { path(document) } else { folder.join(file) };
-            assert!(linked.is_file(), "{document} links to {target}");
-            if !heading.is_empty() {
-                let anchors = std::fs::read_to_string(&linked).unwrap();
-                let named = anchors.split("<a name=\"").skip(1);
-                let named = named.map(|rest| rest.split('"').next().unwrap().to_owned());
-                let anchors: Vec<String> = anchors
-                    .lines()
-                    .filter_map(|line| {
-                        line.trim_start_matches('#')
-                            .strip_prefix(' ')
-                            .filter(|_| line.starts_with('#'))
-                    })
-                    .map(|title| {
-                        title.to_lowercase().replace(' ', "-").replace(['\'', '`', '.', ','], "")
-                    })
-                    .chain(named)
-                    .collect();
-                let heading = heading.replace("\\_", "_");
-                assert!(anchors.contains(&heading), "{document} links to {target}");
+fn every_page_of_the_documents_is_in_the_book() {
+    let pages = pages();
+    assert!(pages.len() > 40, "{}", pages.len());
+    let mut folders = vec!["docs".to_owned()];
+    while let Some(folder) = folders.pop() {
+        for file in std::fs::read_dir(path(&folder)).unwrap().map(|file| file.unwrap()) {
+            let name = format!("{folder}/{}", file.file_name().into_string().unwrap());
+            if file.path().is_dir() {
+                folders.push(name);
+            } else if file.path().extension().is_some_and(|kind| kind == "md")
+                && name != "docs/SUMMARY.md"
+            {
+                assert!(pages.contains(&name), "docs/SUMMARY.md has no {name}");
             }
         }
     }
+}
+
+/// Of another language nothing here would look at a block.
+const PROSE: [&str; 6] = ["console", "sh", "bash", "text", "mermaid", "sql"];
+
+fn is_setting(line: &str) -> bool {
+    let line = line.trim();
+    line.is_empty() || line.starts_with(['#', '[']) || line.contains('=')
+}
+
+#[test]
+fn every_block_of_configuration_can_be_read() {
+    let mut read = 0;
+    for (page, text) in blocks::pages(&path("")).unwrap() {
+        for block in blocks::blocks(&page, &text) {
+            let text = &block.text;
+            let sound = match &*block.language {
+                "toml" => text.parse::<toml::Table>().is_ok(),
+                "json" => serde_json::from_str::<Value>(text).is_ok(),
+                "hcl" => hcl::parse(text).is_ok(),
+                "yaml" => serde_saphyr::from_str::<Value>(text).is_ok(),
+                "ini" => text.lines().all(is_setting),
+                language => PROSE.contains(&language),
+            };
+            assert!(sound, "{page}:{}: {}", block.line, block.language);
+            read += usize::from(!PROSE.contains(&&*block.language));
+        }
+    }
+    assert!(read > 10, "{read}");
+}
+
+/// What a heading is called in a link, as GitHub and mdBook make it.
+fn anchor(title: &str) -> String {
+    let kept = title.trim().to_lowercase();
+    let kept = kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn every_link_within_the_repository_leads_to_a_file() {
+    let beside = ["docs/SUMMARY.md", "deploy/image/timer-trigger/README.md"].map(str::to_owned);
+    for document in pages().into_iter().chain(beside) {
+        for (linked, heading) in links(&document) {
+            assert!(linked.is_file(), "{document} links to {}", linked.display());
+            if heading.is_empty() {
+                continue;
+            }
+            let text = std::fs::read_to_string(&linked).unwrap();
+            let titles = text.lines().filter(|line| line.starts_with('#'));
+            let mut anchors = titles.map(|line| anchor(line.trim_start_matches('#')));
+            let there = anchors.any(|anchor| anchor == heading);
+            assert!(there, "{document} links to {}#{heading}", linked.display());
+        }
+    }
+}
+
+#[test]
+fn the_first_page_is_short() {
+    let words = text("README.md").split_whitespace().count();
+    assert!(words <= 1200, "{words} words");
 }
 
 #[test]

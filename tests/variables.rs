@@ -74,7 +74,7 @@ fn the_documents_have_them_with_their_defaults_and_mark_the_secrets() {
     };
     let row =
         |variable: &Variable| (variable.name.to_owned(), (default(variable), variable.is_secret));
-    assert_eq!(told("README.md", "Configuration"), VARIABLES.iter().map(row).collect());
+    assert_eq!(told("docs/configuration.md", "Variables"), VARIABLES.iter().map(row).collect());
     assert_eq!(
         told("docs/status.md", "Running it"),
         of_the_status_page().iter().map(row).collect()

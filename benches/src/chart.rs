@@ -15,6 +15,20 @@ const FONT: &str = "sans-serif";
 const INK: RGBColor = RGBColor(0x33, 0x33, 0x33);
 const GRID: RGBColor = RGBColor(0xdd, 0xdd, 0xdd);
 
+/// Colours where the reader prefers a dark scheme. What plotters writes are attributes, which a style overrides.
+const DARK: [(&str, &str, &str); 10] = [
+    ("fill", "#FFFFFF", "#0d1117"),
+    ("fill", "#333333", "#e6edf3"),
+    ("stroke", "#333333", "#9198a1"),
+    ("stroke", "#DDDDDD", "#30363d"),
+    ("fill", "#0072B2", "#58a6ff"),
+    ("stroke", "#0072B2", "#58a6ff"),
+    ("fill", "#777777", "#9ea7b3"),
+    ("stroke", "#777777", "#9ea7b3"),
+    ("fill", "#D55E00", "#ff9e57"),
+    ("stroke", "#D55E00", "#ff9e57"),
+];
+
 /// Seconds by entries retained.
 type Series = Vec<(u64, f64)>;
 
@@ -39,7 +53,20 @@ pub fn draw(figures: &[u8], out: &Path) -> Result<()> {
         draw_panel(panel, title, series, (entries.clone(), seconds.clone()))?;
     }
     area.present()?;
-    Ok(())
+    drop(panels);
+    drop(area);
+    let svg = std::fs::read_to_string(out)?;
+    let (head, body) = svg.split_once(">\n").context("an SVG has a head")?;
+    Ok(std::fs::write(out, format!("{head}>\n{}{body}", dark_style()))?)
+}
+
+/// A style for the dark.
+fn dark_style() -> String {
+    let rule = |(attribute, light, dark): &(&str, &str, &str)| {
+        format!("[{attribute}=\"{light}\"]{{{attribute}:{dark}}}")
+    };
+    let rules: String = DARK.iter().map(rule).collect();
+    format!("<style>@media (prefers-color-scheme: dark){{{rules}}}</style>\n")
 }
 
 /// What the axes span: decades of seconds and a little below, and room for labels beside the last
@@ -145,6 +172,14 @@ mod tests {
             "Steady state: 1,400 new entries",
         ] {
             assert!(svg.contains(label), "{label} is missing");
+        }
+        // Each colour in it has another one in the dark.
+        let drawn = svg.split_once("</style>").unwrap().1;
+        for attribute in ["fill", "stroke"] {
+            for rest in drawn.split(&format!(" {attribute}=\"#")).skip(1) {
+                let rule = format!("[{attribute}=\"#{}\"]", &rest[..6]);
+                assert!(svg.contains(&rule), "{rule} is missing");
+            }
         }
     }
 }

@@ -1,4 +1,5 @@
 -- Who changed one entity, such as a route: one row for each change, the newest first.
+-- A consumer is found by its username, other entities by their name.
 -- principal_id is Kong's word; user_name is what the caller said.
 -- What the call was, and from where, is empty when the call is not in this span.
 SELECT
@@ -29,7 +30,10 @@ FROM (
             element_at(eventdata.additionaleventdata, 'operation') AS operation,
             element_at(eventdata.additionaleventdata, 'dao_name') AS entity_table,
             element_at(eventdata.additionaleventdata, 'entity_key') AS entity_key,
-            element_at(eventdata.responseelements, 'name') AS entity_name,
+            coalesce(
+                element_at(eventdata.responseelements, 'name'),
+                element_at(eventdata.responseelements, 'username')
+            ) AS entity_name,
             element_at(eventdata.additionaleventdata, 'request_id') AS request_id,
             metadata.ingestiontime AS ingestiontime,
             eventid,

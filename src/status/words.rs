@@ -1,4 +1,4 @@
-//! What the words of a report mean, for whoever does not have the README at hand.
+//! What the words of a report mean, for whoever does not have docs/report.md at hand.
 
 /// The words of `attention`, each with what happened.
 pub const ATTENTION: [(&str, &str); 9] = [

@@ -1,6 +1,6 @@
 //! All variables that somebody can set. They are declared here and nowhere else.
 //!
-//! The defaults are read from here. The manifests, the table of the README, `.env.example`, the lists of
+//! The defaults are read from here. The manifests, the table of docs/configuration.md, `.env.example`, the lists of
 //! Terraform and Kubernetes and that of the fuzz target are held to it by `tests/variables.rs`.
 
 /// A variable of the component.

@@ -1,4 +1,4 @@
-//! The command line, as the README gives it: the host's, or Spin's.
+//! The command line, as docs/cli.md and docs/spin.md give it: the host's, or Spin's.
 
 use std::path::Path;
 

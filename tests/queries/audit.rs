@@ -90,6 +90,12 @@ const CHANGE: [&str; 10] = [
     "source_ip",
 ];
 
+/// What people call the row.
+fn named(object: &Value) -> Option<String> {
+    let entity = entity(object);
+    string(&entity, "name").or_else(|| string(&entity, "username"))
+}
+
 fn change(place: Place, object: &Value) -> Cells {
     let call = TRAIL.call(object);
     vec![
@@ -97,7 +103,7 @@ fn change(place: Place, object: &Value) -> Cells {
         Some(time(object)),
         string(object, "operation"),
         string(object, "entity_key"),
-        string(&entity(object), "name"),
+        named(object),
         user(object),
         TRAIL.said(place, call, "rbac_user_name"),
         Some(event_name(call)),
@@ -129,6 +135,18 @@ fn who_changed_this_route_is_told_by_its_id_and_by_its_name() {
 }
 
 #[test]
+fn who_changed_this_consumer_is_told_by_its_username() {
+    let consumers = TRAIL.objects_where(|object| object["dao_name"] == "consumers");
+    let name = named(consumers.last().unwrap()).unwrap();
+    assert!(name.starts_with("customer-"), "{name}");
+    let changes: Vec<_> =
+        consumers.iter().filter(|object| named(object).as_ref() == Some(&name)).collect();
+    let about = [("<table>", "consumers"), ("<entity>", name.as_str())];
+    let expected = |place| changes.iter().map(move |consumer| change(place, consumer));
+    assert_told("who-changed", &about, &CHANGE, expected);
+}
+
+#[test]
 fn every_deletion_is_told_with_who_made_it() {
     let columns = [
         "event_id",
@@ -143,13 +161,13 @@ fn every_deletion_is_told_with_who_made_it() {
     ];
     let deletions = TRAIL.objects_where(|object| object["operation"] == "delete");
     let row = |place, object: &Value| {
-        let (call, entity) = (TRAIL.call(object), entity(object));
+        let call = TRAIL.call(object);
         vec![
             string(object, "id"),
             Some(time(object)),
             string(object, "dao_name"),
             string(object, "entity_key"),
-            string(&entity, "name").or_else(|| string(&entity, "username")),
+            named(object),
             user(object),
             TRAIL.said(place, call, "rbac_user_name"),
             Some(event_name(call)),

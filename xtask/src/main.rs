@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod demo;
 mod deployment;
+mod docs;
 mod fuzz;
 mod kubernetes;
 mod lint;
@@ -54,6 +55,8 @@ enum Verb {
     Test,
     /// Check the code without running it: format, lints, documentation, and the dependencies.
     Lint,
+    /// Build the book, and check its links, commands and configuration; tell what cannot be tried.
+    Docs,
     /// Run the acceptance on the Spin on PATH, with its timer and its command trigger.
     Spin,
     /// Build Spin's timer trigger, which Spin does not publish, and install it as a plugin.
@@ -86,6 +89,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Build => build::run(installs),
         Verb::Test => test::run(installs),
         Verb::Lint => lint::run(),
+        Verb::Docs => docs::run(),
         Verb::Spin => spin::run(installs),
         Verb::Trigger(arguments) => trigger::run(&arguments),
         Verb::Deployment => deployment::run(installs),

@@ -93,17 +93,24 @@ pub fn cargo() -> Result<Command> {
 
 /// A program out of the package `name` at `version`, which is installed below `target/` where no
 /// such program is found.
-pub fn pinned((name, version): (&str, &str)) -> Result<PathBuf> {
+pub fn pinned(package: (&str, &str)) -> Result<PathBuf> {
+    pinned_with(package, &[])
+}
+
+/// As [`pinned`], with the package's `features` as cargo takes them.
+pub fn pinned_with((name, version): (&str, &str), features: &[&str]) -> Result<PathBuf> {
     let tools = root()?.join("target/tools");
     let own = tools.join("bin").join(name);
     for program in [own.clone(), name.into()] {
         let told = answer(&program.to_string_lossy(), &["--version"]);
-        if told.is_some_and(|told| told.split_whitespace().nth(1) == Some(version)) {
+        let told = told.as_deref().and_then(|told| told.split_whitespace().nth(1));
+        if told.is_some_and(|told| told.trim_start_matches('v') == version) {
             return Ok(program);
         }
     }
     let mut install = cargo()?;
     install.args(["install", name, "--version", version, "--locked", "--root"]).arg(&tools);
+    install.args(features);
     shell::run(&format!("Installing {name} {version}"), &mut install)?
         .or_show("cargo install")
         .with_context(|| {

@@ -52,7 +52,7 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     }
     build::component(installs)?;
     let host = build::binaries()?.host;
-    eprintln!("This host is for trying things out. Production is Spin: see the README.");
+    eprintln!("This host is for trying things out. Production is Spin: see docs/spin.md.");
     let mut host = Command::new(&host);
     host.current_dir(&root).args(["up", "--now", "--from", "spin.toml"]).args(&arguments.host);
     // In this process's place, so that a signal is the host's alone, which ends cleanly on it.

@@ -6,6 +6,9 @@
 mod arguments;
 mod because;
 mod dead_letters;
+#[cfg(all(test, feature = "runs"))]
+#[allow(clippy::unwrap_used)]
+mod documented;
 #[cfg(feature = "runs")]
 mod evidence;
 mod interventions;

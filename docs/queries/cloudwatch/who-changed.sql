@@ -1,4 +1,5 @@
 -- Who changed one entity, such as a route: one row for each change, the newest first.
+-- A consumer is found by its username, other entities by their name.
 -- principal_id is Kong's word; user_name is what the caller said.
 -- What the call was, and from where, is empty when the call is not in this span.
 SELECT
@@ -21,7 +22,7 @@ FROM (
         `additionalEventData.operation` AS operation,
         `additionalEventData.dao_name` AS entity_table,
         `additionalEventData.entity_key` AS entity_key,
-        `responseElements.name` AS entity_name,
+        coalesce(`responseElements.name`, `responseElements.username`) AS entity_name,
         `additionalEventData.request_id` AS request_id,
         -- How many different events have this UID: without ttl and a derived time, which age.
         dense_rank() OVER (PARTITION BY UID ORDER BY

@@ -100,7 +100,7 @@ impl Instance {
     }
 }
 
-const ATTACH: &str = "attach an instance profile, with a role that has the policy in the README";
+const ATTACH: &str = "attach an instance profile, with a role that has the policy in docs/aws.md";
 
 fn answered(response: &HttpResponse, url: &str) -> FetchError {
     let what = format!("{url} answered {}", response.status().as_u16());

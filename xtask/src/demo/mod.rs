@@ -8,14 +8,14 @@ mod page;
 mod verdict;
 mod view;
 
-use std::path::PathBuf;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use clap::Args;
 use serde_json::Value;
-use tempfile::TempDir;
 
 use crate::build::{self, Binaries};
 use crate::progress::Step;
@@ -28,10 +28,13 @@ use verdict::{Entry, Event, Stream};
 /// Entries in each stream before the first run, and what comes in before the second.
 const BACKLOG: u64 = 5000;
 const FRESH: u64 = 120;
-/// Where the objects of the bucket are left in the checkout.
-const BUCKET: &str = "target/demo-bucket";
 /// The backlog where only the verdict is wanted.
 const SHORT_BACKLOG: u64 = 300;
+/// What the last demonstration has left in the checkout, to be asked: its store, the events that arrived, and the
+/// objects of the bucket.
+const KEPT: &str = "target/demo";
+const EVENTS: &str = "events.ndjson";
+const BUCKET: &str = "bucket";
 
 #[derive(Args)]
 pub struct Arguments {
@@ -46,12 +49,17 @@ pub struct Arguments {
 /// Runs the demonstration; a failure when the verdict is not that everything arrived once.
 pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     heading("1  Build the component, and a host and simulators to try it with");
+    if build::tested_binaries().is_err() {
+        println!(
+            "  Once, some five minutes on two cores, and 2 GB below target. Afterwards the demo takes 20 seconds."
+        );
+    }
     build::component(installs)?;
     let binaries = build::binaries()?;
 
     let destination = arguments.destination;
     heading(&format!("2  Start a Kong control plane and {}", destination.name()));
-    let stage = Stage::start(binaries, destination, BACKLOG)?;
+    let stage = Stage::start(binaries, destination, BACKLOG, &emptied(KEPT)?)?;
     println!(
         "  Kong Admin API     {}  simulated: Gateway 3.9 Enterprise, 30 days of audit log",
         stage.kong.url
@@ -69,32 +77,59 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     }
     if destination == Destination::S3 {
         let objects = bucket::objects(&stage.channel)?;
-        println!("\n{}", bucket::keep(&objects, &emptied(BUCKET)?)?);
+        println!("\n{}", bucket::keep(&objects, &stage.state.join(BUCKET))?);
     }
     let verdict = verdict::check(&entries, &events);
     println!("\n{}", verdict.told(destination.name()));
     if !verdict.holds() {
         return Ok(ExitCode::FAILURE);
     }
+    keep(&events, &stage.state)?;
+    heading("Ask it something: docs/tutorial.md has a first question");
+    println!(
+        "  {KEPT}/{EVENTS}    what {} has, an event a line\n  \
+         target/debug/kong-cloudtrail status --state-dir {KEPT}    how things stand",
+        destination.name()
+    );
     heading("Next: your own Kong and AWS account");
     println!(
         "  cp .env.example .env    fill in Kong's address, the target's ARN and credentials\n  \
          cargo xtask up          the same component against them\n  \
-         Production is Spin: the README says how to run spin.toml with it."
+         Production is Spin: docs/spin.md says how to run spin.toml with it."
     );
     heading("The status page of these runs");
-    Page::serve(&stage.binaries.host, stage.state.path())?.show(arguments.open)?;
+    Page::serve(&stage.binaries.host, &stage.state)?.show(arguments.open)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// The verdict alone, on a short backlog, by programs that are built already, and so is the component.
 pub fn prove(binaries: Binaries, destination: Destination) -> Result<String> {
-    let stage = Stage::start(binaries, destination, SHORT_BACKLOG)?;
+    let folder = tempfile::tempdir()?;
+    let stage = Stage::start(binaries, destination, SHORT_BACKLOG, folder.path())?;
     stage.three_runs(SHORT_BACKLOG, &|_| ())?;
     let verdict = verdict::check(&entries(&stage.kong)?, &events(&stage.channel)?);
     let told = verdict.told(destination.name());
     ensure!(verdict.holds(), "{told}");
     Ok(told)
+}
+
+/// The folder in the checkout, with nothing in it.
+fn emptied(folder: &str) -> Result<PathBuf> {
+    let folder = tool::root()?.join(folder);
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Writes the events into `folder`, one a line.
+fn keep(events: &[Event], folder: &Path) -> Result<()> {
+    let mut file = std::io::BufWriter::new(std::fs::File::create(folder.join(EVENTS))?);
+    for event in events {
+        writeln!(file, "{}", event.data)?;
+    }
+    Ok(file.flush()?)
 }
 
 /// What the simulator looks at.
@@ -118,17 +153,22 @@ struct Stage {
     kong: Kong,
     channel: Channel,
     /// Holds the SQLite store.
-    state: TempDir,
+    state: PathBuf,
 }
 
 impl Stage {
-    /// Starts the simulators, with so many entries in each of Kong's streams.
-    fn start(binaries: Binaries, destination: Destination, backlog: u64) -> Result<Self> {
+    /// Starts the simulators, with so many entries in each of Kong's streams. The store is in `state`.
+    fn start(
+        binaries: Binaries,
+        destination: Destination,
+        backlog: u64,
+        state: &Path,
+    ) -> Result<Self> {
         let backlog = backlog.to_string();
         let flags = ["--requests", &backlog, "--objects", &backlog];
         let kong = Kong::start(&binaries.simulator, &flags)?;
         let channel = Channel::start(destination, &binaries.simulator, &[])?;
-        Ok(Self { binaries, kong, channel, state: tempfile::tempdir()? })
+        Ok(Self { binaries, kong, channel, state: state.to_owned() })
     }
 
     /// A run that ships the backlog, one that ships what has come since, and one with nothing to ship; their
@@ -175,9 +215,8 @@ impl Stage {
 
     fn command(&self) -> Result<Command> {
         let manifest = tool::root()?.join("spin.toml");
-        let mut command =
-            simulators::host(&self.binaries.host, "once", &manifest, self.state.path());
-        command.arg("--state-dir").arg(self.state.path());
+        let mut command = simulators::host(&self.binaries.host, "once", &manifest, &self.state);
+        command.arg("--state-dir").arg(&self.state);
         command.args(simulators::variables(&self.kong, &self.channel));
         Ok(command)
     }
@@ -191,15 +230,6 @@ fn entries(kong: &Kong) -> Result<Vec<Entry>> {
         entries.extend(of.map(|fields| Entry { stream, fields }));
     }
     Ok(entries)
-}
-
-/// The folder in the checkout, with nothing in it.
-fn emptied(folder: &str) -> Result<PathBuf> {
-    let folder = tool::root()?.join(folder);
-    if folder.exists() {
-        std::fs::remove_dir_all(&folder)?;
-    }
-    Ok(folder)
 }
 
 /// What the destination accepted; of a bucket, what is in its objects.
