@@ -191,7 +191,9 @@ fn every_link_within_the_repository_leads_to_a_file() {
             let text = std::fs::read_to_string(&linked).unwrap();
             let titles = text.lines().filter(|line| line.starts_with('#'));
             let mut anchors = titles.map(|line| anchor(line.trim_start_matches('#')));
-            let there = anchors.any(|anchor| anchor == heading);
+            // As terraform-docs names its rows, and escapes the links to them.
+            let named = format!("<a name=\"{}\"></a>", heading.replace('\\', ""));
+            let there = anchors.any(|anchor| anchor == heading) || text.contains(&named);
             assert!(there, "{document} links to {}#{heading}", linked.display());
         }
     }
