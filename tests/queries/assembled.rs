@@ -14,12 +14,13 @@ type Expected<'e> = (&'e str, &'e str, &'e str);
 
 /// Asserts that the query over these events gives these values of one of them, and no others.
 fn assert_assembled<'e>(
-    events: impl IntoIterator<Item = &'e Event> + Clone,
+    events: impl IntoIterator<Item = &'e Event>,
     event_id: &str,
     expected: &[Expected<'_>],
 ) {
+    let events: Vec<&Event> = events.into_iter().collect();
     for place in Place::HASHING {
-        let rows = place.with(events.clone()).rows("parts", event_id);
+        let rows = place.with(events.iter().copied()).rows("parts", event_id);
         let fields: Vec<_> = rows.iter().map(|row| text(row, "field")).collect();
         let expected_fields: Vec<_> = expected.iter().map(|(field, ..)| *field).collect();
         assert_eq!(fields, expected_fields, "{place:?}");

@@ -49,7 +49,9 @@ impl Bucket {
 
     /// Takes in an object that a run wrote.
     pub fn put_object(&self, object: &[Sent], second: i64) {
-        object.iter().for_each(|sent| self.put(&sent.object, &line(&sent.event), second));
+        for sent in object {
+            self.put(&sent.object, &line(&sent.event), second);
+        }
     }
 
     /// Takes in what a run wrote, a line each second.

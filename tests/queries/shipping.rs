@@ -5,10 +5,10 @@ use std::io::Read as _;
 use std::rc::Rc;
 
 use flate2::read::GzDecoder;
-use kong_cloudtrail::ports::HttpRequest;
+use kong_cloudtrail::ports::{HttpRequest, HttpResponse};
 use kong_cloudtrail::run::run;
 use kong_cloudtrail::terms::Event;
-use kong_cloudtrail::testing::{Answer, InMemory, answer};
+use kong_cloudtrail::testing::{InMemory, answer};
 use kong_cloudtrail_sim::kong as sim;
 use kong_cloudtrail_sim::kong::page::{Manner, Place as Position, page};
 use serde_json::{Value, json};
@@ -58,13 +58,13 @@ impl sim::page::Rows for Shown<'_> {
 }
 
 /// What a Kong with these rows answers. It does not show the hidden request.
-pub fn kong(rows: &Rows, hidden: Option<&str>, request: &HttpRequest) -> Answer {
+pub fn kong(rows: &Rows, hidden: Option<&str>, request: &HttpRequest) -> HttpResponse {
     let version: sim::version::Version = "3.9.0.0-enterprise-edition".parse().unwrap();
     let stream = match request.uri().path() {
         "/" => {
             let configuration = json!({"audit_log": true, "audit_log_record_ttl": 30 * DAY});
             let root = json!({"version": version.to_string(), "configuration": configuration});
-            return Ok(answer(200, root.to_string()));
+            return answer(200, root.to_string());
         }
         "/audit/requests" => sim::Stream::Requests,
         _ => sim::Stream::Objects,
@@ -76,11 +76,11 @@ pub fn kong(rows: &Rows, hidden: Option<&str>, request: &HttpRequest) -> Answer 
     let shown = rows[usize::from(stream == sim::Stream::Objects)].iter().filter(is_shown);
     let query = request.uri().query().unwrap_or_default();
     let page = page(Manner::sound(&version), stream, &Shown(shown.collect()), query);
-    Ok(answer(200, page.unwrap()))
+    answer(200, page.unwrap())
 }
 
 /// Takes an object in, as S3 does.
-pub fn put_object(request: &HttpRequest, taken: &Taken) -> Answer {
+pub fn put_object(request: &HttpRequest, taken: &Taken) -> HttpResponse {
     let object = request.uri().path().trim_start_matches('/').replace("%3D", "=");
     let mut lines = String::new();
     GzDecoder::new(&request.body()[..]).read_to_string(&mut lines).unwrap();
@@ -91,7 +91,7 @@ pub fn put_object(request: &HttpRequest, taken: &Taken) -> Answer {
     }));
     let mut answer = answer(200, "");
     answer.headers_mut().insert("etag", http::HeaderValue::from_static("\"a\""));
-    Ok(answer)
+    answer
 }
 
 /// The variables of a run to that place.
@@ -116,9 +116,9 @@ pub fn objects(rows: &Rows) -> Vec<Vec<Sent>> {
     let taken = Taken::default();
     let ports = InMemory::at((newest + 300) * 1000, |request| {
         if request.method() == http::Method::PUT {
-            put_object(request, &taken)
+            Ok(put_object(request, &taken))
         } else {
-            kong(rows, None, request)
+            Ok(kong(rows, None, request))
         }
     });
     let report = ports.clock.run(run(&ports, |name| Ok(variable(Place::Bucket, name))));
