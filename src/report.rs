@@ -1,6 +1,7 @@
 //! What a run did: one JSON object on one line of stdout.
 
 use std::collections::BTreeSet;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -22,12 +23,30 @@ pub enum Outcome {
     Failed,
 }
 
+/// The commit that the component was built from, as its entry point tells: a core that held it would be compiled
+/// anew at each commit.
+pub static COMMIT: OnceLock<&'static str> = OnceLock::new();
+
+/// The commit that the calling crate was built from, with `-dirty` where the checkout had changes; `unknown` where
+/// the build was not told. `cargo xtask` tells its builds (decision 0022).
+#[macro_export]
+macro_rules! commit {
+    () => {
+        match option_env!("KONG_CLOUDTRAIL_COMMIT") {
+            Some(commit) => commit,
+            None => "unknown",
+        }
+    };
+}
+
 /// The report of one run.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
     event: &'static str,
     /// The component's.
     version: &'static str,
+    /// What the component was built from.
+    commit: &'static str,
     /// Where events go.
     pub destination: &'static str,
     /// How it ended.
@@ -174,6 +193,7 @@ impl Default for Report {
         Self {
             event: "run",
             version: env!("CARGO_PKG_VERSION"),
+            commit: COMMIT.get().unwrap_or(&"unknown"),
             destination: "cloudtrail",
             outcome: Outcome::Ok,
             duration_ms: 0,

@@ -41,6 +41,7 @@ async fn the_report_has_every_key_of_the_contract() {
         for key in [
             "event",
             "version",
+            "commit",
             "destination",
             "outcome",
             "duration_ms",

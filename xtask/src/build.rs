@@ -43,8 +43,8 @@ const STATUS: &str = "kong_cloudtrail_status";
 pub fn run(installs: Installs) -> Result<ExitCode> {
     let shipper = component(installs)?;
     for component in [&shipper, &shipper.with_file_name(STATUS).with_extension("wasm")] {
-        let bytes = component.metadata()?.len();
-        println!("{} ({} KiB)", component.display(), bytes.div_ceil(1024));
+        let kib = component.metadata()?.len().div_ceil(1024);
+        println!("{} ({kib} KiB)\n  sha256:{}", component.display(), tool::sha256(component)?);
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -52,6 +52,12 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
 /// Builds the components; the path of the one that ships.
 pub fn component(installs: Installs) -> Result<PathBuf> {
     let mut command = toolchain(installs)?;
+    // Panics name files of dependencies: without this, the bytes would tell who built them where.
+    let sources = cargo_home().join("registry/src");
+    command.arg("--config").arg(format!(
+        "target.{TARGET}.rustflags=['--remap-path-prefix={}=registry']",
+        sources.display()
+    ));
     for other_flags in OTHER_FLAGS {
         command.env_remove(other_flags);
     }
@@ -66,6 +72,12 @@ pub fn component(installs: Installs) -> Result<PathBuf> {
         paths.push(copy_to_where_manifests_look(&finished.stdout, name)?);
     }
     paths.pop().context("components are built")
+}
+
+/// Where cargo keeps the sources of dependencies.
+fn cargo_home() -> PathBuf {
+    let home = || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cargo");
+    std::env::var_os("CARGO_HOME").map_or_else(home, PathBuf::from)
 }
 
 /// The path below the checkout's target folder of what was built. CARGO_TARGET_DIR may point elsewhere, and the

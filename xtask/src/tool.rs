@@ -6,6 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::shell;
 
@@ -129,8 +130,34 @@ pub fn nested(cargo: impl AsRef<OsStr>) -> Result<Command> {
             command.env_remove(&name);
         }
     }
-    command.env_remove("CARGO").current_dir(root()?);
+    command.env_remove("CARGO").env(COMMIT, commit()).current_dir(root()?);
     Ok(command)
+}
+
+/// What is told the builds of programs and components, and taken where there is no git to ask: in an image's
+/// build, say.
+pub const COMMIT: &str = "KONG_CLOUDTRAIL_COMMIT";
+
+/// The commit of the checkout, with `-dirty` where tracked files have changed since.
+pub fn commit() -> String {
+    let given = std::env::var(COMMIT).ok().filter(|given| !given.is_empty());
+    let commit = given.or_else(|| commit_of(&root().ok()?));
+    commit.unwrap_or_else(|| "unknown".to_owned())
+}
+
+fn commit_of(checkout: &Path) -> Option<String> {
+    let root = checkout.display().to_string();
+    let git = |words: &[&str]| answer("git", &[&["-C", &root], words].concat());
+    // Unpacked in another project's checkout, this is none of that one's commits.
+    let is_ours = git(&["rev-parse", "--show-prefix"]).is_some_and(|prefix| prefix.is_empty());
+    let described = || git(&["describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]);
+    described().filter(|_| is_ours)
+}
+
+/// The SHA-256 of a file, as `sha256sum` prints it.
+pub fn sha256(file: &Path) -> Result<String> {
+    let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
+    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// The files that a `cargo build --message-format json-render-diagnostics` says it made for the
@@ -146,4 +173,30 @@ pub fn artifacts(cargo_stdout: &str, target: &str) -> Vec<PathBuf> {
         .flat_map(|message| message["filenames"].as_array().cloned().unwrap_or_default())
         .filter_map(|file| file.as_str().map(PathBuf::from))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_commit_is_told_as_dirty_after_a_change_and_of_no_other_checkout() {
+        let folder = tempfile::tempdir().unwrap();
+        let here = folder.path().display().to_string();
+        assert_eq!(commit_of(folder.path()), None, "there is no git");
+        let git = |words: &[&str]| answer("git", &[&["-C", &here], words].concat()).unwrap();
+        git(&["init", "--quiet"]);
+        std::fs::write(folder.path().join("a"), "1").unwrap();
+        git(&["add", "a"]);
+        let who = ["-c", "user.name=a", "-c", "user.email=a@example.org"];
+        git(&[&who[..], &["commit", "--quiet", "--no-gpg-sign", "--no-verify", "-m", "a"]].concat());
+        let clean = commit_of(folder.path()).unwrap();
+        assert_eq!(clean, git(&["rev-parse", "HEAD"]));
+        std::fs::create_dir(folder.path().join("unpacked")).unwrap();
+        assert_eq!(commit_of(&folder.path().join("unpacked")), None);
+        std::fs::write(folder.path().join("a"), "2").unwrap();
+        assert_eq!(commit_of(folder.path()), Some(format!("{clean}-dirty")));
+    }
 }

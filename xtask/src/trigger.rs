@@ -7,7 +7,6 @@ use std::process::{Command, ExitCode};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 
 use crate::shell;
 use crate::spin::Spin;
@@ -61,9 +60,9 @@ impl Plugin {
         shell::run("Packing it", &mut tar)?.or_show("tar")?;
 
         let example = std::fs::read(source.join("trigger-timer.json"))?;
-        let sum = Sha256::digest(std::fs::read(folder.join(&archive))?);
+        let sum = tool::sha256(&folder.join(&archive))?;
         let url = format!("file://{}", seen.join(&archive).display());
-        let text = manifest(&example, version, &url, &hex(&sum))?;
+        let text = manifest(&example, version, &url, &sum)?;
         let manifest = folder.join(format!("{PROGRAM}.json"));
         std::fs::write(&manifest, text)?;
         Ok(Self { manifest })
@@ -109,10 +108,6 @@ fn manifest(example: &[u8], version: &str, url: &str, sum: &str) -> Result<Strin
     Ok(serde_json::to_string_pretty(&manifest)? + "\n")
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -131,7 +126,7 @@ mod tests {
         let packages = manifest["packages"].as_array().unwrap();
         assert_eq!(packages.len(), 1);
         assert_eq!(packages[0]["url"], "file:///plugins/a.tar.gz");
-        assert_eq!(packages[0]["sha256"], hex(&[0x00, 0xff]));
+        assert_eq!(packages[0]["sha256"], "00ff");
     }
 
     #[test]

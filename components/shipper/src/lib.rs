@@ -4,7 +4,7 @@
 use cloudtrail_core::check::{Finding, check};
 use cloudtrail_core::config::{Task, task};
 use cloudtrail_core::ports::Clock as _;
-use cloudtrail_core::report::{Outcome, Report};
+use cloudtrail_core::report::{COMMIT, Outcome, Report};
 use cloudtrail_core::run::run;
 use cloudtrail_core::spin::{Host, print, variable};
 use cloudtrail_core::verify::{self, verify};
@@ -66,6 +66,7 @@ fn report_defects() {
 
 /// One run; its report is printed whatever happens.
 fn tick() -> Outcome {
+    let _ = COMMIT.set(cloudtrail_core::commit!());
     report_defects();
     let host = Host::open();
     let mut report = wstd::runtime::block_on(run(&host, variable));

@@ -23,6 +23,7 @@ mod settings;
 mod signals;
 mod status;
 mod text;
+mod version;
 
 #[cfg(test)]
 #[path = "../tests/scene/mod.rs"]
@@ -33,10 +34,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, Result};
+use clap::error::ErrorKind;
 use clap::{Parser, Subcommand};
 use kong_cloudtrail_application::key_value::swapped::Swapped;
 use signals::Signals;
 use tracing_subscriber::EnvFilter;
+use version::VERSION;
 
 /// The operator's program of kong-cloudtrail, beside the component that Spin runs.
 ///
@@ -47,7 +50,7 @@ use tracing_subscriber::EnvFilter;
 /// SIGINT and SIGTERM end it with status 130 and 143. What they interrupt gives its lease back, so
 /// that the next run need not wait for it; a second signal ends the process where it stands.
 #[derive(Parser)]
-#[command(name = "kong-cloudtrail", version, propagate_version = true)]
+#[command(name = "kong-cloudtrail", version = VERSION.as_str(), propagate_version = true)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
@@ -126,7 +129,16 @@ fn main() -> ExitCode {
         .with_ansi(screen::Screen::of_stderr().is_some_and(|stderr| stderr.colour))
         .with_target(false)
         .init();
-    run(Cli::parse().verb).unwrap_or_else(|error| {
+    let cli = Cli::try_parse().unwrap_or_else(|told| {
+        let _ = told.print();
+        if told.kind() == ErrorKind::DisplayVersion {
+            for line in version::components() {
+                println!("{line}");
+            }
+        }
+        std::process::exit(told.exit_code())
+    });
+    run(cli.verb).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
     })

@@ -12,6 +12,7 @@ use kong_cloudtrail_host::{App, Call, Ending, Options, Outcome, application};
 use crate::arguments::AppArgs;
 use crate::printer::Printer;
 use crate::signals::{self, Signal, Signals};
+use crate::version::{self, VERSION};
 
 /// The status of `once` when the run was skipped: EX_TEMPFAIL of sysexits.h.
 const SKIPPED: u8 = 75;
@@ -68,6 +69,12 @@ impl RunArgs {
     }
 
     fn load_with(&self, application: application::Options) -> Result<App> {
+        // What cannot be read is told by what reads it next.
+        if let (Ok(component), false) =
+            (version::component(&application.manifest_file()), self.quiet)
+        {
+            eprintln!("kong-cloudtrail {}, {component}", VERSION.as_str());
+        }
         App::load(Options { application, direct_mounts: self.direct_mounts, ..Options::default() })
     }
 

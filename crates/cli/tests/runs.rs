@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use common::{COMMAND, MANIFEST, TIMER, cache_dir, folder};
 use driver::{Start, Verb};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
 fn timer() -> TempDir {
@@ -71,6 +72,22 @@ fn quiet_prints_the_report_alone() {
     let output =
         cli(&folder, "once").args(["--quiet", "--variable", "act=print"]).output().unwrap();
     assert_eq!(stdout(&output), "{\"event\":\"run\",\"outcome\":\"ok\"}\n");
+}
+
+#[test]
+fn which_component_runs_is_told_with_its_sha_256_unless_quiet_and_with_the_version() {
+    let folder = timer();
+    let sum = Sha256::digest(std::fs::read(folder.path().join("probe.wasm")).unwrap());
+    let component = format!("probe.wasm sha256:{}\n", hex::encode(sum));
+    let version = format!("kong-cloudtrail {} (commit ", env!("CARGO_PKG_VERSION"));
+    assert!(stderr(&once(&folder, "print")).contains(&format!("), {component}")));
+    let quiet = cli(&folder, "once").args(["--quiet", "--variable", "act=print"]).output();
+    assert_eq!(stderr(&quiet.unwrap()), "");
+    let told = stdout(&cli(&folder, "--version").output().unwrap());
+    assert!(told.starts_with(&version) && told.ends_with(&format!(")\n{component}")), "{told}");
+    std::fs::remove_file(folder.path().join("spin.toml")).unwrap();
+    let told = stdout(&cli(&folder, "--version").output().unwrap());
+    assert_eq!(told.lines().count(), 1, "{told}");
 }
 
 #[test]

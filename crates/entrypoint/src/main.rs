@@ -65,6 +65,8 @@ fn main() -> ExitCode {
 enum Code {
     /// What was asked for could not begin, or the answer of `healthy` is no.
     NotStarted,
+    /// Which version and which component are started.
+    Starting,
     /// A setting that sets nothing, or is still an example.
     OddSetting,
     /// That a report came could not be noted.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write, stderr};
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process_group};
+use sha2::{Digest, Sha256};
+use toml::Table;
 
 use crate::last_report::LastReport;
 use crate::reports::Reports;
@@ -63,6 +66,7 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
     ctrlc::set_handler(move || handler.store(true, Ordering::Relaxed))
         .context("installing the signal handler")?;
 
+    tell("info", Code::Starting, &what_is_started(&settings.manifest(trigger.manifest())));
     let reports = Reports::begin(LastReport::of(settings))?;
     let mut spin = Command::new("spin");
     spin.args(["up", "--from"]).arg(settings.manifest(trigger.manifest()));
@@ -99,6 +103,22 @@ pub fn supervise(trigger: Trigger, settings: &Settings) -> Result<ExitCode> {
         Some(Reason::Asked | Reason::Useless) => ExitCode::FAILURE,
         None => by_itself(trigger, status),
     })
+}
+
+/// Version, commit, and the SHA-256 by which a release's checksums know the component. What cannot be read is left
+/// out: Spin says so.
+fn what_is_started(manifest: &Path) -> String {
+    let component = || {
+        let table: Table = std::fs::read_to_string(manifest).ok()?.parse().ok()?;
+        let of = table.get("component")?.as_table()?.values().next()?;
+        let source = Path::new(of.get("source")?.as_str()?);
+        let bytes = std::fs::read(manifest.with_file_name(source)).ok()?;
+        let name = source.file_name()?.display();
+        Some(format!(", {name} sha256:{}", hex::encode(Sha256::digest(bytes))))
+    };
+    let version = env!("CARGO_PKG_VERSION");
+    let commit = kong_cloudtrail::commit!();
+    format!("kong-cloudtrail {version} (commit {commit}){}", component().unwrap_or_default())
 }
 
 /// Waits for Spin's end, and brings it about where that is due.

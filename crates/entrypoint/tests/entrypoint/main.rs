@@ -35,6 +35,22 @@ fn a_single_run_starts_spin_with_the_command_manifest_and_has_its_status() {
 }
 
 #[test]
+fn what_is_started_is_told_with_the_sha_256_of_its_component() {
+    let container = Container::with_spin("exit 0");
+    let application = container.path("state").display().to_string();
+    let container = container.set("APPLICATION_DIR", &application);
+    let write = |name: &str, text: &str| std::fs::write(container.path("state").join(name), text);
+    write("spin-command.toml", "[component.shipper]\nsource = \"shipper.wasm\"\n").unwrap();
+    write("shipper.wasm", "abc").unwrap();
+    let said = said(&container.run(&["run"]));
+    // Of "abc", by FIPS 180-2.
+    let sum = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert!(said.contains(&format!("), shipper.wasm {sum}")), "{said}");
+    let told = r#""code":"starting","event":"log","level":"info","message":"kong-cloudtrail 0"#;
+    assert!(said.contains(told), "{said}");
+}
+
+#[test]
 fn check_and_verify_are_single_runs_with_that_task_and_a_run_ships() {
     for (mode, task) in [("check", "check"), ("verify", "verify"), ("run", "ship")] {
         let container = Container::with_spin("exit 1").set("SPIN_VARIABLE_TASK", "another");
