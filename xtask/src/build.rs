@@ -14,7 +14,7 @@ use crate::{shell, tool::answer};
 
 const TARGET: &str = "wasm32-wasip2";
 /// Where the manifests look for components, from the checkout's root.
-const RELEASES: &str = "target/wasm32-wasip2/release";
+pub const RELEASES: &str = "target/wasm32-wasip2/release";
 const DEBIAN_PACKAGES: [&str; 4] = ["rustc-web", "cargo-web", "rust-web-src", "wasi-libc"];
 /// Longest time for rustup to fetch the target: some 20 MB.
 const FETCH: Duration = Duration::from_mins(3);
@@ -99,10 +99,12 @@ const CLI: &str = "kong-cloudtrail-cli";
 const HOST: &str = "kong-cloudtrail";
 const SIMULATOR: &str = "kong-cloudtrail-sim";
 
-/// What stands in for Spin and for both services, as native programs.
+/// What stands in for Spin and for both services, as native programs, and what they are tried with.
 pub struct Binaries {
     pub host: PathBuf,
     pub simulator: PathBuf,
+    /// The folder of the manifests.
+    pub application: PathBuf,
 }
 
 /// Builds the program with the host in it, and the simulators.
@@ -118,19 +120,45 @@ pub fn fast_binaries() -> Result<Binaries> {
 /// As [`binaries`], from what `cargo test --workspace` has built: it puts them beside this program.
 pub fn tested_binaries() -> Result<Binaries> {
     let own = std::env::current_exe()?;
-    let beside = |name: &str| {
-        let program = own.with_file_name(name).with_extension(std::env::consts::EXE_EXTENSION);
-        ensure!(program.is_file(), "the tests have built no {}", program.display());
-        Ok(program)
-    };
-    Ok(Binaries { host: beside(HOST)?, simulator: beside(SIMULATOR)? })
+    let folder = own.parent().context("a program is in a folder")?;
+    Ok(Binaries {
+        host: program(folder, HOST)?,
+        simulator: program(folder, SIMULATOR)?,
+        application: tool::root()?,
+    })
+}
+
+/// As [`binaries`], of an archive that was unpacked: the simulators are beside this program, the rest is above.
+pub fn unpacked_binaries() -> Result<Binaries> {
+    let own = std::env::current_exe()?.canonicalize()?;
+    let folder = own.parent().context("a program is in a folder")?;
+    let application = folder.parent().context("an archive has a folder of its own")?.to_owned();
+    Ok(Binaries {
+        host: program(&application, HOST)?,
+        simulator: program(folder, SIMULATOR)?,
+        application,
+    })
+}
+
+fn program(folder: &Path, name: &str) -> Result<PathBuf> {
+    let program = folder.join(name).with_extension(std::env::consts::EXE_EXTENSION);
+    ensure!(program.is_file(), "there is no {}", program.display());
+    Ok(program)
+}
+
+/// Builds what is the demonstration in an archive: this program, optimised.
+pub fn fast_demo() -> Result<PathBuf> {
+    let mut command = cargo_build()?;
+    command.args(["--package", "xtask", "--profile", "native"]);
+    programs("Building the demonstration, optimised", command)?.find("xtask")
 }
 
 fn binaries_with(title: &str, profile: &str) -> Result<Binaries> {
     let mut command = cargo_build()?;
     command.args(["--package", CLI, "--package", SIMULATOR, "--bins", "--profile", profile]);
     let built = programs(title, command)?;
-    Ok(Binaries { host: built.find(HOST)?, simulator: built.find(SIMULATOR)? })
+    let application = tool::root()?;
+    Ok(Binaries { host: built.find(HOST)?, simulator: built.find(SIMULATOR)?, application })
 }
 
 /// Builds what the component is measured against, with the component's own optimisations: as it

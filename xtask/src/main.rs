@@ -8,6 +8,7 @@ mod bench;
 mod build;
 mod demo;
 mod deployment;
+mod dist;
 mod docs;
 mod fuzz;
 mod kubernetes;
@@ -28,6 +29,7 @@ mod tool;
 mod trigger;
 mod up;
 
+use std::ffi::OsStr;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +53,8 @@ enum Verb {
     Up(up::Arguments),
     /// Build the WebAssembly components, fetching the wasm32-wasip2 target where needed.
     Build,
+    /// Pack what a machine without a compiler can run, below target/dist.
+    Dist(dist::Arguments),
     /// Run the tests on SQLite and Redis, the checks of what deploys it, and the demonstration.
     Test,
     /// Check the code without running it: format, lints, documentation, and the dependencies.
@@ -74,7 +78,16 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
-    run(Cli::parse()).unwrap_or_else(|why| {
+    // An archive has this program as its demonstration.
+    let own = std::env::current_exe().ok();
+    let is_demo = own.is_some_and(|own| own.file_stem() == Some(OsStr::new(demo::NAME)));
+    let done = if is_demo {
+        let demo = demo::Unpacked::parse();
+        shell::end_children_on_signals().and_then(|()| demo.run())
+    } else {
+        run(Cli::parse())
+    };
+    done.unwrap_or_else(|why| {
         eprintln!("error: {why:#}");
         ExitCode::FAILURE
     })
@@ -87,6 +100,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Verb::Demo(arguments) => demo::run(installs, &arguments),
         Verb::Up(arguments) => up::run(installs, &arguments),
         Verb::Build => build::run(installs),
+        Verb::Dist(arguments) => dist::run(installs, &arguments),
         Verb::Test => test::run(installs),
         Verb::Lint => lint::run(),
         Verb::Docs => docs::run(),

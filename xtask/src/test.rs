@@ -10,7 +10,7 @@ use crate::redis::Redis;
 use crate::round::{Outcome, Round};
 use crate::simulators::Destination;
 use crate::tool::{self, Installs};
-use crate::{build, demo, deployment, kubernetes, python, queries, shell};
+use crate::{build, demo, deployment, dist, kubernetes, python, queries, shell};
 
 /// Where the tests find their Redis. Without it they say `SKIPPED` for what they leave out, which
 /// is counted.
@@ -90,6 +90,7 @@ fn steps(round: &mut Round, installs: Installs) -> Result<()> {
         round.tests(&step, finished);
     }
     demo(round);
+    archive(round);
     Ok(())
 }
 
@@ -102,6 +103,15 @@ fn demo(round: &mut Round) {
             Ok(verdict) => round.proved(&step, verdict, started.elapsed()),
             Err(why) => round.note(&step, Outcome::Failed(format!("{why:#}")), started.elapsed()),
         }
+    }
+}
+
+/// An archive of what the tests have built, on its own.
+fn archive(round: &mut Round) {
+    let started = Instant::now();
+    match build::tested_binaries().and_then(|built| dist::prove(&built)) {
+        Ok(seen) => round.proved("archive", seen, started.elapsed()),
+        Err(why) => round.note("archive", Outcome::Failed(format!("{why:#}")), started.elapsed()),
     }
 }
 

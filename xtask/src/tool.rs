@@ -157,7 +157,8 @@ fn commit_of(checkout: &Path) -> Option<String> {
 /// The SHA-256 of a file, as `sha256sum` prints it.
 pub fn sha256(file: &Path) -> Result<String> {
     let bytes = std::fs::read(file).with_context(|| format!("reading {}", file.display()))?;
-    Ok(Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect())
+    let digest = Sha256::digest(bytes);
+    Ok(digest.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}")))
 }
 
 /// The files that a `cargo build --message-format json-render-diagnostics` says it made for the

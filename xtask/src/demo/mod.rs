@@ -14,14 +14,14 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::Args;
+use clap::{Args, Parser};
 use serde_json::Value;
 
 use crate::build::{self, Binaries};
 use crate::progress::Step;
 use crate::shell;
 use crate::simulators::{self, Channel, Destination, Kong};
-use crate::tool::{self, Installs};
+use crate::tool::Installs;
 use page::Page;
 use verdict::{Entry, Event, Stream};
 
@@ -35,6 +35,9 @@ const SHORT_BACKLOG: u64 = 300;
 const KEPT: &str = "target/demo";
 const EVENTS: &str = "events.ndjson";
 const BUCKET: &str = "bucket";
+
+/// What this program is called in an archive, where it makes the demonstration alone.
+pub const NAME: &str = "kong-cloudtrail-demo";
 
 #[derive(Args)]
 pub struct Arguments {
@@ -55,11 +58,36 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
         );
     }
     build::component(installs)?;
-    let binaries = build::binaries()?;
+    let next = "cp .env.example .env    fill in Kong's address, the target's ARN and credentials\n  \
+                cargo xtask up          the same component against them";
+    show(build::binaries()?, arguments, "target/debug/kong-cloudtrail", next)
+}
 
+/// The demonstration of an archive that was unpacked, by the programs in it.
+#[derive(Parser)]
+#[command(name = NAME, version, about = "The whole job on this machine: a simulated Kong, a simulated AWS, a verdict")]
+pub struct Unpacked {
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+impl Unpacked {
+    /// As [`run`], and nothing is built.
+    pub fn run(&self) -> Result<ExitCode> {
+        let binaries = build::unpacked_binaries()?;
+        heading("1  Nothing to build: the component, a host and simulators are at hand");
+        let next = "cp .env.example .env    fill in Kong's address, the target's ARN and credentials\n  \
+                    ./kong-cloudtrail check and then ./kong-cloudtrail up --now: the same component against them";
+        show(binaries, &self.arguments, "./kong-cloudtrail", next)
+    }
+}
+
+/// `program` is what looks at the store afterwards, and `next` what to do then.
+fn show(binaries: Binaries, arguments: &Arguments, program: &str, next: &str) -> Result<ExitCode> {
     let destination = arguments.destination;
     heading(&format!("2  Start a Kong control plane and {}", destination.name()));
-    let stage = Stage::start(binaries, destination, BACKLOG, &emptied(KEPT)?)?;
+    let kept = emptied(binaries.application.join(KEPT))?;
+    let stage = Stage::start(binaries, destination, BACKLOG, &kept)?;
     println!(
         "  Kong Admin API     {}  simulated: Gateway 3.9 Enterprise, 30 days of audit log",
         stage.kong.url
@@ -88,17 +116,13 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
     heading("Ask it something: docs/tutorial.md has a first question");
     println!(
         "  {KEPT}/{EVENTS}    what {} has, an event a line\n  \
-         target/debug/kong-cloudtrail status --state-dir {KEPT}    how things stand",
+         {program} status --state-dir {KEPT}    how things stand",
         destination.name()
     );
     heading("Next: your own Kong and AWS account");
-    println!(
-        "  cp .env.example .env    fill in Kong's address, the target's ARN and credentials\n  \
-         cargo xtask up          the same component against them\n  \
-         Production is Spin: docs/spin.md says how to run spin.toml with it."
-    );
+    println!("  {next}\n  Production is Spin: docs/spin.md says how to run spin.toml with it.");
     heading("The status page of these runs");
-    Page::serve(&stage.binaries.host, &stage.state)?.show(arguments.open)?;
+    Page::serve(&stage.binaries, &stage.state)?.show(arguments.open)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -114,8 +138,7 @@ pub fn prove(binaries: Binaries, destination: Destination) -> Result<String> {
 }
 
 /// The folder in the checkout, with nothing in it.
-fn emptied(folder: &str) -> Result<PathBuf> {
-    let folder = tool::root()?.join(folder);
+fn emptied(folder: PathBuf) -> Result<PathBuf> {
     if folder.exists() {
         std::fs::remove_dir_all(&folder)?;
     }
@@ -203,7 +226,7 @@ impl Stage {
     fn tick(&self, title: &str, expected: u64) -> Result<Value> {
         let before = self.channel.status()?.accepted;
         let finished =
-            shell::watch(Step::counting(title, expected), &mut self.command()?, |step| {
+            shell::watch(Step::counting(title, expected), &mut self.command(), |step| {
                 step.reached(self.channel.status()?.accepted - before);
                 Ok(())
             })?
@@ -213,12 +236,12 @@ impl Stage {
         Ok(report)
     }
 
-    fn command(&self) -> Result<Command> {
-        let manifest = tool::root()?.join("spin.toml");
+    fn command(&self) -> Command {
+        let manifest = self.binaries.application.join("spin.toml");
         let mut command = simulators::host(&self.binaries.host, "once", &manifest, &self.state);
         command.arg("--state-dir").arg(&self.state);
         command.args(simulators::variables(&self.kong, &self.channel));
-        Ok(command)
+        command
     }
 }
 

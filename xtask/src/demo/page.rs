@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, bail, ensure};
 use ureq::Agent;
 
+use crate::build::Binaries;
 use crate::shell::Service;
 use crate::{simulators, tool};
 
@@ -23,10 +24,10 @@ pub struct Page {
 
 impl Page {
     /// Serves the page on the store in `state`, and makes sure that its probe succeeds.
-    pub fn serve(host: &Path, state: &Path) -> Result<Self> {
+    pub fn serve(binaries: &Binaries, state: &Path) -> Result<Self> {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-        let manifest = tool::root()?.join("spin-status.toml");
-        let mut command = simulators::host(host, "up", &manifest, state);
+        let manifest = binaries.application.join("spin-status.toml");
+        let mut command = simulators::host(&binaries.host, "up", &manifest, state);
         command.arg("--state-dir").arg(state).args(["--listen", &format!("127.0.0.1:{port}")]);
         let process = Service::start(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
         let page = Self { url: format!("http://127.0.0.1:{port}/"), process };
