@@ -474,12 +474,10 @@ const TAKES_ALL: [&str; 2] = ["aws_container_authorization_token_file", "kong_ad
 
 /// Variables that are wrong, alone or together.
 fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
-    let cloudwatch = ("destination", "cloudwatch");
-    let s3 = ("destination", "s3");
     let id = ("aws_access_key_id", "AKIDEXAMPLE");
     let role = ("aws_role_arn", "arn:aws:iam::123456789012:role/a");
     let file = ("aws_web_identity_token_file", "/token");
-    vec![
+    let before = vec![
         vec![("kong_admin_api", "")],
         vec![("kong_admin_api", "kong.internal")],
         vec![("kong_admin_api", "http://user:password@kong:8001")],
@@ -497,16 +495,8 @@ fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         vec![("audit_streams", "requests,logs")],
         vec![("event_source", &LONG)],
         vec![("cloudtrail_endpoint", "https://elsewhere.example")],
-        vec![cloudwatch, ("log_group_arn", "")],
-        vec![cloudwatch, ("log_group_arn", "arn:aws:s3:::bucket")],
-        vec![cloudwatch, ("log_stream", "a:b")],
-        vec![cloudwatch, ("aws_endpoint_url_cloudwatch_logs", "https://elsewhere.example")],
-        vec![s3, ("bucket", "")],
-        vec![s3, ("bucket", "Kong")],
-        vec![s3, ("bucket_region", "Ireland")],
-        vec![s3, ("bucket_prefix", "/a")],
-        vec![s3, ("account_id", "12345")],
-        vec![s3, ("aws_endpoint_url_s3", "https://elsewhere.example")],
+    ];
+    let after = vec![
         vec![("allow_outbound", " ")],
         vec![("allow_outbound", "https://a.example/path")],
         vec![("use_fips_endpoint", "maybe")],
@@ -538,6 +528,25 @@ fn wrong_settings() -> Vec<Vec<(&'static str, &'static str)>> {
         vec![("adopt_lambda_keys", "yes")],
         vec![("log_level", "all")],
         vec![("task", "ships")],
+    ];
+    [before, wrong_destinations(), after].concat()
+}
+
+/// Those of one destination.
+fn wrong_destinations() -> Vec<Vec<(&'static str, &'static str)>> {
+    let cloudwatch = ("destination", "cloudwatch");
+    let s3 = ("destination", "s3");
+    vec![
+        vec![cloudwatch, ("log_group_arn", "")],
+        vec![cloudwatch, ("log_group_arn", "arn:aws:s3:::bucket")],
+        vec![cloudwatch, ("log_stream", "a:b")],
+        vec![cloudwatch, ("aws_endpoint_url_cloudwatch_logs", "https://elsewhere.example")],
+        vec![s3, ("bucket", "")],
+        vec![s3, ("bucket", "Kong")],
+        vec![s3, ("bucket_region", "Ireland")],
+        vec![s3, ("bucket_prefix", "/a")],
+        vec![s3, ("account_id", "12345")],
+        vec![s3, ("aws_endpoint_url_s3", "https://elsewhere.example")],
     ]
 }
 

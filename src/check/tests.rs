@@ -33,7 +33,7 @@ fn on_cloudwatch() -> World {
 
 fn on_s3() -> World {
     let mut world = sound();
-    world.to_s3();
+    world.ship_to_s3();
     world
 }
 

@@ -19,6 +19,7 @@ pub enum Reading {
 }
 
 /// An entry of which not all events are decided.
+#[expect(clippy::struct_excessive_bools, reason = "what is known of it, in no order")]
 pub struct PendingEntry {
     pub stream: Stream,
     pub reading: Reading,

@@ -145,9 +145,10 @@ impl Head {
         Stream::ALL.map(|stream| self.stream(stream).coverage.watermark())
     }
 
-    /// The names of all segments and intents.
+    /// The names of all segments, and of all places of intents: a head may come to name one whose value was lost
+    /// meanwhile, and an older one is there again.
     pub(super) fn names(&mut self) -> Vec<String> {
-        let mut names: Vec<_> = self.intents.keys().copied().map(intents::value_name).collect();
+        let mut names: Vec<_> = (0..intents::MOST).map(intents::value_name).collect();
         for stream in Stream::ALL {
             for (bucket, segments) in &self.stream(stream).buckets {
                 let ids = (0..segments.len()).map(|index| (stream, *bucket, index));

@@ -17,7 +17,7 @@ use crate::terms::Stream;
 const MARK: Mark = *b"kcn2";
 
 /// The most intents at a time: those of a run that died, and those of the next one.
-const MOST: usize = 8;
+pub(super) const MOST: usize = 8;
 
 /// What is sent under a name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,12 +84,11 @@ pub(super) fn load<P: KeyValue>(
             None => None,
         };
         // Another one than the head names comes from a write that the store tore apart.
-        match intent.filter(|intent| intent.name == named) {
-            Some(intent) => intents.push(intent),
-            None => {
-                head.intents.remove(&place);
-                lost.push(store.key(&name));
-            }
+        if let Some(intent) = intent.filter(|intent| intent.name == named) {
+            intents.push(intent);
+        } else {
+            head.intents.remove(&place);
+            lost.push(store.key(&name));
         }
     }
     Ok((intents, lost))
@@ -111,13 +110,13 @@ impl<P: KeyValue> Ledger<'_, P> {
     pub(crate) fn intend(&mut self, intent: &Intent) -> Result<(), LedgerError> {
         let intents = &self.head.intents;
         let same = intents.iter().find(|(_, name)| **name == intent.name);
-        let free = || (0..).find(|place| !intents.contains_key(place)).unwrap_or_default();
+        let free = || (0..MOST).find(|place| !intents.contains_key(place)).unwrap_or(MOST);
         let place = same.map_or_else(free, |(place, _)| *place);
         let mut head = self.head.clone();
         head.intents.insert(place, intent.name.clone());
         let name = value_name(place);
         let value = self.store.seal(&name, MARK, &intent.encode());
-        self.prepare(head, vec![(name, value)])
+        self.prepare(&head, vec![(name, value)])
     }
 
     /// The entries of the intent of that name are accepted: the write that records them drops it.
@@ -133,13 +132,13 @@ impl<P: KeyValue> Ledger<'_, P> {
     /// Once a run: has the store take a write of the kind and size that may follow (invariant 9), and finds
     /// out whether the store's swaps keep two hosts apart. Only the head's generation changes.
     pub(crate) fn preflight(&mut self) -> Result<(), LedgerError> {
-        if self.proven { Ok(()) } else { self.prepare(self.head.clone(), Vec::new()) }
+        if self.proven { Ok(()) } else { self.prepare(&self.head.clone(), Vec::new()) }
     }
 
     /// Writes these pairs and the head; the first time in a run with what proves the store.
     fn prepare(
         &mut self,
-        head: Head,
+        head: &Head,
         mut pairs: Vec<(String, Vec<u8>)>,
     ) -> Result<(), LedgerError> {
         if !self.proven {

@@ -288,7 +288,7 @@ fn held_until_ms(line: &str) -> Option<u64> {
 ///
 /// Of two calls that brought the same event one is of a struck run: the earlier one, which the ledger never
 /// heard of, and the repeat came after the strike; or the later one, when it was on the wire while another
-/// host took over.
+/// host took over. Or neither is, and the record of the earlier one was covered by another host's late write.
 fn explain(
     repeated: &[(String, Vec<usize>)],
     calls: &[Call],
@@ -312,7 +312,11 @@ fn explain(
         let unrecorded = strike_on(earlier, calls[later].accepted_ms);
         let found = unrecorded
             .map(|strike| (strike, earlier, later))
-            .or_else(|| strike_on(later, u64::MAX).map(|strike| (strike, later, earlier)));
+            .or_else(|| strike_on(later, u64::MAX).map(|strike| (strike, later, earlier)))
+            .or_else(|| {
+                let covered = |strike: &Strike| covers(strike, &calls[earlier]);
+                strikes.iter().position(covered).map(|strike| (strike, earlier, later))
+            });
         let Some((strike, call, with)) = found else {
             let pair = [&calls[earlier], &calls[later]];
             panic!("{id} was accepted twice and nobody was struck: {pair:?} of {strikes:#?}");
@@ -325,10 +329,12 @@ fn explain(
 /// Whether another host that stalled went on just after a call was accepted: its one late write may have covered
 /// the record of that call (docs/guarantees.md), which is no batch under way at a strike.
 fn may_be_covered(call: &Call, strikes: &[Strike]) -> bool {
-    strikes.iter().any(|strike| {
-        strike.access_key_id != call.access_key_id
-            && (call.accepted_ms..call.accepted_ms + 2000).contains(&strike.to_ms)
-    })
+    strikes.iter().any(|strike| covers(strike, call))
+}
+
+fn covers(strike: &Strike, call: &Call) -> bool {
+    strike.access_key_id != call.access_key_id
+        && (call.accepted_ms..call.accepted_ms + 2000).contains(&strike.to_ms)
 }
 
 #[test]
@@ -368,7 +374,8 @@ fn a_strike_explains_repeats_of_calls_of_the_struck_run_and_of_no_other() {
     assert!(is_explained(call("b", 4000), call("a", 8000)), "on the wire when it was stopped");
     assert!(!is_explained(call("a", 950), call("b", 990)), "repeated before anybody was struck");
     assert!(!is_explained(call("a", 850), call("b", 4000)), "of a run that had reported");
-    assert!(!is_explained(call("b", 4000), call("a", 9100)), "of a run after the struck one");
+    assert!(!is_explained(call("b", 2900), call("a", 9100)), "of a run after the struck one");
+    assert!(is_explained(call("b", 4000), call("b", 9100)), "its record covered by a late write");
     assert!(!is_explained(call("b", 950), call("c", 4000)), "of hosts that nobody struck");
 }
 

@@ -322,19 +322,23 @@ impl History {
             let host = &hosts[round % 2];
             host.lines.borrow_mut().clear();
             let lost = store::ledger(&world.store).misses_dead_letters();
+            let intended = store::ledger(&world.store).intends();
             let report = host.run_once(self.setup, Faults::default()).unwrap();
             sound(world)?;
             // A sweep that went on from an earlier run leaves what came since to the next one, or begins
             // again for it. And a failover under a run may have taken the index of dead letters, of which
-            // a run has to tell.
+            // a run has to tell, as it has of what was intended and Kong no longer shows.
             let awaited = ["follow in the next run", "the next run continues"];
             let error = report.error.as_deref().unwrap_or_default();
             let tells = error.contains("has lost the index of");
+            let tells_of_gone = intended && error.contains("are no longer in Kong");
             let only_that = tells && error.ends_with("restore the store from its snapshot");
             let explained = round == 0
                 && report.outcome == Outcome::Partial
                 && tells == lost
-                && (only_that || awaited.iter().any(|reason| error.contains(reason)));
+                && (only_that
+                    || tells_of_gone
+                    || awaited.iter().any(|reason| error.contains(reason)));
             let is_sound = report.outcome == Outcome::Ok && !lost;
             if !is_sound && !explained {
                 return Err(format!("{:?}: {:?}", report.error, host.lines.borrow()));

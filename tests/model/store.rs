@@ -90,6 +90,11 @@ impl Stored<'_> {
         names
     }
 
+    /// Whether something was about to be sent, and nobody has recorded it.
+    pub fn intends(&self) -> bool {
+        self.head.as_ref().is_some_and(|head| !head.intents.is_empty())
+    }
+
     /// Whether there were dead letters, or events that failed, and their index is gone or is an earlier one.
     pub fn misses_dead_letters(&self) -> bool {
         let Some(known) = self.head.as_ref().and_then(|head| head.dead_letters) else {

@@ -74,7 +74,7 @@ fn steps(round: &mut Round, installs: Installs) -> Result<()> {
     // What depends on the destination. The model plays its histories on all, in the tests above.
     for (destination, filters) in [
         (Destination::Cloudwatch, &["hosts::", "interrupted::", "kills::", "mix::"][..]),
-        (Destination::S3, &["kills::", "mix::"]),
+        (Destination::S3, &["hosts::", "interrupted::", "kills::", "mix::"]),
     ] {
         let mut tests = tool::cargo()?;
         tests.args(["test", "--workspace", "--test", "faults", "--no-fail-fast", "--"]);

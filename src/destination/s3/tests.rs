@@ -19,10 +19,12 @@ const DAY: i64 = 86_400;
 
 type Script = InMemory<'static>;
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer of the script, as the lost ones are")]
 fn written() -> Answer {
     Ok(http::Response::builder().header("etag", "\"a\"").body(Vec::new()).unwrap())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "an answer of the script, as the lost ones are")]
 fn error(status: u16, code: &str) -> Answer {
     let body = format!(
         "<?xml version=\"1.0\"?>\n<Error><Code>{code}</Code><Message>why</Message></Error>"
@@ -67,10 +69,12 @@ fn item(id: &str, age: i64, data: &str) -> Item {
 /// The batches of these events.
 fn batches(sender: &Sender<'_, Script>, items: impl IntoIterator<Item = Item>) -> Vec<Batch> {
     let mut batcher = Batcher::new(sender.protocol());
-    let mut batches: Vec<_> = items.into_iter().filter_map(|item| batcher.push(item)).collect();
-    batches.extend(batcher.close());
-    batches.iter_mut().for_each(|batch| batch.name = sender.name(batch));
-    batches
+    let mut full: Vec<_> = items.into_iter().filter_map(|item| batcher.push(item)).collect();
+    full.extend(batcher.close());
+    for batch in &mut full {
+        batch.name = sender.name(batch);
+    }
+    full
 }
 
 /// Sends two events.

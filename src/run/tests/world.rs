@@ -130,12 +130,12 @@ impl World {
     /// One whose destination is S3.
     pub fn of_s3() -> Self {
         let mut world = Self::new();
-        world.to_s3();
+        world.ship_to_s3();
         world
     }
 
     /// Has S3 as its destination from now on.
-    pub fn to_s3(&mut self) {
+    pub fn ship_to_s3(&mut self) {
         self.variables.remove("channel_arn");
         for (name, value) in [
             ("destination", "s3"),

@@ -17,6 +17,8 @@ const MANY: u64 = 1_000_000;
 /// A table of what was measured with so many entries retained, spread over 30 days.
 pub fn measure(programs: &Programs, sizes: &[u64], destination: Destination) -> Result<Table> {
     let name = destination.name();
+    // To S3 each object is intended first.
+    let most_kv = if destination == Destination::S3 { 20 } else { 16 };
     let mut table = Table::new();
     table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(["retained", "what", "target", "measured", "met"]);
@@ -54,28 +56,14 @@ pub fn measure(programs: &Programs, sizes: &[u64], destination: Destination) -> 
         row("steady state: calls to Kong", "5".to_owned(), cost.kong.to_string(), cost.kong <= 5);
         row(
             "steady state: key-value operations",
-            "16".to_owned(),
+            most_kv.to_string(),
             cost.kv.to_string(),
-            cost.kv <= 16,
+            cost.kv <= most_kv,
         );
         let calls = cost.cloudtrail;
         let what = format!("steady state: calls to {name}");
         row(&what, "3".to_owned(), calls.to_string(), calls <= 3);
-        match destination {
-            Destination::Cloudwatch => {
-                // In the first run, and in this one.
-                let asked = stage.channel.sts_calls()?;
-                row("calls to STS", "2".to_owned(), asked.to_string(), asked == 2);
-            }
-            Destination::S3 => {
-                let (bytes, lines) = stage.channel.object_bytes()?;
-                let entries = retained + NEW;
-                let measured =
-                    format!("{}, of lines {}", bytes.div_ceil(entries), lines.div_ceil(entries));
-                row("bytes an entry in the bucket", "none".to_owned(), measured, true);
-            }
-            Destination::Cloudtrail => {}
-        }
+        of_its_own(&stage, destination, retained + NEW, &mut row)?;
         let variables = &[HOURLY_COMPARISON];
         let comparison = stage.component("Daily comparison", variables, 0)?;
         row(
@@ -89,6 +77,30 @@ pub fn measure(programs: &Programs, sizes: &[u64], destination: Destination) -> 
         row("entries lost", "0".to_owned(), lost.to_string(), lost == 0);
     }
     Ok(table)
+}
+
+/// What is told of one destination alone, once so many entries have arrived.
+fn of_its_own(
+    stage: &Stage,
+    destination: Destination,
+    entries: u64,
+    row: &mut impl FnMut(&str, String, String, bool),
+) -> Result<()> {
+    match destination {
+        Destination::Cloudwatch => {
+            // In the first run, and in the steady one.
+            let asked = stage.channel.sts_calls()?;
+            row("calls to STS", "2".to_owned(), asked.to_string(), asked == 2);
+        }
+        Destination::S3 => {
+            let (bytes, lines) = stage.channel.object_bytes()?;
+            let measured =
+                format!("{}, of lines {}", bytes.div_ceil(entries), lines.div_ceil(entries));
+            row("bytes an entry in the bucket", "none".to_owned(), measured, true);
+        }
+        Destination::Cloudtrail => {}
+    }
+    Ok(())
 }
 
 /// Pages one after the other, and the last batch.

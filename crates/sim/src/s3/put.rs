@@ -149,7 +149,7 @@ async fn answer(state: &State, head: &Parts, body: Body) -> Result<Done, Service
     if head.method == Method::GET {
         return state.get(&key);
     }
-    state.check(head, &STANDARD.encode(hash))?;
+    State::check(head, &STANDARD.encode(hash))?;
     state.put(key, body.to_vec(), access_key_id)
 }
 
@@ -183,7 +183,7 @@ impl State {
     }
 
     /// What Object Lock and the bucket's policy ask for.
-    fn check(&self, head: &Parts, hash: &str) -> Result<(), ServiceError> {
+    fn check(head: &Parts, hash: &str) -> Result<(), ServiceError> {
         match text(head, "if-none-match") {
             Some("*") => {}
             Some(_) => {
