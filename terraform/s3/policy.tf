@@ -19,6 +19,13 @@ locals {
       resources = [local.objects]
       condition = null
     }
+    # Both again, by replication from another bucket: it puts and deletes by actions of its own
+    # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html).
+    ReplicateNothing = {
+      actions   = ["s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags"]
+      resources = [local.objects]
+      condition = null
+    }
     # Retention is the bucket's. Its mode in governance can be bypassed by nobody either, while this stands.
     KeepTheRetention = {
       actions   = ["s3:BypassGovernanceRetention", "s3:PutObjectLegalHold", "s3:PutObjectRetention"]

@@ -70,7 +70,7 @@ run "the_policy_denies_what_would_change_or_hide_an_object" {
 
   assert {
     condition = alltrue([
-      for action in ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention"] :
+      for action in ["s3:DeleteObject", "s3:DeleteObjectVersion", "s3:PutObjectRetention", "s3:PutObjectLegalHold", "s3:BypassGovernanceRetention", "s3:ReplicateObject", "s3:ReplicateDelete", "s3:ReplicateTags"] :
       anytrue([for statement in data.aws_iam_policy_document.bucket.statement : contains(statement.actions, action) && length(statement.condition) == 0])
     ])
     error_message = "to everybody, under no condition"
