@@ -193,7 +193,11 @@ impl Burst {
         let (call, change, _) = self.begin(self.call_of(write));
         let mut row = match change {
             Some(change) if nth == 0 => change.row(),
-            _ => Row::beside(&mut generator(self.salt, mix(index.into(), 3)), call.workspace),
+            change => Row::beside(
+                &mut generator(self.salt, mix(index.into(), 3)),
+                call.workspace,
+                change.is_some_and(|change| change.deletes()),
+            ),
         };
         pad(&mut row.entity, self.payload_bytes);
         Write { call, id: self.object_id(index), row }

@@ -9,7 +9,10 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::version::Version;
-use crate::random::uuid;
+use crate::random::{generator, uuid};
+
+/// The seed of the ids of services and consumers that others belong to.
+const OWNERS: u64 = 1;
 
 /// A call that writes. What it asks for and what it writes are told separately, since a page needs
 /// one of the two.
@@ -81,10 +84,11 @@ impl Row {
         Self { table, operation, key, entity: entity.to_string(), removed: None }
     }
 
-    /// A row that Kong writes of itself beside the one that was asked for.
-    pub(crate) fn beside(random: &mut fastrand::Rng, workspace: Uuid) -> Self {
+    /// A row that Kong writes of itself beside the one that was asked for: with a deletion, one that goes too.
+    pub(crate) fn beside(random: &mut fastrand::Rng, workspace: Uuid, deletes: bool) -> Self {
         let key = uuid(random);
         let count = random.u32(1..500);
+        let operation = if deletes { "delete" } else { "create" };
         match random.u8(..3) {
             0 => Self::new(
                 "workspace_entity_counters",
@@ -94,14 +98,14 @@ impl Row {
             ),
             1 => Self::new(
                 "rbac_role_entities",
-                "create",
+                operation,
                 key,
                 &json!({"role": {"id": key}, "entity_id": uuid(random), "entity_type": "services",
                         "actions": 15, "negative": false}),
             ),
             _ => Self::new(
                 "tags",
-                "create",
+                operation,
                 key,
                 &json!({"entity_id": key, "entity_name": "routes", "tags": ["managed-by-deck"]}),
             ),
@@ -119,6 +123,11 @@ impl Change {
             number: random.u32(..400),
             every_depth: version.excludes_at_every_depth(),
         }
+    }
+
+    /// Whether it takes a row away.
+    pub(crate) const fn deletes(&self) -> bool {
+        matches!(self.kind, Kind::RouteDeleted | Kind::ConsumerDeleted)
     }
 
     /// What was asked for.
@@ -234,7 +243,12 @@ impl Change {
         json!({"id": self.id, "name": format!("route-{}", self.number),
             "paths": [format!("/api/v{}/orders", self.number % 4)], "methods": ["GET", "POST"],
             "hosts": null, "protocols": ["https"], "strip_path": true, "regex_priority": 0,
-            "service": {"id": self.id}, "created_at": self.at, "updated_at": self.at})
+            "service": {"id": self.owner()}, "created_at": self.at, "updated_at": self.at})
+    }
+
+    /// The row that this one belongs to.
+    fn owner(&self) -> Uuid {
+        uuid(&mut generator(OWNERS, self.number.into()))
     }
 
     fn consumer(&self) -> Value {
@@ -244,7 +258,7 @@ impl Change {
 
     fn basic_auth(&self) -> Value {
         let mut entity = json!({"id": self.id, "username": format!("customer-{}", self.number),
-            "consumer": {"id": self.id}, "created_at": self.at});
+            "consumer": {"id": self.owner()}, "created_at": self.at});
         if !self.every_depth {
             // The hash under which Kong stores it.
             entity["password"] = json!(hex::encode(self.id.as_bytes()));
