@@ -58,8 +58,8 @@ pub fn trail(events: &[Event]) -> Table {
         |event| event.data["errorCode"] == "403",
         |event| event.data["eventName"] == "GETauth" && event.data.get("errorCode").is_none(),
         |event| event.data["errorCode"].as_str().is_some_and(|code| code != "403"),
-        |event| named(event, "CREATE"),
-        |event| named(event, "DELETE"),
+        |event| event.data["eventName"] == "CREATEroutes",
+        |event| event.data["eventName"] == "DELETEroutes",
         is_example,
     ];
     let mut chosen: Vec<usize> = (1..)
@@ -70,14 +70,14 @@ pub fn trail(events: &[Event]) -> Table {
         .collect();
     chosen.sort_by_key(|at| events[*at].data["eventTime"].to_string());
 
-    let mut table = table(["when", "who", "what", "from where", "outcome"]);
+    let mut table = table(["when", "who", "says it is", "what", "from where", "outcome"]);
     for event in chosen.into_iter().map(|at| &events[at]) {
         let text = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let identity = &event.data["userIdentity"];
-        let user_name = identity["details"]["userName"].as_str();
         table.add_row([
             text(&event.data["eventTime"]),
-            user_name.map_or_else(|| text(&identity["principalId"]), str::to_owned),
+            text(&identity["principalId"]),
+            text(&identity["details"]["userName"]),
             text(&event.data["eventName"]),
             text(&event.data["sourceIPAddress"]),
             outcome(event),
@@ -98,13 +98,11 @@ fn is_example(event: &Event) -> bool {
         && event.data.get("errorCode").is_none()
 }
 
-fn named(event: &Event, prefix: &str) -> bool {
-    event.data["eventName"].as_str().is_some_and(|name| name.starts_with(prefix))
-}
-
 fn outcome(event: &Event) -> String {
-    let status = &event.data["additionalEventData"]["status"];
+    let additional = &event.data["additionalEventData"];
+    let status = &additional["status"];
     match status.as_u64() {
+        None if additional["operation"] == "delete" => "row deleted".to_owned(),
         None => "row written".to_owned(),
         Some(401 | 403) => format!("{status}, refused"),
         Some(400..) => format!("{status}, failed"),
