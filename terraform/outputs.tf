@@ -1,6 +1,6 @@
 output "log_command" {
-  description = "Follows the reports and the log."
-  value       = "aws logs tail ${aws_cloudwatch_log_group.this.name} --follow --format short --region ${local.region}"
+  description = "Shows the reports and the log of the last two hours, and follows them."
+  value       = "aws logs tail ${aws_cloudwatch_log_group.this.name} --since 2h --follow --format short --region ${local.region}"
 }
 
 output "run_command" {

@@ -471,7 +471,7 @@ variable "existing_redis" {
 }
 
 variable "redis_engine" {
-  description = "What ElastiCache runs: `valkey` (7.2) or `redis` (7.1)."
+  description = "What ElastiCache runs: `valkey` (7.2) or `redis` (7.1). Neither was tried on AWS; the tests run with Redis 7.0."
   type        = string
   default     = "valkey"
   nullable    = false

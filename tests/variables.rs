@@ -129,7 +129,7 @@ fn whatever_is_set_by_name_is_one_of_them() {
 fn the_example_of_an_environment_has_what_must_be_set() {
     let example = text(".env.example");
     let required = VARIABLES.iter().filter(|variable| variable.default.is_none());
-    for name in required.map(|variable| variable.name).chain(["channel_arn"]) {
+    for name in required.map(|variable| variable.name).chain(["log_group_arn"]) {
         let line = format!("\n{PREFIX}{}=", name.to_uppercase());
         assert!(example.contains(&line), "{name}");
     }
@@ -137,7 +137,8 @@ fn the_example_of_an_environment_has_what_must_be_set() {
 
 #[test]
 fn what_the_example_of_an_environment_sets_is_usable_or_known_for_an_example() {
-    let usable = [("destination", "cloudwatch"), ("log_stream", "kong-cloudtrail")];
+    let usable = ["cloudwatch", "s3", "cloudtrail"].map(|name| ("destination", name));
+    let usable = usable.into_iter().chain([("log_stream", "kong-cloudtrail")]);
     let example = text(".env.example");
     let lines = example.lines().map(|line| line.trim_start_matches('#'));
     let set = lines.filter_map(|line| line.strip_prefix(PREFIX)?.split_once('='));

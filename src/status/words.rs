@@ -5,7 +5,7 @@ pub const ATTENTION: [(&str, &str); 9] = [
     (
         "new-ledger",
         "The store had no ledger of this name: it was a first run, or somebody has emptied the store or changed ledger. The \
-         store cannot tell which. Search the kept reports for one of this ledger from before that time. None: a first run. \
+         store cannot tell which. Search your log for a report of this ledger from before that time. None: a first run. \
          Any: stop the runs, and see \"The store has lost something\" in the runbook.",
     ),
     (

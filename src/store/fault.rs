@@ -105,7 +105,7 @@ const FAULTS: [Fault; 31] = [
     Fault(
         &["unknown command"],
         "this Redis lacks a command that is needed",
-        "use Redis or Valkey 7 that has GET, SET, MSET, DEL, WATCH, UNWATCH, MULTI, EXEC and PING under these names",
+        "use Redis 7, or Valkey 7 (which was not tried), that has GET, SET, MSET, DEL, WATCH, UNWATCH, MULTI, EXEC and PING under these names",
     ),
     Fault(
         &["database or disk is full", "DiskFull", "No space left", "StorageFull", "os error 28"],

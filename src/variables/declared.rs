@@ -160,7 +160,7 @@ pub const PLACEHOLDERS: [(&str, &str); 3] = [
         "channel_arn",
         "arn:aws:cloudtrail:us-east-1:123456789012:channel/00000000-0000-0000-0000-000000000000",
     ),
-    ("log_group_arn", "arn:aws:logs:us-east-1:123456789012:log-group:kong-audit"),
+    ("log_group_arn", "arn:aws:logs:us-east-1:123456789012:log-group:/kong/audit"),
 ];
 
 const fn variable(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {

@@ -13,13 +13,13 @@ use crate::tool::{self, Installs};
 /// What has no usable default, with what it is.
 const NEEDED: [(&str, &str); 4] = [
     ("SPIN_VARIABLE_KONG_ADMIN_API", "Kong's Admin API: scheme, host and port, no path"),
-    ("SPIN_VARIABLE_CHANNEL_ARN", "the CloudTrail channel"),
-    ("SPIN_VARIABLE_AWS_ACCESS_KEY_ID", "credentials that may call PutAuditEvents on it"),
+    ("SPIN_VARIABLE_CHANNEL_ARN", "the CloudTrail channel; or LOG_GROUP_ARN, or BUCKET"),
+    ("SPIN_VARIABLE_AWS_ACCESS_KEY_ID", "credentials that may send there"),
     ("SPIN_VARIABLE_AWS_SECRET_ACCESS_KEY", "their secret"),
 ];
 
-/// The target that CloudWatch Logs has in the channel's place.
-const LOG_GROUP: &str = "SPIN_VARIABLE_LOG_GROUP_ARN";
+/// What CloudWatch Logs and S3 have in the channel's place.
+const OTHERS: [&str; 2] = ["SPIN_VARIABLE_LOG_GROUP_ARN", "SPIN_VARIABLE_BUCKET"];
 
 #[derive(Args)]
 pub struct Arguments {
@@ -39,7 +39,7 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
         })?,
         Err(_) => Vec::new(),
     };
-    let names = NEEDED.map(|(name, _)| name).into_iter().chain([LOG_GROUP]);
+    let names = NEEDED.map(|(name, _)| name).into_iter().chain(OTHERS);
     let in_environment =
         names.filter_map(|name| Some((name.to_owned(), std::env::var(name).ok()?)));
     let missing = missing(in_file.into_iter().chain(in_environment));
@@ -64,7 +64,7 @@ fn missing(given: impl Iterator<Item = (String, String)>) -> Vec<String> {
     let given: HashSet<String> =
         given.filter(|(_, value)| !value.is_empty()).map(|(name, _)| name).collect();
     let is_given = |name: &str| {
-        given.contains(name) || (name.ends_with("CHANNEL_ARN") && given.contains(LOG_GROUP))
+        given.contains(name) || (name.ends_with("CHANNEL_ARN") && OTHERS.iter().any(|other| given.contains(*other)))
     };
     let absent = NEEDED.iter().filter(|(name, _)| !is_given(name));
     absent.map(|(name, meaning)| format!("  {name:<37}{meaning}")).collect()
@@ -84,7 +84,9 @@ mod tests {
         assert_eq!(lines.len(), 3);
         assert!(lines[0].contains("SPIN_VARIABLE_KONG_ADMIN_API"));
         assert!(lines[2].contains("SPIN_VARIABLE_AWS_SECRET_ACCESS_KEY"));
-        assert_eq!(given(&[(LOG_GROUP, "arn:aws:logs:::log-group:a")]), lines);
+        for other in OTHERS {
+            assert_eq!(given(&[(other, "x")]), lines);
+        }
     }
 
     #[test]
@@ -92,7 +94,7 @@ mod tests {
         let values = NEEDED.map(|(name, _)| (name, if name.ends_with("ARN") { "" } else { "x" }));
         assert_eq!(
             given(&values),
-            ["  SPIN_VARIABLE_CHANNEL_ARN            the CloudTrail channel"]
+            ["  SPIN_VARIABLE_CHANNEL_ARN            the CloudTrail channel; or LOG_GROUP_ARN, or BUCKET"]
         );
         assert_eq!(given(&NEEDED.map(|(name, _)| (name, "x"))), [""; 0]);
     }

@@ -1,5 +1,5 @@
 output "log_command" {
-  description = "Follows the reports and the log."
+  description = "Shows the reports and the log of the last two hours, and follows them."
   value       = module.kong_cloudtrail.log_command
 }
 
