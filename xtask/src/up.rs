@@ -64,7 +64,8 @@ fn missing(given: impl Iterator<Item = (String, String)>) -> Vec<String> {
     let given: HashSet<String> =
         given.filter(|(_, value)| !value.is_empty()).map(|(name, _)| name).collect();
     let is_given = |name: &str| {
-        given.contains(name) || (name.ends_with("CHANNEL_ARN") && OTHERS.iter().any(|other| given.contains(*other)))
+        given.contains(name)
+            || (name.ends_with("CHANNEL_ARN") && OTHERS.iter().any(|other| given.contains(*other)))
     };
     let absent = NEEDED.iter().filter(|(name, _)| !is_given(name));
     absent.map(|(name, meaning)| format!("  {name:<37}{meaning}")).collect()
@@ -94,7 +95,9 @@ mod tests {
         let values = NEEDED.map(|(name, _)| (name, if name.ends_with("ARN") { "" } else { "x" }));
         assert_eq!(
             given(&values),
-            ["  SPIN_VARIABLE_CHANNEL_ARN            the CloudTrail channel; or LOG_GROUP_ARN, or BUCKET"]
+            [
+                "  SPIN_VARIABLE_CHANNEL_ARN            the CloudTrail channel; or LOG_GROUP_ARN, or BUCKET"
+            ]
         );
         assert_eq!(given(&NEEDED.map(|(name, _)| (name, "x"))), [""; 0]);
     }

@@ -102,7 +102,10 @@ fn show(binaries: Binaries, arguments: &Arguments, program: &str, next: &str) ->
     heading("Result");
     let (entries, events) = (entries(&stage.kong)?, events(&stage.channel)?);
     println!("{}", view::streams(destination, &entries, &reports, &events));
-    println!("\nAs an auditor reads it (who: Kong's word; the name: likely the caller's own):\n{}", view::trail(&events));
+    println!(
+        "\nAs an auditor reads it (who: Kong's word; the name: likely the caller's own):\n{}",
+        view::trail(&events)
+    );
     if let Some(event) = view::example(&events) {
         println!("\nOne event in full:\n{}", serde_json::to_string_pretty(event)?);
     }
