@@ -80,8 +80,11 @@ fn follow(html: &Path) -> Result<usize> {
             let (file, name) = target.split_once('#').unwrap_or((target, ""));
             let file = if file.is_empty() { page.clone() } else { folder.join(file) };
             let file = file.canonicalize().unwrap_or(file);
-            let named =
-                || pages.get(&file).is_some_and(|text| text.contains(&format!("id=\"{name}\"")));
+            let anchors = ["id", "name"].map(|of| format!("{of}=\"{name}\""));
+            let named = || {
+                let page = pages.get(&file);
+                page.is_some_and(|text| anchors.iter().any(|anchor| text.contains(anchor)))
+            };
             if !file.is_file() || !name.is_empty() && !named() {
                 broken.push(format!("{}: {target}", page.display()));
             }
