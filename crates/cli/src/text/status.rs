@@ -219,8 +219,8 @@ How things stand: well, if this was the ledger's first run (see below)
 to know: Something happened
   new-ledger, 7 min 0 s ago: The store had no ledger of this name: it was a first run, or
   somebody has emptied the store or changed ledger. The store cannot tell which. Search
-  your log for a report of this ledger from before that time. None: a first run. Any: stop
-  the runs, and see "The store has lost something" in the runbook.
+  your log for a report of this ledger from before that time. None: a first run. Any:
+  stop the runs, and see "The store has lost something" in the runbook.
   runbook: docs/operations.md#something-happened
 
  STREAM    SHIPPED TO (UTC)     BEHIND     COMPARED (UTC)  REMEMBERED
