@@ -27,6 +27,8 @@ locals {
     {
       SPIN_VARIABLE_KONG_ADMIN_API = var.kong_admin_api
       REDIS_URL                    = local.redis_urls["shipper"]
+      # For `status`: how long there may be no progress.
+      SPIN_VARIABLE_STALE_AFTER_SECS = tostring(local.alarm_ok_within_minutes * 60)
     },
     var.kong_root_ca == null ? {} : { KONG_CA = var.kong_root_ca },
     var.kong_client_cert == null ? {} : { KONG_CLIENT_CERT = var.kong_client_cert },

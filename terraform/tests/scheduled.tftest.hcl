@@ -30,6 +30,11 @@ run "a_schedule_starts_tasks_and_there_is_no_service" {
     condition     = aws_cloudwatch_metric_alarm.this["no-ok-run"].evaluation_periods == 26
     error_message = "two hours and ten minutes without an ok run"
   }
+
+  assert {
+    condition     = contains(jsondecode(aws_ecs_task_definition.this.container_definitions)[0].environment, { name = "SPIN_VARIABLE_STALE_AFTER_SECS", value = "7800" })
+    error_message = "and status waits as long"
+  }
 }
 
 run "the_schedules_role_is_trusted_to_its_group_alone" {

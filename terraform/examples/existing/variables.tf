@@ -35,9 +35,11 @@ variable "existing_redis" {
   type = object({
     address             = string
     port                = optional(number)
+    tls                 = optional(bool)
     user                = optional(string)
     password_secret_arn = optional(string)
     security_group_id   = optional(string)
+    cidrs               = optional(set(string))
   })
 }
 
