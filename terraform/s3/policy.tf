@@ -13,7 +13,8 @@ locals {
       resources = [local.objects]
       condition = { test = "Null", variable = "s3:if-none-match", values = ["true"] }
     }
-    # And by a mark of deletion.
+    # And by a delete marker. One that a lifecycle rule sets is denied by no policy
+    # (https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html): the watch tells of such a rule.
     DeleteNothing = {
       actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
       resources = [local.objects]

@@ -144,7 +144,7 @@ run "of_a_bucket_the_calls_that_name_it_are_told" {
 
   assert {
     condition = alltrue([
-      for call in ["DeleteBucketPolicy", "PutBucketPolicy", "PutBucketVersioning", "PutBucketLifecycle", "PutBucketObjectLockConfiguration"] :
+      for call in ["DeleteBucketPolicy", "PutBucketPolicy", "PutBucketVersioning", "PutBucketReplication", "DeleteBucketLifecycle", "PutBucketLifecycle", "PutBucketLifecycleConfiguration", "PutBucketObjectLockConfiguration", "PutObjectLockConfiguration"] :
       contains(jsondecode(aws_cloudwatch_event_rule.this["trail-changed"].event_pattern).detail.eventName, call)
     ])
     error_message = "the calls"
