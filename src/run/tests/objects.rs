@@ -19,6 +19,22 @@ fn told(report: &Report) -> &str {
     report.error.as_deref().unwrap_or_default()
 }
 
+/// One that has shipped and compared all there was, and then has forty entries of which a run that died was about
+/// to send all.
+fn world_with_an_intent(version: &'static str) -> World {
+    let mut world = World::of_s3();
+    world.set("audit_streams", "requests").set("page_size", "10");
+    world.ends.borrow_mut().version = version;
+    world.request("old", NOON - 20);
+    world.run_ok();
+    world.requests("r", 40, NOON + 10, 5);
+    world.pass(3600);
+    world.die_at(2);
+    assert_eq!(world.head().intents.len(), 1);
+    wait(&world);
+    world
+}
+
 #[test]
 fn a_run_ships_an_object_for_each_stream_and_day_and_leaves_no_intent() {
     let world = World::of_s3();
@@ -245,4 +261,29 @@ fn a_key_that_is_changed_is_changed_for_intents_too() {
     let report = world.run_ok();
     assert!(report.attention.contains(&Attention::Rekeyed));
     all_is_there(&world, 20);
+}
+
+#[test]
+fn a_second_that_fails_within_an_intent_holds_up_nothing_else() {
+    let world = world_with_an_intent("3.9.0.0-enterprise-edition");
+    world.ends.borrow_mut().fails.insert("r00020".to_owned(), 500);
+    let mut report = world.run();
+    assert_eq!((report.outcome, report.stream(Requests).pending), (Outcome::Partial, 1));
+    all_is_there(&world, 40);
+    world.ends.borrow_mut().fails.clear();
+    world.run_ok();
+    all_is_there(&world, 41);
+}
+
+#[test]
+fn a_row_that_fails_within_an_intent_holds_up_what_lies_behind_it_alone() {
+    let world = world_with_an_intent("2.8.1.1-enterprise-edition");
+    world.ends.borrow_mut().fails.insert("r00015".to_owned(), 500);
+    let mut report = world.run();
+    assert_eq!((report.outcome, report.stream(Requests).pending), (Outcome::Partial, 1));
+    all_is_there(&world, 25);
+    world.ends.borrow_mut().fails.clear();
+    world.pass(DAY);
+    world.run_ok();
+    all_is_there(&world, 41);
 }
