@@ -23,6 +23,7 @@ use crate::world::{Exchange, World};
 pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError> {
     let faults = exchange.host.faults.get();
     let name = exchange.request.uri().path().to_owned();
+    let is_first = world.tried.borrow_mut().insert(name.clone());
     let events = events(&exchange.request);
     world.truth.borrow_mut().called(exchange.run, events.iter().map(|(id, _)| id.clone()));
     if world.strikes(faults.cloudtrail) {
@@ -37,7 +38,7 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
         None => {}
     }
     let ids: Vec<_> = events.iter().map(|(id, _)| id.clone()).collect();
-    if is_taken_by_others(world, exchange, &name) {
+    if is_first && is_taken_by_others(world, exchange, &name) {
         return Ok(error(world, 412, "PreconditionFailed"));
     }
     let there = world.objects.borrow().get(&name).cloned();
@@ -85,10 +86,9 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
 /// Once in a while somebody else is first with a name that the run has just made. Later it is gone again: that a run
 /// dies between this answer and the write of another name is not what is told here.
 fn is_taken_by_others(world: &World, exchange: &Exchange, name: &str) -> bool {
-    let is_tried = !world.tried.borrow_mut().insert(name.to_owned());
     let intended = name.trim_start_matches('/').replace("%3D", "=");
     let is_old = world.truth.borrow().runs[exchange.run].intended.contains(&intended);
-    if is_tried || is_old || exchange.stalled || world.others_put.get() || world.draw(20) > 0 {
+    if is_old || exchange.stalled || world.others_put.get() || world.draw(20) > 0 {
         return false;
     }
     world.others_put.set(true);
