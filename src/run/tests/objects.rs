@@ -441,7 +441,9 @@ fn a_lost_intent_is_told_where_kong_shows_nothing_too() {
 fn what_is_adopted_from_the_lambda_is_not_missed() {
     let mut world = World::of_s3();
     let ids: Vec<_> = (0..20).map(|n| format!("{n:032}")).collect();
-    ids.iter().for_each(|id| world.request(id, NOON - 100));
+    for id in &ids {
+        world.request(id, NOON - 100);
+    }
     world.die_at(1);
     world.arrive(0);
     world.set("adopt_lambda_keys", "true");
