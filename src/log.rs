@@ -81,6 +81,8 @@ pub enum Code {
     LettersLost,
     /// What a run that ended early was about to send under a name is sent under another one.
     NameGivenUp,
+    /// Somebody else has put something under a name that was made in this run.
+    NameTaken,
     /// Kong's Lambda has a key for none of the entries that were shipped.
     NoneAdopted,
     /// An entry tells its time in a form that is not known.

@@ -399,6 +399,8 @@ fn s3_rows() -> Vec<Row> {
         ("what answers is not S3", of(501, "NotImplemented")),
         ("the key of the bucket", of(400, "KMS.DisabledException")),
         ("a proxy takes no such body", of(413, "EntityTooLarge")),
+        ("two names in a row are taken", Stop::taken(s3.profile()).told()),
+        ("`check`: what it tries is there", of(412, "PreconditionFailed")),
         ("a proxy answers, or a new code", of(403, "")),
     ]
 }
@@ -607,6 +609,8 @@ fn partial_rows() -> Vec<Row> {
         ("a comparison left entries behind", messages::left_behind_by(stream)),
         ("the first comparison goes on", messages::not_compared(Stream::Objects)),
         ("an old Kong, read over several runs", messages::spread(stream, &sweep)),
+        ("S3: what a run that died was about to send has expired", messages::gone("S3", 7)),
+        ("S3: it cannot be met together again", messages::renamed("S3", 7)),
     ]
 }
 

@@ -435,7 +435,7 @@ fn of_cloudwatch() -> [OfAws; 5] {
     ]
 }
 
-fn of_s3() -> [OfAws; 5] {
+fn of_s3() -> [OfAws; 6] {
     use Finding::{Fail, Warn};
     let error = |status, code| {
         Ok(answer(status, format!("<Error><Code>{code}</Code><Message>no</Message></Error>")))
@@ -445,6 +445,7 @@ fn of_s3() -> [OfAws; 5] {
     [
         ("trail.s3.", error(403, "AccessDenied"), "destination", Fail, "s3:PutObject"),
         ("trail.s3.", error(404, "NoSuchBucket"), "destination", Fail, "check bucket"),
+        ("trail.s3.", error(412, "PreconditionFailed"), "destination", Fail, "nothing was tried"),
         ("trail.s3.", Ok(written), "destination", Fail, "report it"),
         ("trail.s3.", Err(HttpError::UnknownHost), "destination", Fail, "network path to S3"),
         ("sts.", Err(HttpError::UnknownHost), "identity", Warn, "do not ask STS"),

@@ -8,12 +8,16 @@
 //! would say nothing of what came in later. So an intent is stored anew before less is sent.
 //!
 //! An intent waits until all that it names was met, or Kong was read where that would be. Where that cannot be
-//! told it is given up: its entries go out under new names, and may be there twice.
+//! told, or where two runs in turn met a part and did not come to the rest, it is given up: its entries go out
+//! under new names, and may be there twice.
+//!
+//! Whoever learns a name before there is an object of it may put something there first. So no message has the
+//! random part of a name that is intended.
 
 use std::collections::{BTreeMap, HashSet};
 
 use super::{Delivery, Failure};
-use crate::destination::{Batch, Item, Open, Stop};
+use crate::destination::{Batch, Item, Open, Stop, place};
 use crate::ledger::{Fingerprint, Intent};
 use crate::log::Code;
 use crate::ports::Ports;
@@ -38,25 +42,42 @@ pub struct Intents {
     read: BTreeMap<Stream, Window>,
     /// Entries that were named, and that Kong no longer shows.
     pub gone: u64,
+    /// Entries that were named, and go out under new names.
+    pub renamed: u64,
+}
+
+impl Left {
+    /// The name without its random part.
+    fn place(&self) -> &str {
+        place(&self.intent.name)
+    }
 }
 
 impl<P: Ports> Delivery<'_, '_, P> {
     /// Takes up the intents of earlier runs. Those of another destination are dropped.
     pub(super) fn take_up(&mut self) {
+        self.tell_of_losses();
         let protocol = self.sender.protocol();
         for intent in self.records.ledger.take_intents() {
+            let missing = intent.fingerprints.iter().copied().collect();
+            let left = Left { intent, missing, open: Open::new(protocol) };
+            let (place, events) = (left.place(), left.missing.len());
             let names = protocol.profile().names.as_deref();
-            if names.is_none_or(|names| !intent.name.starts_with(names)) {
-                self.records.ledger.forget_intent(&intent.name);
+            if names.is_none_or(|names| !place.starts_with(names)) {
+                let folder = place.rsplit_once('/').map_or("", |(folder, _)| folder);
+                self.log.warn(
+                    Code::NameGivenUp,
+                    format!(
+                        "an earlier run was about to send {events} events to S3 below {folder}/, which is not where events go                          now: they are sent to where they go now, and are there too if that call arrived"
+                    ),
+                );
+                self.records.ledger.forget_intent(&left.intent.name);
                 continue;
             }
             self.log.info(format!(
-                "an earlier run has not recorded what became of {}: its {} events are sent under that name again",
-                intent.name,
-                intent.fingerprints.len()
+                "an earlier run has not recorded what became of the object {place}-…: its {events} events are sent under                  that name again"
             ));
-            let missing = intent.fingerprints.iter().copied().collect();
-            self.intents.left.push(Left { intent, missing, open: Open::new(protocol) });
+            self.intents.left.push(left);
         }
     }
 
@@ -120,9 +141,9 @@ impl<P: Ports> Delivery<'_, '_, P> {
         self.log.warn(
             Code::EntriesGone,
             format!(
-                "Kong no longer shows {missing} of the entries that an earlier run was about to send as {}: they are in it \
+                "Kong no longer shows {missing} of the entries that an earlier run was about to send as {}-…: they are in it \
                  if that call arrived, and lost if not",
-                left.intent.name
+                left.place()
             ),
         );
     }
@@ -138,15 +159,16 @@ impl<P: Ports> Delivery<'_, '_, P> {
 
     /// Sends what was met of an intent under a new name, and does with the rest as if it was never intended.
     fn give_up_name(&mut self, left: Left) {
-        let Left { intent, open, .. } = left;
         self.log.warn(
             Code::NameGivenUp,
             format!(
-                "not all that an earlier run was about to send as {} can be read now: what can be is sent under another \
+                "not all that an earlier run was about to send as {}-… can be read now: what can be is sent under another \
                  name, and is there twice if that call arrived",
-                intent.name
+                left.place()
             ),
         );
+        let Left { intent, open, .. } = left;
+        self.intents.renamed += intent.fingerprints.len() as u64;
         self.records.ledger.forget_intent(&intent.name);
         self.queue.extend(open.close());
     }
@@ -182,9 +204,8 @@ impl<P: Ports> Delivery<'_, '_, P> {
         if protocol.profile().names.is_none() {
             return Ok(self.records.ledger.preflight()?);
         }
-        let is_new = batch.name.is_empty();
-        if is_new {
-            batch.name = self.sender.name(batch);
+        if batch.name.is_empty() {
+            self.sender.name(batch);
         }
         let mut fingerprints = Vec::with_capacity(batch.items.len());
         let mut stamps = Vec::with_capacity(batch.items.len());
@@ -200,13 +221,26 @@ impl<P: Ports> Delivery<'_, '_, P> {
         Ok(self.records.ledger.intend(&intent)?)
     }
 
+    /// Reading has ended early. Where a part of an intent was met in this run, and in an earlier one, and not the
+    /// rest, the next would do no better, and all that was met would wait until Kong forgets it.
+    pub(super) fn give_up_what_waits_again(&mut self) {
+        for left in std::mem::take(&mut self.intents.left) {
+            let is_met = left.missing.len() < left.intent.fingerprints.len();
+            if is_met && self.records.ledger.waits_again(&left.intent.name) {
+                self.give_up_name(left);
+            } else {
+                self.intents.left.push(left);
+            }
+        }
+    }
+
     /// What becomes of intents at the end: they are kept for the next run.
     pub(super) fn keep_intents(&mut self) {
         for left in std::mem::take(&mut self.intents.left) {
+            let why = format!("the other events of the object {}-… were not met yet", left.place());
             let items = left.open.close().map(|batch| batch.items).unwrap_or_default();
             for item in items {
-                let why = format!("the other events of {} were not met yet", left.intent.name);
-                self.pending(&item, why);
+                self.pending(&item, why.clone());
             }
         }
     }

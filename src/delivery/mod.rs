@@ -187,6 +187,11 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
         if let Ok(true) = known {
             self.is_recorded(fingerprint);
         }
+        self.tell_of_losses();
+        Ok(known?)
+    }
+
+    fn tell_of_losses(&mut self) {
         for key in self.records.ledger.take_lost() {
             self.store_lost = true;
             self.log.warn(
@@ -196,12 +201,12 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
                 ),
             );
         }
-        Ok(known?)
     }
 
     /// Takes note of an entry that another shipper has recorded as shipped.
     pub fn adopt(&mut self, fingerprint: Fingerprint, time: LedgerTime) -> Result<(), Failure> {
         self.records.ledger.accept(self.stream, fingerprint, time);
+        self.is_recorded(&fingerprint);
         let tally = self.tally();
         tally.adopted += 1;
         if tally.adopted.is_multiple_of(MAX_ADOPTED) { self.record() } else { Ok(()) }
@@ -288,7 +293,10 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
     pub async fn close(mut self, failed: Option<Failure>) -> Closed {
         self.tell();
         let mut failure = match failed {
-            None => self.finish().await.err(),
+            None => {
+                self.give_up_what_waits_again();
+                self.finish().await.err()
+            }
             failed => failed,
         };
         while let Some(sent) = self.in_flight.next().await {
@@ -324,8 +332,8 @@ impl<'r, 'a, P: Ports> Delivery<'r, 'a, P> {
                 );
             }
         }
-        let (store_lost, gone) = (self.store_lost, self.intents.gone);
-        Closed { tallies: self.tallies, failure, store_lost, gone }
+        let (store_lost, Intents { gone, renamed, .. }) = (self.store_lost, self.intents);
+        Closed { tallies: self.tallies, failure, store_lost, gone, renamed }
     }
 
     async fn finish(&mut self) -> Result<(), Failure> {

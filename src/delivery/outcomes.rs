@@ -30,7 +30,9 @@ impl<P: Ports> Delivery<'_, '_, P> {
         if some_accepted {
             self.records.ledger.bind();
         }
-        if sent.undelivered.is_empty() && !sent.name.is_empty() {
+        if sent.is_taken {
+            self.records.ledger.forget_intent(&sent.name);
+        } else if sent.undelivered.is_empty() && !sent.name.is_empty() {
             self.records.ledger.fulfil(&sent.name);
         }
         for item in sent.accepted {

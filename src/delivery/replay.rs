@@ -43,8 +43,12 @@ pub async fn replay<P: Ports>(
             }
             lease.hold()?;
             ledger.preflight()?;
-            batch.name = sender.name(&batch);
+            sender.name(&mut batch);
             let mut sent = sender.send(batch, || lease.hold().is_ok()).await;
+            if sent.may_have_arrived {
+                // No intent carries its name to the next run.
+                sent.undelivered.iter_mut().for_each(|(item, _)| sender.doubt(item));
+            }
             if !sent.accepted.is_empty() {
                 ledger.bind();
             }

@@ -49,4 +49,6 @@ pub struct Closed {
     pub store_lost: bool,
     /// Entries that a run that died was about to send, and that Kong no longer shows.
     pub gone: u64,
+    /// Entries that such a run was about to send, and that go out under new names.
+    pub renamed: u64,
 }

@@ -132,6 +132,13 @@ impl<P: Ports> Delivery<'_, '_, P> {
         self.forget_failing(stream, |key| key.starts_with(BEHIND));
     }
 
+    /// A sweep has come to its end at a place behind which nothing can be read.
+    pub fn swept_up_to(&mut self, stream: Stream, place: Unreadable) -> Result<(), Failure> {
+        self.leave_out(place)?;
+        self.conclude(|intent| intent.stream == stream);
+        Ok(())
+    }
+
     /// Forgets since when places of a stream have been failing that were not met in this run.
     fn forget_failing(&mut self, stream: Stream, is_read: impl Fn(&str) -> bool) {
         let (prefix, left_out) = (prefix(stream), &self.left_out);

@@ -44,6 +44,22 @@ pub enum Stop {
 }
 
 impl Stop {
+    /// Two names in turn, made a moment ago, are taken.
+    pub fn taken(profile: &Profile) -> Self {
+        Self::Refused {
+            name: profile.name,
+            code: "PreconditionFailed".to_owned(),
+            message: "two names in a row, each made a moment ago, are said to be taken, and nothing counts as sent"
+                .to_owned(),
+            remedy: format!(
+                "check {}: a proxy on the way, or what is there in place of {}, may answer 412 to everything; if it does \
+                 not, find out who else may put objects below bucket_prefix",
+                profile.endpoint_variable, profile.name
+            )
+            .into(),
+        }
+    }
+
     /// The destination of that profile cannot be reached.
     pub fn unreachable(profile: &Profile, error: HttpError) -> Self {
         Self::Unreachable {
@@ -147,6 +163,8 @@ pub enum Answer {
     },
     /// The same events in smaller requests may succeed.
     Split(String),
+    /// There is something under the batch's name already, and it is none of ours.
+    Taken,
     /// The signature is refused, for a wrong secret or for a wrong clock.
     Signature(Stop),
     /// The credentials have run out: with others the same request may succeed.

@@ -45,9 +45,16 @@ pub struct Batch {
     pub items: Vec<Item>,
     /// What the destination keeps it under, where it keeps batches under names; empty until it has one.
     pub name: String,
+    /// The name was made in this run, and no call under it may have arrived: what is there is somebody else's.
+    pub is_untried: bool,
     /// Its lines, compressed, where the destination keeps batches under names. The data of its events is in
     /// them alone then.
     pub packed: Vec<u8>,
+}
+
+/// A name without its random part, which nobody is to learn before there is something under it.
+pub fn place(name: &str) -> &str {
+    name.rsplit_once('-').map_or("", |(place, _)| place)
 }
 
 impl Batch {

@@ -25,7 +25,7 @@ use std::fmt;
 use std::rc::Rc;
 
 pub use answer::{Answer, Outcome, Stop, Undelivered};
-pub use batch::{Batch, Batcher, Item, Open};
+pub use batch::{Batch, Batcher, Item, Open, place};
 pub use caller::{Identity, Whose, sts_endpoint};
 pub use packer::{Packer, line, line_bytes};
 pub use sender::{Pace, Sender};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use futures::lock::Mutex;
 
 use super::call::Reply;
-use super::{Answer, Batch, Item, Outcome, Protocol, Sent, Stop, Undelivered};
+use super::{Answer, Batch, Item, Outcome, Protocol, Sent, Stop, Undelivered, place};
 use crate::aws::credentials::{Keeper, Lent, Source};
-use crate::log::Logger;
+use crate::log::{Code, Logger};
 use crate::ports::{Clock, Files, Http, HttpError, Log, Random};
 use crate::retry::{self, Passing, Retry, Silence};
 
@@ -39,6 +39,8 @@ pub struct Sender<'a, P> {
     pub(super) calls: Cell<u64>,
     retries: Cell<u64>,
     doubtful: Cell<u64>,
+    /// The name before the next one was taken, by somebody else.
+    was_taken: Cell<bool>,
     /// When an endpoint last answered anything, on the clock that never goes back.
     pub(super) answered: Cell<Option<Duration>>,
     pub(super) silence: Silence,
@@ -94,6 +96,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
             calls: Cell::new(0),
             retries: Cell::new(0),
             doubtful: Cell::new(0),
+            was_taken: Cell::new(false),
             answered: Cell::new(None),
             admitted: Mutex::new(false),
         }
@@ -104,14 +107,15 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         self.protocol
     }
 
-    /// A new name for a batch; empty where the destination keeps none.
-    pub(crate) fn name(&self, batch: &Batch) -> String {
+    /// Gives a batch a new name, where the destination keeps any.
+    pub(crate) fn name(&self, batch: &mut Batch) {
         if self.protocol.profile().names.is_none() {
-            return String::new();
+            return;
         }
         let random = u128::from(self.port.u64()) << 64 | u128::from(self.port.u64());
         let now_ms = self.port.now_ms() + self.clock_ahead_ms.get();
-        self.protocol.name(batch, now_ms, random)
+        batch.name = self.protocol.name(batch, now_ms, random);
+        batch.is_untried = true;
     }
 
     /// Calls made so far, tries included.
@@ -240,11 +244,13 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         match answer {
             Answer::Outcomes(outcomes) => self.take_outcomes(tried, outcomes, sent),
             Answer::MayPass { throttled, why } => {
+                let may_have_arrived = error.as_ref().is_none_or(HttpError::may_have_arrived);
+                tried.batch.is_untried &= !may_have_arrived;
                 if throttled {
                     self.concurrency.set((self.concurrency.get() / 2).max(1));
-                } else if tried.batch.name.is_empty()
-                    && error.as_ref().is_none_or(HttpError::may_have_arrived)
-                {
+                } else if !tried.batch.name.is_empty() {
+                    sent.may_have_arrived |= may_have_arrived;
+                } else if may_have_arrived {
                     tried.batch.items.iter_mut().for_each(|item| self.doubt(item));
                 }
                 let left = vec![Undelivered::Pending(why); tried.batch.items.len()];
@@ -261,6 +267,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
                     .extend(batch.items.into_iter().map(|item| (item, refused.clone())));
                 Next::Done
             }
+            Answer::Taken => self.take_another_name(std::mem::take(&mut tried.batch), sent),
             Answer::Signature(why) => match ahead_ms {
                 Some(ahead_ms) if ahead_ms.abs() > CLOCK_OFF_MS && signed_ahead_ms == 0 => {
                     self.clock_ahead_ms.set(ahead_ms);
@@ -280,6 +287,27 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         }
     }
 
+    /// A name that was made a moment ago is taken. Of two in a row neither is likely to be: then nothing else is sent.
+    fn take_another_name(&self, batch: Batch, sent: &mut Sent) -> Next {
+        let profile = self.protocol.profile();
+        sent.is_taken = true;
+        self.log.warn(
+            Code::NameTaken,
+            format!(
+                "{} has an object already of the name {}-…, which was made a moment ago: somebody else has put it there, or a \
+                 proxy sent the call twice; what was to be in it is sent under another name",
+                profile.name,
+                place(&batch.name)
+            ),
+        );
+        if self.was_taken.replace(true) {
+            sent.stop(batch, Stop::taken(profile));
+        } else {
+            sent.left.push(Batch { name: String::new(), ..batch });
+        }
+        Next::Done
+    }
+
     /// Moves the decided events to `sent`; those to be sent again stay. Where some were decided, the rest has
     /// all its tries again.
     fn take_outcomes(
@@ -289,6 +317,7 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         sent: &mut Sent,
     ) -> Next {
         self.concurrency.set((self.concurrency.get() + 1).min(self.pace.max_in_flight));
+        self.was_taken.set(false);
         let events = tried.batch.items.len();
         let mut left = Vec::new();
         // Where an answer has fewer outcomes than there were events, the others are in doubt.
@@ -342,7 +371,8 @@ impl<'a, P: Http + Clock + Random + Files + Log> Sender<'a, P> {
         Next::Later { left, asked: None, error: None }
     }
 
-    fn doubt(&self, item: &mut Item) {
+    /// The destination may have taken the event without saying so.
+    pub(crate) fn doubt(&self, item: &mut Item) {
         let first = !std::mem::replace(&mut item.doubtful, true);
         self.doubtful.set(self.doubtful.get() + u64::from(first));
     }

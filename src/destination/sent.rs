@@ -15,6 +15,10 @@ pub struct Sent {
     pub stop: Option<Stop>,
     /// The batch's name, where it had one.
     pub name: String,
+    /// Somebody else has put something under that name.
+    pub is_taken: bool,
+    /// It has a name, and a call may have arrived whose answer did not.
+    pub may_have_arrived: bool,
 }
 
 impl Sent {

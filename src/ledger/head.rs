@@ -46,6 +46,9 @@ pub struct Head {
     /// The names that are intended, by the place of the value that holds what is sent under each.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub intents: BTreeMap<usize, String>,
+    /// Those of them of which a run has met a part and not the rest.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub waited: BTreeSet<String>,
     streams: BTreeMap<String, StreamHead>,
 }
 
@@ -160,7 +163,8 @@ impl Head {
 
     /// Name and value of the head that follows this one.
     pub(super) fn next<P: KeyValue>(&self, store: &Store<'_, P>) -> (Self, (String, Vec<u8>)) {
-        let next = Self { generation: self.generation.saturating_add(1), ..self.clone() };
+        let mut next = Self { generation: self.generation.saturating_add(1), ..self.clone() };
+        next.waited.retain(|name| next.intents.values().any(|intended| intended == name));
         let value = store.seal(NAME, MARK, &next.encode());
         (next, (NAME.to_owned(), value))
     }

@@ -124,6 +124,12 @@ impl<P: KeyValue> Ledger<'_, P> {
         self.fulfilled.insert(name.to_owned());
     }
 
+    /// A run that reads no further has met a part of what the intent of that name is of. Whether an earlier one had
+    /// too.
+    pub fn waits_again(&mut self, name: &str) -> bool {
+        !self.head.waited.insert(name.to_owned())
+    }
+
     /// Drops the intent of that name: its entries are sent otherwise.
     pub fn forget_intent(&mut self, name: &str) {
         self.head.intents.retain(|_, known| known != name);

@@ -54,7 +54,10 @@ impl<P: Ports> Reader<'_, '_, P> {
             let last = Box::new(error);
             return Err(KongError::ManyFail { places: MOST_PLACES, last }.into());
         }
-        self.leave_out(unreadable::second(stream_run.stream, second, &error), stream_run)
+        self.leave_out(unreadable::second(stream_run.stream, second, &error), stream_run)?;
+        let window = Window { after: Some(second), before: Some(second + 1) };
+        self.delivery.has_read(stream_run.stream, window);
+        Ok(())
     }
 }
 

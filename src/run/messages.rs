@@ -177,7 +177,10 @@ pub fn doubtful(destination: &str, events: u64) -> String {
 pub fn died_before(destination: &Profile) -> String {
     let name = destination.name;
     let then = if destination.names.is_some() {
-        format!("what was on its way to {name} is sent under the same names, and so is in it once")
+        format!(
+            "what was on its way to {name} is sent under the same names, as far as Kong still shows it, and so is in it once; \
+             what is sent otherwise is told"
+        )
     } else {
         format!(
             "what {name} had accepted of it and it had not recorded yet, at most max_in_flight batches, is shipped again"
@@ -192,7 +195,18 @@ pub fn gone(destination: &str, entries: u64) -> Told {
             "{entries} entries that a run that ended early was about to send to {destination} are no longer in Kong: they \
              are in {destination} if that call arrived, and lost if not"
         ),
-        "the log names the object of each: look into it; let runs come more often than audit_log_record_ttl",
+        "the log tells how the object's name begins: look into it; let runs come more often than audit_log_record_ttl",
+    )
+}
+
+pub fn renamed(destination: &str, entries: u64) -> Told {
+    Told::new(
+        format!(
+            "{entries} entries that a run that ended early was about to send to {destination} could not be read together \
+             again: they are sent under other names, and may be in {destination} twice"
+        ),
+        "nothing to do for the trail, queries leave repeats out; if it comes again, raise run_budget_secs, or mend what \
+         cannot be read of Kong",
     )
 }
 

@@ -31,15 +31,16 @@ impl<'a, P: Ports> Run<'a, P> {
                 .warn(Code::IgnoredSettings, messages::hidden_entries(&facts.about.hides, name));
         }
         let (stream_runs, facts, closed) = self.deliver(facts, records).await;
-        let Closed { mut tallies, failure, store_lost, gone } = closed;
+        let Closed { mut tallies, failure, store_lost, gone, renamed } = closed;
         if store_lost {
             report.attention.insert(Attention::StoreLost);
         }
+        let name = self.config.destination.profile().name;
         if gone > 0 {
-            report.add(
-                Outcome::Partial,
-                messages::gone(self.config.destination.profile().name, gone),
-            );
+            report.add(Outcome::Partial, messages::gone(name, gone));
+        }
+        if renamed > 0 {
+            report.add(Outcome::Partial, messages::renamed(name, renamed));
         }
         if tallies.values().any(|tally| !tally.unreadable.is_empty()) {
             report.attention.insert(Attention::Unreadable);

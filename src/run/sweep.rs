@@ -82,7 +82,8 @@ impl<P: Ports> Reader<'_, '_, P> {
                 Step::On => continue,
                 Step::Last => self.delivery.swept(stream),
                 Step::Blocked { place, error } => {
-                    self.delivery.leave_out(unreadable::behind(stream, &place, &error))?;
+                    let behind = unreadable::behind(stream, &place, &error);
+                    self.delivery.swept_up_to(stream, behind)?;
                     stream_run.blocked = true;
                 }
             }

@@ -331,7 +331,10 @@ impl History {
             let awaited = ["follow in the next run", "the next run continues"];
             let error = report.error.as_deref().unwrap_or_default();
             let tells = error.contains("has lost the index of");
-            let tells_of_gone = intended && error.contains("are no longer in Kong");
+            let tells_of_gone = intended
+                && ["are no longer in Kong", "may be in S3 twice"]
+                    .iter()
+                    .any(|told| error.contains(told));
             let only_that = tells && error.ends_with("restore the store from its snapshot");
             let explained = round == 0
                 && report.outcome == Outcome::Partial

@@ -391,5 +391,11 @@ impl Files for Host {
 impl Log for Host {
     fn line(&self, line: &str) {
         self.lines.borrow_mut().push(line.to_owned());
+        let given_up = line.split_once("was about to send as ");
+        if let Some((place, _)) = given_up.and_then(|(_, text)| text.split_once("-… can be read"))
+        {
+            let Some(world) = self.world.upgrade() else { return };
+            world.given_up.borrow_mut().insert(place.to_owned());
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! accepts is kept beside what CloudTrail accepts.
 //!
 //! Nothing is in it twice, however often answers are lost and processes die. Only a store that fails or goes back,
-//! a host that stalls past its lease, or entries that cannot be met again explain a repeat.
+//! a host that stalls past its lease, or a name that a run says to have given up explain a repeat.
 
 use std::io::Read as _;
 
@@ -23,6 +23,7 @@ use crate::world::{Exchange, World};
 pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError> {
     let faults = exchange.host.faults.get();
     let name = exchange.request.uri().path().to_owned();
+    let is_first = world.tried.borrow_mut().insert(name.clone());
     let events = events(&exchange.request);
     world.truth.borrow_mut().called(exchange.run, events.iter().map(|(id, _)| id.clone()));
     if world.strikes(faults.cloudtrail) {
@@ -37,11 +38,17 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
         None => {}
     }
     let ids: Vec<_> = events.iter().map(|(id, _)| id.clone()).collect();
-    let is_new = world.objects.borrow_mut().insert(name);
+    if is_first && is_taken_by_others(world, exchange, &name) {
+        return Ok(error(world, 412, "PreconditionFailed"));
+    }
+    let there = world.objects.borrow().get(&name).cloned();
+    let is_new = there.is_none();
     let answer_lost = world.strikes(faults.lost_answers);
     if is_new {
         let again = |(id, _): &&(String, String)| world.cloudtrail.borrow().events.contains_key(id);
-        let repeated = events.iter().find(again).map(|(id, _)| id.clone());
+        let again = events.iter().filter(again).map(|(id, _)| id.clone());
+        let repeated = again.filter(|id| !is_of_a_name_given_up(world, id)).min();
+        world.objects.borrow_mut().insert(name, ids.iter().cloned().collect());
         let explained = world.truth.borrow().may_repeat_objects() || exchange.stalled;
         if let Some(id) = repeated.filter(|_| !explained) {
             let why = format!("run {} has {id} in a second object", exchange.run);
@@ -58,7 +65,14 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
             _ => Ok(answer(200, "<html>")),
         };
     }
-    if !is_new {
+    if let Some(there) = there {
+        if let Some(id) = ids.iter().find(|id| !there.contains(*id)) {
+            let why = format!(
+                "run {} is told that {id} is there, and it is in no such object",
+                exchange.run
+            );
+            world.truth.borrow_mut().violations.push(why);
+        }
         if !exchange.stalled {
             world.truth.borrow_mut().finds(exchange.run, ids.into_iter());
         }
@@ -67,6 +81,28 @@ pub fn put(world: &World, exchange: &Exchange) -> Result<HttpResponse, HttpError
     let mut written = answer(200, "");
     written.headers_mut().insert("etag", "\"a\"".parse().unwrap());
     Ok(written)
+}
+
+/// Once in a while somebody else is first with a name that the run has just made. Later it is gone again: that a run
+/// dies between this answer and the write of another name is not what is told here.
+fn is_taken_by_others(world: &World, exchange: &Exchange, name: &str) -> bool {
+    let intended = name.trim_start_matches('/').replace("%3D", "=");
+    let is_old = world.truth.borrow().runs[exchange.run].intended.contains(&intended);
+    if is_old || exchange.stalled || world.others_put.get() || world.draw(20) > 0 {
+        return false;
+    }
+    world.others_put.set(true);
+    true
+}
+
+/// Whether the event is in an object whose name a run has given up.
+fn is_of_a_name_given_up(world: &World, id: &str) -> bool {
+    let given_up = world.given_up.borrow();
+    let is_given_up = |name: &str| {
+        let name = name.trim_start_matches('/').replace("%3D", "=");
+        given_up.iter().any(|place| name.starts_with(place))
+    };
+    world.objects.borrow().iter().any(|(name, ids)| ids.contains(id) && is_given_up(name))
 }
 
 fn not_taken(world: &World) -> Result<HttpResponse, HttpError> {

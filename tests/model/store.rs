@@ -90,6 +90,12 @@ impl Stored<'_> {
         names
     }
 
+    /// The names under which something was about to be sent.
+    pub fn intended(&self) -> Vec<String> {
+        let heads = self.head.iter();
+        heads.flat_map(|head| head.intents.values().cloned()).collect()
+    }
+
     /// Whether something was about to be sent, and nobody has recorded it.
     pub fn intends(&self) -> bool {
         self.head.as_ref().is_some_and(|head| !head.intents.is_empty())

@@ -81,6 +81,8 @@ pub struct Run {
     pub shown: [usize; 2],
     /// Of which streams a comparison was under way when it began.
     pub sweeping: [bool; 2],
+    /// The names that earlier runs were about to send something under.
+    pub intended: Vec<String>,
     /// To say ok it must have looked at everything, by stream.
     pub must_be_whole: [bool; 2],
     /// When everything had been compared last, by the ledger that it found, by stream.
@@ -214,6 +216,7 @@ impl World {
             told: None,
             shown: Stream::ALL.map(|stream| self.shown_since(stream, self.time())),
             sweeping: Stream::ALL.map(|stream| store::ledger(&self.store).is_sweeping(stream)),
+            intended: store::ledger(&self.store).intended(),
             must_be_whole: [false; 2],
             compared: [None; 2],
             said_ok: false,

@@ -60,8 +60,14 @@ pub struct World {
     pub destination: Cell<Destination>,
     /// The log group, for CloudWatch Logs.
     pub group: Cell<Group>,
-    /// The names of objects, for S3.
-    pub objects: RefCell<HashSet<String>>,
+    /// For S3, the ids in each object.
+    pub objects: RefCell<BTreeMap<String, HashSet<String>>>,
+    /// The names under which calls arrived at S3.
+    pub tried: RefCell<HashSet<String>>,
+    /// Somebody else was first with a name.
+    pub others_put: Cell<bool>,
+    /// How the names begin that runs gave up.
+    pub given_up: RefCell<HashSet<String>>,
     /// How often STS was asked whose the credentials are.
     pub asked_sts: Cell<u32>,
     pub store: Memory,
@@ -114,6 +120,9 @@ impl World {
             destination: Cell::new(Destination::of_environment()),
             group: Cell::default(),
             objects: RefCell::default(),
+            tried: RefCell::default(),
+            others_put: Cell::default(),
+            given_up: RefCell::default(),
             asked_sts: Cell::default(),
             store: Memory::default(),
             clock: VirtualClock::at(epoch * 1000),

@@ -30,6 +30,8 @@ pub fn read(bucket: &Bucket, batch: &Batch, response: &HttpResponse) -> Answer {
             throttled: false,
             why: format!("the answer of {NAME} has no ETag; a proxy on the way may have given it"),
         },
+        (412, "PreconditionFailed") if batch.is_untried => Answer::Taken,
+        (412, "PreconditionFailed") if batch.name.is_empty() => Answer::Stop(refusals.stop(error)),
         // It is there already: an earlier call arrived.
         (412, "PreconditionFailed") => accepted(),
         // Only a trial has no name. S3 has looked at the body.
@@ -89,6 +91,13 @@ fn remedy(bucket: &Bucket, error: &ErrorCode) -> Cow<'static, str> {
              answers there may not know If-None-Match or checksums"
                 .into()
         }
+        "PreconditionFailed" => format!(
+            "nothing was tried: at the name of the trial, or at any, there is an object already; try again, and if it stays, \
+             check aws_endpoint_url_s3, since a proxy on the way may answer 412 to everything, and who else may put objects \
+             at {}",
+            bucket.objects()
+        )
+        .into(),
         "NotImplemented" => {
             "check aws_endpoint_url_s3: what answers there does not know If-None-Match, which keeps repeats out".into()
         }

@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::aws::Variant;
 use crate::destination::{
-    Answer, Batch, Item, Limits, Packer, Profile, Protocol, Stop, line_bytes,
+    Answer, Batch, Item, Limits, Packer, Profile, Protocol, Stop, line_bytes, place,
 };
 use crate::ports::{HttpRequest, HttpResponse};
 use crate::terms::Event;
@@ -124,14 +124,24 @@ impl Protocol for S3 {
         self.put(&batch.name, body, digest)
     }
 
-    /// Under a name that no batch has. Should it be taken all the same, another one is refused for its name.
+    /// Under a name that no batch has, and that is another one each second: should it be taken, the next is not.
     fn trial(&self, batch: &Batch) -> Result<HttpRequest, Stop> {
-        let name = format!("{}check", self.profile.names.as_deref().unwrap_or_default());
+        let names = self.profile.names.as_deref().unwrap_or_default();
+        let time = batch.items.first().map_or(0, |item| item.event.time);
+        let name = format!("{names}check-{time}");
         self.put(&name, body(batch), Sha256::digest(b"another body"))
     }
 
+    /// S3 names the object in some of its errors. The random part of its name is left out of them.
     fn answer(&self, batch: &Batch, response: &HttpResponse) -> Answer {
-        answer::read(&self.bucket, batch, response)
+        let random = batch.name.strip_prefix(place(&batch.name)).unwrap_or_default();
+        let random = random.split('.').next().unwrap_or_default();
+        let text = String::from_utf8_lossy(response.body());
+        if random.is_empty() || !text.contains(random) {
+            return answer::read(&self.bucket, batch, response);
+        }
+        let body = text.replace(random, "-…").into_bytes();
+        answer::read(&self.bucket, batch, &response.clone().map(|_| body))
     }
 }
 

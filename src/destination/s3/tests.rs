@@ -72,7 +72,7 @@ fn batches(sender: &Sender<'_, Script>, items: impl IntoIterator<Item = Item>) -
     let mut full: Vec<_> = items.into_iter().filter_map(|item| batcher.push(item)).collect();
     full.extend(batcher.close());
     for batch in &mut full {
-        batch.name = sender.name(batch);
+        sender.name(batch);
     }
     full
 }
@@ -153,6 +153,33 @@ fn what_may_pass_is_sent_again_under_the_same_name_and_what_is_there_counts_as_a
         assert_eq!(requests[0].1.uri(), requests[1].1.uri());
         assert_eq!(requests[0].1.body(), requests[1].1.body());
     }
+}
+
+/// Who learns a name before there is an object of it could put one there.
+#[test]
+fn the_random_part_of_a_name_is_in_no_words_of_s3_that_are_told() {
+    for (status, code) in [(403, "AccessDenied"), (400, "New"), (503, "SlowDown")] {
+        let script = InMemory::at(NOW_MS, move |request| {
+            let path = request.uri().path().trim_start_matches('/').replace("%3D", "=");
+            let why = format!("not authorized on resource: \"arn:aws:s3:::kong-trail/{path}\"");
+            let body = format!("<Error><Code>{code}</Code><Message>{why}</Message></Error>");
+            Ok(http::Response::builder().status(status).body(body.into_bytes()).unwrap())
+        });
+        let sent = send(&script);
+        let random = sent.name.rsplit_once('-').unwrap().1.strip_suffix(".ndjson.gz").unwrap();
+        let told = format!("{:?} {:?}", sent.stop, sent.undelivered[0].1);
+        assert!(told.contains("kong-trail/kong-audit/default/"), "{told}");
+        assert!(!told.contains(random), "{told}");
+    }
+}
+
+#[test]
+fn what_is_there_before_the_first_try_is_not_ours() {
+    let script = script(vec![error(412, "PreconditionFailed")]);
+    let sent = send(&script);
+    assert!(sent.is_taken && sent.accepted.is_empty() && sent.undelivered.is_empty());
+    assert_eq!((sent.left.len(), sent.left[0].name.as_str()), (1, ""));
+    assert!(!sent.left[0].packed.is_empty());
 }
 
 #[test]
