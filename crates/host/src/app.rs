@@ -299,9 +299,13 @@ impl App {
     }
 }
 
+/// Held while one is compiled: who comes second finds it in the cache.
+static COMPILING: Mutex<()> = Mutex::new(());
+
 /// Compiles the component at `path`, or takes it from the cache; says whether it has the timer's
 /// export.
 fn compile(path: &Path, cache_dir: Option<PathBuf>) -> Result<(InstancePre<Instance>, bool)> {
+    let _compiling = COMPILING.lock();
     let mut config = Config::new();
     let mut cache = CacheConfig::new();
     if let Some(folder) = cache_dir {
