@@ -64,8 +64,9 @@ const QUIETER: &str = "warn,wasmtime_wasi_http=error,kong_cloudtrail_application
 enum Verb {
     /// Runs the component without Spin until SIGINT (status 130) or SIGTERM (status 143).
     ///
-    /// A stand-in with Spin's interfaces and Spin's rules, for tests, demonstrations and a quick
-    /// start. Production is Spin itself (https://spinframework.dev): this host keeps no log files
+    /// A stand-in with Spin's interfaces and Spin's rules, for one machine: to try things out, and
+    /// under systemd where Spin is not wanted. For production Spin itself is recommended
+    /// (https://spinframework.dev), since others run and maintain it too: this host keeps no log files
     /// and no metrics, and does not read all of Spin's configuration (what it lacks, it refuses).
     /// stdout carries what the component prints to its stdout; the host's own words and the
     /// component's stderr go to stderr.

@@ -1,5 +1,5 @@
 //! A host for Spin timer, command and HTTP components on wasmtime, with Spin's interfaces and Spin's
-//! rules: for tests, the demonstration and a quick start. Production is Spin.
+//! rules: for tests, the demonstration, and one machine where Spin is not wanted.
 //!
 //! # What it reads
 //!
