@@ -241,11 +241,11 @@ fn up_runs_a_command_component_once_and_passes_its_failure_on() {
 }
 
 #[test]
-fn help_says_that_production_is_spin_and_what_the_exit_statuses_mean() {
+fn help_recommends_spin_for_production_and_what_the_exit_statuses_mean() {
     let folder = timer();
     for (words, help) in [
         ("status 130 and 143", &["--help"][..]),
-        ("Production is Spin", &["up", "--help"]),
+        ("For production Spin itself is recommended", &["up", "--help"]),
         ("75 when it is \"skipped\"", &["once", "--help"]),
     ] {
         let output = cli(&folder, help[0]).args(&help[1..]).output().unwrap();
