@@ -68,14 +68,16 @@ impl<P: Ports> Delivery<'_, '_, P> {
                 self.log.warn(
                     Code::NameGivenUp,
                     format!(
-                        "an earlier run was about to send {events} events to S3 below {folder}/, which is not where events go                          now: they are sent to where they go now, and are there too if that call arrived"
+                        "an earlier run was about to send {events} events to S3 below {folder}/, which is not where events go \
+                         now: they are sent to where they go now, and are there too if that call arrived"
                     ),
                 );
                 self.records.ledger.forget_intent(&left.intent.name);
                 continue;
             }
             self.log.info(format!(
-                "an earlier run has not recorded what became of the object {place}-…: its {events} events are sent under                  that name again"
+                "an earlier run has not recorded what became of the object {place}-…: its {events} events are sent under \
+                 that name again"
             ));
             self.intents.left.push(left);
         }
@@ -83,24 +85,26 @@ impl<P: Ports> Delivery<'_, '_, P> {
 
     /// Adds an event to the intent that names it. Gives it back where there is none.
     pub(super) fn claim(&mut self, fingerprint: &Fingerprint, item: Item) -> Option<Item> {
-        let mut left = self.intents.left.iter_mut();
-        let Some(place) = left.position(|left| left.missing.remove(fingerprint)) else {
-            return Some(item);
-        };
+        let Some(place) = self.met(fingerprint) else { return Some(item) };
         let size = self.sender.protocol().size(&item.event);
-        let left = &mut self.intents.left[place];
-        left.open.push(item, size);
-        if left.missing.is_empty() {
-            let left = self.intents.left.remove(place);
-            self.resume(left);
-        }
+        self.intents.left[place].open.push(item, size);
+        self.resume_if_whole(place);
         None
     }
 
     /// An entry that was met is recorded already, in whatever way.
     pub(super) fn is_recorded(&mut self, fingerprint: &Fingerprint) {
-        let mut left = self.intents.left.iter_mut();
-        let Some(place) = left.position(|left| left.missing.remove(fingerprint)) else { return };
+        if let Some(place) = self.met(fingerprint) {
+            self.resume_if_whole(place);
+        }
+    }
+
+    /// The intent that waited for an entry, and waits for it no more.
+    fn met(&mut self, fingerprint: &Fingerprint) -> Option<usize> {
+        self.intents.left.iter_mut().position(|left| left.missing.remove(fingerprint))
+    }
+
+    fn resume_if_whole(&mut self, place: usize) {
         if self.intents.left[place].missing.is_empty() {
             let left = self.intents.left.remove(place);
             self.resume(left);
