@@ -48,12 +48,10 @@ struct Kong {
     latency_ms: u64,
 }
 
+/// Whose calls an endpoint of AWS takes, and how.
 #[derive(Args)]
-struct CloudTrail {
-    /// The channel; region and account come from it.
-    #[arg(long)]
-    channel_arn: String,
-    /// The access key that may put events.
+struct Taking {
+    /// The access key that may put events or objects.
     #[arg(long)]
     access_key_id: String,
     /// Its secret.
@@ -62,7 +60,7 @@ struct CloudTrail {
     /// Calls answered within any one second; 0 is no limit.
     #[arg(long, default_value_t = 0)]
     calls_per_sec: u32,
-    /// What is kept of accepted events.
+    /// What is kept of what is accepted.
     #[arg(long, value_enum, default_value_t)]
     keep: cloudtrail::Keep,
     /// Least time that a call takes, in milliseconds.
@@ -70,26 +68,32 @@ struct CloudTrail {
     latency_ms: u64,
 }
 
+impl Taking {
+    fn credentials(self) -> cloudtrail::Credentials {
+        cloudtrail::Credentials {
+            access_key_id: self.access_key_id,
+            secret_access_key: self.secret_access_key,
+            session_token: None,
+        }
+    }
+}
+
+#[derive(Args)]
+struct CloudTrail {
+    /// The channel; region and account come from it.
+    #[arg(long)]
+    channel_arn: String,
+    #[command(flatten)]
+    taking: Taking,
+}
+
 #[derive(Args)]
 struct CloudWatch {
     /// The log group; region and account come from it. The stream in it is kong-cloudtrail.
     #[arg(long)]
     log_group_arn: String,
-    /// The access key that may put events.
-    #[arg(long)]
-    access_key_id: String,
-    /// Its secret.
-    #[arg(long)]
-    secret_access_key: String,
-    /// Calls answered within any one second; 0 is no limit.
-    #[arg(long, default_value_t = 0)]
-    calls_per_sec: u32,
-    /// What is kept of accepted events.
-    #[arg(long, value_enum, default_value_t)]
-    keep: cloudwatch::Keep,
-    /// Least time that a call takes, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    latency_ms: u64,
+    #[command(flatten)]
+    taking: Taking,
 }
 
 #[derive(Args)]
@@ -103,21 +107,8 @@ struct S3 {
     /// The account that owns it.
     #[arg(long)]
     account: String,
-    /// The access key that may put objects.
-    #[arg(long)]
-    access_key_id: String,
-    /// Its secret.
-    #[arg(long)]
-    secret_access_key: String,
-    /// Calls answered within any one second; 0 is no limit.
-    #[arg(long, default_value_t = 0)]
-    calls_per_sec: u32,
-    /// What is kept of accepted objects.
-    #[arg(long, value_enum, default_value_t)]
-    keep: s3::Keep,
-    /// Least time that a call takes, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    latency_ms: u64,
+    #[command(flatten)]
+    taking: Taking,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -182,31 +173,22 @@ impl From<Kong> for kong::Options {
 
 impl From<CloudTrail> for cloudtrail::Options {
     fn from(args: CloudTrail) -> Self {
-        let credentials = cloudtrail::Credentials {
-            access_key_id: args.access_key_id,
-            secret_access_key: args.secret_access_key,
-            session_token: None,
-        };
-        Self {
-            calls_per_sec: args.calls_per_sec,
-            keep: args.keep,
-            latency: Duration::from_millis(args.latency_ms),
-            ..Self::new(args.channel_arn, credentials)
-        }
+        let Taking { calls_per_sec, keep, .. } = args.taking;
+        let latency = Duration::from_millis(args.taking.latency_ms);
+        let credentials = args.taking.credentials();
+        Self { calls_per_sec, keep, latency, ..Self::new(args.channel_arn, credentials) }
     }
 }
 
 impl From<CloudWatch> for cloudwatch::Options {
     fn from(args: CloudWatch) -> Self {
-        let credentials = cloudwatch::Credentials {
-            access_key_id: args.access_key_id,
-            secret_access_key: args.secret_access_key,
-            session_token: None,
-        };
+        let Taking { calls_per_sec, keep, .. } = args.taking;
+        let latency = Duration::from_millis(args.taking.latency_ms);
+        let credentials = args.taking.credentials();
         Self {
-            calls_per_sec: args.calls_per_sec,
-            keep: args.keep,
-            latency: Duration::from_millis(args.latency_ms),
+            calls_per_sec,
+            keep,
+            latency,
             ..Self::new(args.log_group_arn, "kong-cloudtrail", credentials)
         }
     }
@@ -214,15 +196,13 @@ impl From<CloudWatch> for cloudwatch::Options {
 
 impl From<S3> for s3::Options {
     fn from(args: S3) -> Self {
-        let credentials = s3::Credentials {
-            access_key_id: args.access_key_id,
-            secret_access_key: args.secret_access_key,
-            session_token: None,
-        };
+        let Taking { calls_per_sec, keep, .. } = args.taking;
+        let latency = Duration::from_millis(args.taking.latency_ms);
+        let credentials = args.taking.credentials();
         Self {
-            calls_per_sec: args.calls_per_sec,
-            keep: args.keep,
-            latency: Duration::from_millis(args.latency_ms),
+            calls_per_sec,
+            keep,
+            latency,
             ..Self::new(args.bucket, args.region, args.account, credentials)
         }
     }
