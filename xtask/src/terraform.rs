@@ -84,7 +84,7 @@ fn formatter() -> Result<PathBuf> {
 const LANGUAGES: [&str; 2] = ["tf", "hcl"];
 
 /// The files below `folder` that end in one of these.
-fn files(folder: &Path, kinds: &[&str]) -> Result<Vec<PathBuf>> {
+pub fn files(folder: &Path, kinds: &[&str]) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder)? {
         let path = entry?.path();

@@ -1,7 +1,8 @@
 //! `cargo xtask test`: all that is run or tried, the cheap ones first. What is said of the code without running
 //! it is `cargo xtask lint`.
 
-use std::process::ExitCode;
+use std::ffi::OsStr;
+use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -53,38 +54,21 @@ fn steps(round: &mut Round, installs: Installs) -> Result<()> {
     tests.args(["test", "--workspace", "--no-fail-fast", "--", "--show-output"]);
     // More than there are cores on a small machine: the tests with processes mostly wait.
     tests.env("RUST_TEST_THREADS", "6");
-    match &redis {
-        Some(redis) => tests.env(REDIS_URL, redis.url()),
-        None => tests.env_remove(REDIS_URL),
-    };
-    match &manifests {
-        Some(built) => tests.env(kubernetes::MANIFESTS, built),
-        None => tests.env_remove(kubernetes::MANIFESTS),
-    };
-    match &openmetrics {
-        Some(python) => tests.env(OPENMETRICS, python),
-        None => tests.env_remove(OPENMETRICS),
-    };
-    match &botocore {
-        Some(python) => tests.env(BOTOCORE_PYTHON, python),
-        None => tests.env_remove(BOTOCORE_PYTHON),
-    };
+    let redis_url = redis.as_ref().map(Redis::url);
+    tell(&mut tests, REDIS_URL, redis_url.as_ref());
+    tell(&mut tests, kubernetes::MANIFESTS, manifests.as_ref());
+    tell(&mut tests, OPENMETRICS, openmetrics.as_ref());
+    tell(&mut tests, BOTOCORE_PYTHON, botocore.as_ref());
     let finished = shell::run("unit, doc and integration tests", &mut tests)?;
     round.tests("tests", finished);
     // What depends on the destination. The model plays its histories on all, in the tests above.
-    for (destination, filters) in [
-        (Destination::Cloudwatch, &["hosts::", "interrupted::", "kills::", "mix::"][..]),
-        (Destination::S3, &["hosts::", "interrupted::", "kills::", "mix::"]),
-    ] {
+    for destination in [Destination::Cloudwatch, Destination::S3] {
         let mut tests = tool::cargo()?;
         tests.args(["test", "--workspace", "--test", "faults", "--no-fail-fast", "--"]);
-        tests.arg("--show-output").args(filters);
+        tests.args(["--show-output", "hosts::", "interrupted::", "kills::", "mix::"]);
         tests.env(DESTINATION, destination.variable());
         tests.env("RUST_TEST_THREADS", "6");
-        match &redis {
-            Some(redis) => tests.env(REDIS_URL, redis.url()),
-            None => tests.env_remove(REDIS_URL),
-        };
+        tell(&mut tests, REDIS_URL, redis_url.as_ref());
         let step = format!("faults on {}", destination.name());
         let finished = shell::run(&format!("the {step}"), &mut tests)?;
         round.tests(&step, finished);
@@ -92,6 +76,14 @@ fn steps(round: &mut Round, installs: Installs) -> Result<()> {
     demo(round);
     archive(round);
     Ok(())
+}
+
+/// Tells the tests where something is, or that it is nowhere.
+fn tell(tests: &mut Command, variable: &str, place: Option<&impl AsRef<OsStr>>) {
+    match place {
+        Some(place) => tests.env(variable, place),
+        None => tests.env_remove(variable),
+    };
 }
 
 /// The demonstration's three runs and its verdict, by what the tests have built.

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
 use crate::{shell, tool};
 
@@ -24,15 +23,11 @@ const NAMES: [&str; 5] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE"
 /// Each package with the licence that it names, and after them the texts, each once with those that it belongs to.
 pub fn texts() -> Result<String> {
     let packed = packed()?;
-    let mut cargo = tool::cargo()?;
-    cargo.args(["metadata", "--format-version", "1", "--locked"]);
-    let told = shell::run("Reading the packages", &mut cargo)?.or_show("cargo metadata")?.stdout;
-    let told: Value = serde_json::from_str(&told).context("cargo metadata")?;
     let mut list =
         "The programs and components are made of these packages, beside their own code.\n\n"
             .to_owned();
     let mut texts: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for package in told["packages"].as_array().into_iter().flatten() {
+    for package in super::packages("Reading the packages", "--locked")? {
         let text = |key: &str| package[key].as_str().unwrap_or_default();
         let name = format!("{} v{}", text("name"), text("version"));
         // Those of the workspace have no source.

@@ -18,6 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
+use serde_json::Value;
 
 pub use proof::prove;
 
@@ -81,8 +82,21 @@ pub fn run(installs: Installs, arguments: &Arguments) -> Result<ExitCode> {
 
 /// The archive's name without its ending, and the folder's in it.
 fn name() -> Result<String> {
-    let target = answer("rustc", &["--print", "host-tuple"]).context("no rustc on PATH")?;
-    Ok(format!("kong-cloudtrail-{}-{target}", env!("CARGO_PKG_VERSION")))
+    Ok(format!("kong-cloudtrail-{}-{}", env!("CARGO_PKG_VERSION"), target()?))
+}
+
+/// What the programs are built for.
+fn target() -> Result<String> {
+    answer("rustc", &["--print", "host-tuple"]).context("no rustc on PATH")
+}
+
+/// The packages that cargo tells of with that option.
+fn packages(title: &str, option: &str) -> Result<Vec<Value>> {
+    let mut cargo = tool::cargo()?;
+    cargo.args(["metadata", "--format-version", "1", option]);
+    let told = shell::run(title, &mut cargo)?.or_show("cargo metadata")?.stdout;
+    let mut told: Value = serde_json::from_str(&told).context("cargo metadata")?;
+    Ok(told["packages"].as_array_mut().map(std::mem::take).unwrap_or_default())
 }
 
 /// Packs the archive into `folder`, as small as `gzip` makes it by that option; its file's name.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use serde_json::Value;
 
 use super::COMPONENTS;
@@ -16,7 +16,7 @@ const WRITTEN: &str = "sbom.cdx";
 /// Writes one for the archive's program and for each component into `folder`, beside them.
 pub fn write(folder: &Path, archive: &str) -> Result<()> {
     let cyclonedx = tool::pinned(CYCLONEDX)?;
-    let target = tool::answer("rustc", &["--print", "host-tuple"]).context("no rustc on PATH")?;
+    let target = super::target()?;
     let programs: &[_] = &[("kong-cloudtrail-cli", archive)];
     let components: &[_] =
         &[("kong-cloudtrail-shipper", COMPONENTS[0]), ("kong-cloudtrail-status", COMPONENTS[1])];
@@ -45,11 +45,7 @@ pub fn write(folder: &Path, archive: &str) -> Result<()> {
 
 /// Those of the workspace, each with its manifest.
 fn packages() -> Result<Vec<(String, PathBuf)>> {
-    let mut cargo = tool::cargo()?;
-    cargo.args(["metadata", "--format-version", "1", "--no-deps"]);
-    let told = shell::run("Reading the workspace", &mut cargo)?.or_show("cargo metadata")?.stdout;
-    let told: Value = serde_json::from_str(&told).context("cargo metadata")?;
     let text = |value: &Value| value.as_str().map(str::to_owned).unwrap_or_default();
-    let packages = told["packages"].as_array().into_iter().flatten();
-    Ok(packages.map(|it| (text(&it["name"]), text(&it["manifest_path"]).into())).collect())
+    let packages = super::packages("Reading the workspace", "--no-deps")?;
+    Ok(packages.iter().map(|it| (text(&it["name"]), text(&it["manifest_path"]).into())).collect())
 }

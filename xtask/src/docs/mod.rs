@@ -15,7 +15,7 @@ use anyhow::{Result, ensure};
 use clap::Parser as _;
 
 use crate::round::{Outcome, Round};
-use crate::{Cli, shell, tool};
+use crate::{Cli, shell, terraform, tool};
 use blocks::{Block, Command};
 
 /// Programs whose commands are read by what would run them: `cargo xtask` here, `kong-cloudtrail` by its own tests.
@@ -155,7 +155,11 @@ fn is_xtask(words: &[String]) -> bool {
 /// Each output that a page asks Terraform for is declared somewhere below `terraform/`.
 fn outputs(root: &Path, found: &[Block]) -> Result<String> {
     let mut declared = BTreeSet::new();
-    declared_outputs(&root.join("terraform"), &mut declared)?;
+    for file in terraform::files(&root.join("terraform"), &["tf"])? {
+        let text = std::fs::read_to_string(&file)?;
+        let names = text.split("output \"").skip(1).filter_map(|rest| rest.split('"').next());
+        declared.extend(names.map(str::to_owned));
+    }
     let mut read = 0;
     for command in found.iter().flat_map(Block::commands) {
         let [program, verb, rest @ ..] = &*command.words else { continue };
@@ -168,21 +172,6 @@ fn outputs(root: &Path, found: &[Block]) -> Result<String> {
         }
     }
     Ok(format!("{read} outputs"))
-}
-
-fn declared_outputs(folder: &Path, declared: &mut BTreeSet<String>) -> Result<()> {
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if path.is_dir() && !hidden {
-            declared_outputs(&path, declared)?;
-        } else if path.extension().is_some_and(|kind| kind == "tf") {
-            let text = std::fs::read_to_string(&path)?;
-            let names = text.split("output \"").skip(1).filter_map(|rest| rest.split('"').next());
-            declared.extend(names.map(str::to_owned));
-        }
-    }
-    Ok(())
 }
 
 /// Each command of the AWS CLI says its region, or an `export AWS_REGION` on its page stands before it.
